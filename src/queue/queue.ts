@@ -1,0 +1,149 @@
+/**
+ * The port to the queue of accepted messages. Its meaning is `queue.contract.ts`; every state that a queued message can
+ * be in, and who moves it on, is in docs/queue.md.
+ *
+ * A message is accepted by one durable commit; then each of its recipients is settled on its own. Whoever works on a
+ * message holds its lease; a lease that runs out (its holder died) makes the message due again, so work is done at least
+ * once, and local delivery is idempotent by (queue id, recipient).
+ */
+import type { Brand } from '../base/brand.ts';
+import type { BlobRef } from '../store/blob-store.ts';
+import type { AccountId } from '../store/ids.ts';
+
+/** The trace id of the message: one name from the first octet to the last DSN. Letters and digits, sortable by time. */
+export type QueueId = Brand<string, 'QueueId'>;
+
+/** RFC 3461 §4.1; an empty list is NEVER; `undefined` was not said. */
+export type NotifyOn = readonly ('success' | 'failure' | 'delay')[];
+
+/** Where a recipient goes: decided when it is accepted, and again when it is retried or requeued. */
+export type Route =
+  | { readonly kind: 'local'; readonly account: AccountId; /** `user+detail` */ readonly detail: string | undefined }
+  | { readonly kind: 'remote'; /** A-labels, lower case, or an address literal in brackets */ readonly domain: string };
+
+export type NewRecipient = {
+  /** RCPT TO as it will be given to the next hop: local part as received, domain in A-labels unless SMTPUTF8. */
+  readonly forwardPath: string;
+  readonly route: Route;
+  readonly notify: NotifyOn | undefined;
+  /** RFC 3461 §4.2, as received, undecoded: `rfc822;Bob@example.org`. */
+  readonly originalRecipient: string | undefined;
+};
+
+export type NewQueuedMessage = {
+  readonly id: QueueId;
+  readonly blob: BlobRef;
+  /** Trace fields put before the blob's octets for every recipient (Received …); Return-Path is added at final delivery. */
+  readonly prefix: Uint8Array;
+  /** `null`: the null reverse-path of RFC 5321 §4.5.5. */
+  readonly reversePath: string | null;
+  readonly body: '7bit' | '8bitmime' | 'binarymime';
+  readonly smtpUtf8: boolean;
+  /** RFC 3461 §4.3, §4.4. */
+  readonly dsn: { readonly ret: 'full' | 'hdrs' | undefined; readonly envid: string | undefined };
+  readonly arrivedAtMs: number;
+  /** When retrying ends with a DSN of failure. */
+  readonly expiresAtMs: number;
+  /** Who gave it to us, for traces and the operator. */
+  readonly source: {
+    readonly kind: 'mx' | 'submission' | 'lmtp' | 'dsn' | 'local';
+    readonly remote: string | undefined;
+    readonly helo: string | undefined;
+    readonly account: AccountId | undefined;
+  };
+  /** At least one. A recipient's number is its index here, for ever. */
+  readonly recipients: readonly NewRecipient[];
+};
+
+/** What the last attempt said, word for word where a peer said it. */
+export type LastAnswer = {
+  readonly atMs: number;
+  /** The host that said it, or `undefined` when it was ours. */
+  readonly host: string | undefined;
+  /** RFC 3463: `4.4.1`. */
+  readonly status: string;
+  readonly text: string;
+  /** A stable reason code: `dns.timeout`, `mailbox.over-quota`, `smtp.refused` … */
+  readonly reason: string;
+};
+
+/** Every state of a recipient. `leased` is of the message and lies over `waiting`. See docs/queue.md. */
+export type RecipientState =
+  | { readonly kind: 'waiting'; readonly dueAtMs: number; readonly attempts: number; readonly lastAnswer: LastAnswer | undefined; /** a delay DSN was sent */ readonly delayReported: boolean }
+  | { readonly kind: 'held'; readonly attempts: number; readonly lastAnswer: LastAnswer | undefined; readonly delayReported: boolean }
+  | { readonly kind: 'settled'; readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'dropped'; readonly atMs: number; readonly lastAnswer: LastAnswer | undefined };
+
+export type QueuedRecipient = NewRecipient & { readonly number: number; readonly state: RecipientState };
+
+export type QueuedMessage = Omit<NewQueuedMessage, 'recipients'> & {
+  readonly recipients: readonly QueuedRecipient[];
+  readonly lease: { readonly owner: string; readonly untilMs: number } | undefined;
+};
+
+/** What became of one recipient in one attempt. */
+export type Settlement =
+  | { readonly recipient: number; readonly kind: 'delivered' | 'relayed' | 'expanded' | 'failed'; readonly answer: LastAnswer | undefined }
+  | { readonly recipient: number; readonly kind: 'delayed'; readonly answer: LastAnswer; readonly dueAtMs: number; readonly delayReported: boolean };
+
+export type QueueFilter = {
+  readonly id?: QueueId;
+  readonly state?: 'waiting' | 'held';
+  /** Exact domain of a remote recipient, or of a local recipient's address. */
+  readonly domain?: string;
+  /** Exact address, compared in lower case. */
+  readonly recipient?: string;
+  /** Exact reverse-path in lower case; '' is the null reverse-path. */
+  readonly sender?: string;
+};
+
+export type Queue = {
+  /**
+   * Takes a message into the queue: resolves when it is on stable storage, and only then may 250 be said. With `lease`
+   * the caller goes on to deliver it at once and nobody else is given it before `untilMs`. An id that is known already
+   * is passed over (a repeated accept is not a second message).
+   */
+  accept(message: NewQueuedMessage, lease?: { readonly owner: string; readonly untilMs: number }): Promise<void>;
+  /**
+   * Gives the messages that have a due recipient and no running lease, soonest due first, and leases them until
+   * `untilMs`. Only recipients with `waiting` and due are the holder's to work on.
+   */
+  lease(owner: string, nowMs: number, untilMs: number, limit: number): Promise<readonly QueuedMessage[]>;
+  /** Prolongs; gives the ids that this owner no longer holds. */
+  renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]>;
+  /**
+   * Writes down what became of recipients, takes in the messages that follow from it (DSNs, forwarded copies) in the same
+   * commit, and ends the lease. A message with every recipient settled leaves the queue. Settling what another has
+   * settled already, or what left the queue, changes nothing and takes in nothing (`stale`).
+   */
+  settle(
+    id: QueueId,
+    owner: string,
+    settlements: readonly Settlement[],
+    follow: readonly NewQueuedMessage[],
+  ): Promise<'settled' | 'stale'>;
+  /** Ends all leases of owners that are not in the list: at start, when the process that held them is gone. */
+  endLeases(exceptOwners: readonly string[]): Promise<void>;
+  /** When the next message falls due (leased ones at their lease's end); `undefined`: none waits. */
+  nextDueMs(): Promise<number | undefined>;
+
+  /** Pages by key: messages with ids above `after`, ascending, at most `limit`. */
+  list(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueuedMessage[]>;
+  count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }>;
+  /** Acts on every matching recipient that is not settled; gives how many. `retry` makes it due now (and ends a hold). */
+  retry(filter: QueueFilter, nowMs: number): Promise<number>;
+  hold(filter: QueueFilter): Promise<number>;
+  release(filter: QueueFilter, nowMs: number): Promise<number>;
+  /** Takes recipients out without a DSN. */
+  drop(filter: QueueFilter, nowMs: number): Promise<number>;
+
+  /** Calls back soon after a message was accepted without a lease, or made due by hand, in any thread. A hint. */
+  watch(listener: () => void): { close(): void };
+};
+
+function isQueueId(value: string): value is QueueId {
+  return /^[0-9A-Za-z]{8,40}$/.test(value);
+}
+
+export function toQueueId(value: string): QueueId | undefined {
+  return isQueueId(value) ? value : undefined;
+}
