@@ -1,0 +1,58 @@
+/** Opens TCP connections for clients: next hops, and the tools that try a server. Never rejects for what the network does. */
+import { connect as connectSocket } from 'node:net';
+import type { Connect, ConnectProblem, ConnectTarget, Connection } from '../base/connection.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { SocketConnection } from './socket-connection.ts';
+
+export const connect: Connect = async (target, signal) => {
+  const opened = await openSocket(target, signal);
+  if (!opened.ok || target.tls === undefined) return opened;
+  const secured = await opened.value.startTls(target.tls);
+  return secured.ok ? opened : err({ kind: 'tls', text: secured.error.text });
+};
+
+async function openSocket(
+  target: ConnectTarget,
+  signal: AbortSignal | undefined,
+): Promise<Result<Connection, ConnectProblem>> {
+  return new Promise((resolve) => {
+    const socket = connectSocket({
+      host: target.address,
+      port: target.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
+    });
+    const settle = (answer: Result<Connection, ConnectProblem>): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('error', onError).off('connect', onConnect);
+      if (!answer.ok) socket.on('error', () => {}).destroy();
+      resolve(answer);
+    };
+    const onConnect = (): void => settle(ok(new SocketConnection(socket)));
+    const onError = (cause: Error & { code?: string }): void => settle(err(problem(cause)));
+    const onAbort = (): void => settle(err({ kind: 'reset', text: 'Given up' }));
+    const timer = setTimeout(
+      () => settle(err({ kind: 'timeout', text: `No connection within ${target.timeoutMs} ms` })),
+      target.timeoutMs,
+    );
+    socket.on('error', onError).on('connect', onConnect);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+  });
+}
+
+function problem(cause: Error & { code?: string }): ConnectProblem {
+  switch (cause.code) {
+    case 'ECONNREFUSED':
+      return { kind: 'refused', text: 'Connection refused' };
+    case 'ETIMEDOUT':
+      return { kind: 'timeout', text: 'Connection timed out' };
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return { kind: 'reset', text: 'Connection reset by peer' };
+    default:
+      return { kind: 'unreachable', text: cause.code ?? cause.message };
+  }
+}

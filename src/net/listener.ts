@@ -1,0 +1,119 @@
+/**
+ * Listens on one address for one service and hands over connections. Several threads listen on the same port
+ * (`reusePort`); the kernel shares the connections out.
+ */
+import { createServer, type Server } from 'node:net';
+import type { Connection } from '../base/connection.ts';
+import { Fault } from '../base/fault.ts';
+import { plainAddress, SocketConnection, type ServerTls } from './socket-connection.ts';
+
+export type ListenerOptions = {
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly serverTls: ServerTls | undefined;
+  /** TLS from the first octet (RFC 8314 §3). */
+  readonly implicitTls: boolean;
+  readonly handshakeMs: number;
+  readonly reusePort: boolean;
+  readonly connectionsMax: number;
+  /** Of one address; loopback is not counted. */
+  readonly connectionsPerAddressMax: number;
+  /** What a client over a limit is told before it is cut, in the protocol's words. */
+  readonly refusal: Uint8Array;
+  /** Serves a connection to its end; must not throw. */
+  readonly serve: (connection: Connection) => Promise<void>;
+  readonly onRefused: (remote: string, reason: 'too-many' | 'too-many-from-address') => void;
+  readonly onTlsFailure: (remote: string, text: string) => void;
+};
+
+export type Listener = {
+  readonly port: number;
+  /** No new connections from here on; those that stand go on. */
+  close(): void;
+  /** Resolves when the last connection has ended. */
+  drained(): Promise<void>;
+  /** Cuts all that stand. */
+  destroy(): void;
+  readonly connections: number;
+};
+
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const open = new Set<Connection>();
+  const perAddress = new Map<string, number>();
+  let onEmpty: (() => void) | undefined;
+
+  const admit = (remote: string): 'too-many' | 'too-many-from-address' | undefined => {
+    if (open.size >= options.connectionsMax) return 'too-many';
+    if (isLoopback(remote)) return undefined;
+    return (perAddress.get(remote) ?? 0) >= options.connectionsPerAddressMax ? 'too-many-from-address' : undefined;
+  };
+  const serve = async (connection: Connection): Promise<void> => {
+    if (options.implicitTls) {
+      const secured = await connection.startTls({ side: 'server', timeoutMs: options.handshakeMs });
+      if (!secured.ok) {
+        options.onTlsFailure(connection.remote.address, secured.error.text);
+        return;
+      }
+    }
+    await options.serve(connection);
+  };
+
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const remote = plainAddress(socket.remoteAddress);
+    // A peer that reset before we looked has no address any more.
+    if (remote === '') {
+      socket.on('error', () => {}).destroy();
+      return;
+    }
+    const refused = admit(remote);
+    if (refused !== undefined) {
+      options.onRefused(remote, refused);
+      socket.on('error', () => {});
+      if (options.implicitTls) socket.destroy();
+      else socket.end(options.refusal, () => socket.destroy());
+      return;
+    }
+    const connection = new SocketConnection(socket, options.serverTls);
+    open.add(connection);
+    perAddress.set(remote, (perAddress.get(remote) ?? 0) + 1);
+    void serve(connection).finally(() => {
+      connection.destroy();
+      open.delete(connection);
+      const left = (perAddress.get(remote) ?? 1) - 1;
+      if (left === 0) perAddress.delete(remote);
+      else perAddress.set(remote, left);
+      if (open.size === 0) onEmpty?.();
+    });
+  });
+
+  await bind(server, options);
+  const bound = server.address();
+  return {
+    port: bound !== null && typeof bound === 'object' ? bound.port : options.port,
+    close: () => void server.close(),
+    drained: async () => {
+      if (open.size > 0) await new Promise<void>((resolve) => (onEmpty = resolve));
+    },
+    destroy: () => {
+      for (const connection of open) connection.destroy();
+    },
+    get connections() {
+      return open.size;
+    },
+  };
+}
+
+async function bind(server: Server, options: ListenerOptions): Promise<void> {
+  const { address, port, reusePort } = options;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new Fault(`Listening on ${address} port ${port}`, cause)));
+    server.listen({ host: address, port, reusePort, ipv6Only: address.includes(':'), backlog: 1024 }, () => resolve());
+  });
+  // A fault while accepting (no descriptors left) passes; the listener stays.
+  server.removeAllListeners('error').on('error', () => {});
+}
+
+export function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
+}

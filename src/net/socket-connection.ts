@@ -1,0 +1,271 @@
+/**
+ * A `Connection` over a socket of Node. Octets are pulled: at most one chunk beyond what was asked for is taken from the
+ * kernel, then the socket is paused. One timer per connection serves all its reads.
+ */
+import { finished } from 'node:stream';
+import type { Socket } from 'node:net';
+import { connect as connectTls, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import type {
+  Connection,
+  Endpoint,
+  ReadStop,
+  TlsInfo,
+  TlsProblem,
+  TlsRequest,
+} from '../base/connection.ts';
+import { err, ok, type Result } from '../base/result.ts';
+
+/** How long a peer may refuse to take what was written before the connection is cut. */
+export const WRITE_STALL_MS = 300_000;
+/** How long a peer may take to close its side after we closed ours. */
+const CLOSE_MS = 2_000;
+
+/** Gives the context of the server's side at the moment of a handshake, so that a new certificate serves at once. */
+export type ServerTls = () => TLSSocketOptions;
+
+export class SocketConnection implements Connection {
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  readonly #serverTls: ServerTls | undefined;
+  #socket: Socket;
+  #tls: TlsInfo | undefined;
+  #gone: Connection['gone'];
+  #ended = false;
+  #chunks: Uint8Array[] = [];
+  #paused = false;
+  #woken = false;
+  #waiting: ((answer: Uint8Array | ReadStop) => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerMs = 0;
+  #drained: (() => void) | undefined;
+  #detach: () => void = () => {};
+
+  /** @param serverTls present where this side may be asked for `startTls` as a server */
+  constructor(socket: Socket, serverTls?: ServerTls, remote?: Endpoint) {
+    this.remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
+    this.#serverTls = serverTls;
+    this.#socket = socket;
+    this.#attach(socket);
+  }
+
+  get tls(): TlsInfo | undefined {
+    return this.#tls;
+  }
+
+  get gone(): Connection['gone'] {
+    return this.#gone;
+  }
+
+  async read(idleMs: number): Promise<Uint8Array | ReadStop> {
+    const chunk = this.tryRead();
+    if (chunk !== undefined) return chunk;
+    if (this.#woken) {
+      this.#woken = false;
+      return 'woken';
+    }
+    if (this.#gone !== undefined) return 'reset';
+    if (this.#ended) return 'end';
+    this.#resume();
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.#startTimer(idleMs);
+    });
+  }
+
+  tryRead(): Uint8Array | undefined {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined && this.#chunks.length === 0) this.#resume();
+    return chunk;
+  }
+
+  wake(): void {
+    if (this.#waiting === undefined) this.#woken = true;
+    else this.#answer('woken');
+  }
+
+  write(octets: Uint8Array | readonly Uint8Array[]): Promise<void> | undefined {
+    if (this.#gone !== undefined) return undefined;
+    const socket = this.#socket;
+    let room = true;
+    if (octets instanceof Uint8Array) {
+      room = socket.write(octets);
+    } else {
+      socket.cork();
+      for (const piece of octets) room = socket.write(piece);
+      socket.uncork();
+    }
+    // A false answer while the kernel has taken all of it in the same call is no reason to wait.
+    if (room || socket.writableLength === 0) return undefined;
+    return new Promise((resolve) => {
+      const stall = setTimeout(() => this.#lose('stalled'), WRITE_STALL_MS);
+      this.#drained = () => {
+        clearTimeout(stall);
+        this.#drained = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async startTls(request: TlsRequest): Promise<Result<TlsInfo, TlsProblem>> {
+    if (this.#gone !== undefined) return err({ kind: 'reset', text: 'The connection is gone' });
+    this.#detach();
+    const raw = this.#socket;
+    raw.pause();
+    for (const chunk of this.#chunks.toReversed()) raw.unshift(chunk);
+    this.#chunks = [];
+    this.#paused = false;
+    const socket = this.#secure(raw, request);
+    this.#socket = socket;
+    const problem = await handshake(socket, request);
+    if (problem !== undefined) {
+      this.#lose('reset');
+      return err(problem);
+    }
+    this.#tls = describe(socket);
+    this.#attach(socket);
+    return ok(this.#tls);
+  }
+
+  async close(): Promise<void> {
+    const socket = this.#socket;
+    if (this.#gone !== undefined || socket.destroyed) {
+      this.destroy();
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      const cut = setTimeout(() => socket.destroy(), CLOSE_MS);
+      finished(socket, () => {
+        clearTimeout(cut);
+        resolve();
+      });
+      this.#ended = true;
+      // What the peer still sends is read and dropped, so that our last reply is not lost in a reset (RFC 9293 §3.10.4).
+      socket.removeAllListeners('data');
+      socket.resume();
+      socket.end();
+    });
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#lose('destroyed');
+  }
+
+  #attach(socket: Socket): void {
+    const onData = (chunk: Buffer): void => {
+      if (this.#waiting !== undefined) {
+        this.#answer(chunk);
+        return;
+      }
+      this.#chunks.push(chunk);
+      if (this.#paused) return;
+      this.#paused = true;
+      socket.pause();
+    };
+    const onEnd = (): void => {
+      this.#ended = true;
+      this.#answer('end');
+    };
+    const onLost = (): void => this.#lose('reset');
+    const onDrain = (): void => this.#drained?.();
+    socket.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost).on('drain', onDrain);
+    this.#detach = () => {
+      socket.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost).off('drain', onDrain);
+    };
+  }
+
+  #secure(raw: Socket, request: TlsRequest): TLSSocket {
+    if (request.side === 'client') {
+      return connectTls({
+        socket: raw,
+        servername: request.servername,
+        rejectUnauthorized: request.verify === 'verified',
+        minVersion: 'TLSv1.2',
+      });
+    }
+    if (this.#serverTls === undefined) throw new TypeError('startTls as a server on a connection without certificates');
+    return new TLSSocket(raw, { ...this.#serverTls(), isServer: true });
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #answer(answer: Uint8Array | ReadStop): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(answer);
+  }
+
+  #lose(how: Exclude<Connection['gone'], undefined>): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#gone === undefined) {
+      this.#gone = how;
+      this.#socket.on('error', () => {});
+      this.#socket.destroy();
+    }
+    this.#answer(this.#ended && how === 'reset' ? 'end' : 'reset');
+    this.#drained?.();
+  }
+
+  #startTimer(idleMs: number): void {
+    if (this.#timer !== undefined && this.#timerMs === idleMs) {
+      this.#timer.refresh();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timerMs = idleMs;
+    // Between reads it may fire for nothing: only a reader that waits hears of it.
+    this.#timer = setTimeout(() => {
+      if (this.#waiting !== undefined) this.#answer('timeout');
+    }, idleMs).unref();
+  }
+}
+
+/** `::ffff:192.0.2.1` is an IPv4 peer on a dual-stack socket. */
+export function plainAddress(address: string | undefined): string {
+  if (address === undefined) return '';
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+}
+
+async function handshake(socket: TLSSocket, request: TlsRequest): Promise<TlsProblem | undefined> {
+  return new Promise((resolve) => {
+    const end = (problem: TlsProblem | undefined): void => {
+      clearTimeout(timer);
+      socket.off('error', onError).off('close', onClose).off('end', onClose).off(done, onSecure);
+      resolve(problem);
+    };
+    const onError = (cause: Error & { code?: string }): void => {
+      const certificate = /CERT|SELF_SIGNED|ALTNAME/.test(cause.code ?? '');
+      end({ kind: certificate ? 'certificate' : 'handshake', text: cause.message });
+    };
+    const onClose = (): void => end({ kind: 'reset', text: 'The peer closed during the handshake' });
+    const onSecure = (): void => end(undefined);
+    const timer = setTimeout(
+      () => end({ kind: 'timeout', text: `No handshake within ${request.timeoutMs} ms` }),
+      request.timeoutMs,
+    );
+    const done = request.side === 'client' ? 'secureConnect' : 'secure';
+    socket.on('error', onError).on('close', onClose).on('end', onClose).on(done, onSecure);
+  });
+}
+
+function describe(socket: TLSSocket): TlsInfo {
+  const cipher = socket.getCipher();
+  const peer = socket.getPeerX509Certificate();
+  const keyBits = /CHACHA|AES_?256/.test(cipher.name) ? 256 : /AES_?128/.test(cipher.name) ? 128 : undefined;
+  return {
+    protocol: socket.getProtocol() ?? 'unknown',
+    cipher: cipher.standardName ?? cipher.name,
+    ...(keyBits === undefined ? {} : { keyBits }),
+    servername: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
+    ...(typeof socket.alpnProtocol === 'string' ? { alpn: socket.alpnProtocol } : {}),
+    ...(peer === undefined ? {} : { peerCertificate: peer.raw }),
+    peerVerified: socket.authorized,
+    exportKey: (label, count) => socket.exportKeyingMaterial(count, label, Buffer.alloc(0)),
+  };
+}
