@@ -1,0 +1,74 @@
+/** Python's smtplib and imaplib. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { run } from '../support/command.ts';
+import { waitForMessages } from '../support/mailbox.ts';
+import { peer } from '../support/peer.ts';
+import { ALICE, startPostrider } from '../support/postrider.ts';
+
+const python = peer('python3');
+
+const SEND = `
+import smtplib, ssl, sys
+from email.message import EmailMessage
+context = ssl._create_unverified_context()
+message = EmailMessage()
+message['From'] = 'bob@example.test'
+message['To'] = 'alice@example.test'
+message['Subject'] = 'Grüße aus Python'
+message.set_content('Zeile eins\\n.\\nZeile drei ünd Schluß\\n')
+message.add_attachment(bytes(range(256)) * 40, maintype='application', subtype='octet-stream', filename='räw.bin')
+with smtplib.SMTP('127.0.0.1', int(sys.argv[1])) as smtp:
+    smtp.starttls(context=context)
+    smtp.login('bob@example.test', 'bob-secret')
+    refused = smtp.send_message(message)
+    assert refused == {}, refused
+    try:
+        smtp.sendmail('bob@example.test', ['nobody@example.test'], 'Subject: x\\r\\n\\r\\nx')
+        raise SystemExit('an unknown recipient was taken')
+    except smtplib.SMTPRecipientsRefused as error:
+        assert error.recipients['nobody@example.test'][0] == 550, error.recipients
+    smtp.sendmail('bob@example.test', ['alice@example.test'], 'Subject: again\\r\\n\\r\\nsame session')
+`;
+
+const READ = `
+import email, email.policy, imaplib, ssl, sys, time
+context = ssl._create_unverified_context()
+imap = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]))
+assert 'LOGINDISABLED' in imap.capabilities, imap.capabilities
+imap.starttls(context)
+imap.login('alice@example.test', 'alice-secret')
+assert imap.create('"Projects"')[0] == 'OK'
+kind, data = imap.select('INBOX')
+assert kind == 'OK' and int(data[0]) == 2, data
+kind, data = imap.uid('FETCH', '1:*', '(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)')
+assert kind == 'OK' and len(data) >= 2, data
+kind, data = imap.search(None, 'SUBJECT', '"again"')
+assert data[0].split() == [b'2'], data
+kind, data = imap.fetch('1', '(RFC822)')
+message = email.message_from_bytes(data[0][1], policy=email.policy.default)
+assert message['Subject'] == 'Grüße aus Python', message['Subject']
+text = message.get_body().get_content()
+assert text == 'Zeile eins\\n.\\nZeile drei ünd Schluß\\n', repr(text)
+attachment = next(message.iter_attachments())
+assert attachment.get_filename() == 'räw.bin' and attachment.get_content() == bytes(range(256)) * 40
+assert imap.fetch('1', '(FLAGS)')[1][0].find(b'\\\\Seen') > 0
+assert imap.copy('1', 'Projects')[0] == 'OK'
+assert imap.store('2', '+FLAGS', '(\\\\Deleted)')[0] == 'OK'
+assert imap.expunge()[1] == [b'2']
+assert imap.append('Projects', '(\\\\Draft)', imaplib.Time2Internaldate(time.time()), b'Subject: own\\r\\n\\r\\nx\\r\\n')[0] == 'OK'
+assert imap.select('Projects')[1] == [b'2']
+assert imap.rename('Projects', 'Archive/Projects')[0] == 'OK'
+assert imap.close()[0] == 'OK'
+assert imap.delete('Archive/Projects')[0] == 'OK'
+imap.logout()
+`;
+
+test("smtplib sends and imaplib reads, copies, flags, expunges and appends", { skip: python.skip }, async () => {
+  await using server = await startPostrider();
+  const sent = await run('python3', ['-c', SEND, String(server.port('submission'))]);
+  assert.equal(sent.code, 0, sent.stderr);
+  await waitForMessages(server, ALICE, 2);
+  const read = await run('python3', ['-c', READ, String(server.port('imap'))]);
+  assert.equal(read.code, 0, read.stderr);
+});

@@ -1,0 +1,126 @@
+/**
+ * A whole Postrider in a process of its own, as a user would run it: for scenarios with other people's programs.
+ * Everything on loopback, in a folder that goes when the test ends.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
+const START_MS = 30_000;
+
+export type PostriderOptions = {
+  /** `ADDRESS:PASSWORD` */
+  readonly accounts?: readonly string[];
+  readonly hostname?: string;
+  /** A folder of an earlier run; it then outlives this one. */
+  readonly directory?: string;
+  readonly basePort?: number;
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+export type RunningPostrider = AsyncDisposable & {
+  readonly directory: string;
+  readonly basePort: number;
+  readonly pid: number;
+  /** All of standard output and of standard error so far. */
+  output(): string;
+  port(service: Service): number;
+  /** SIGTERM, then waits; gives the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL: a crash. */
+  kill(): Promise<void>;
+};
+
+const SERVICES = { smtp: 25, submission: 587, submissions: 465, lmtp: 24, imap: 143, imaps: 993 } as const;
+export type Service = keyof typeof SERVICES;
+
+export const ALICE = { address: 'alice@example.test', password: 'alice-secret' };
+export const BOB = { address: 'bob@example.test', password: 'bob-secret' };
+
+export async function startPostrider(options: PostriderOptions = {}): Promise<RunningPostrider> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'postrider-test-')));
+  const basePort = options.basePort ?? (await freeBasePort());
+  const accounts = options.accounts ?? [`${ALICE.address}:${ALICE.password}`, `${BOB.address}:${BOB.password}`];
+  const child = spawn(
+    process.execPath,
+    [
+      ENTRY,
+      'localserve',
+      '--dir',
+      directory,
+      '--base-port',
+      String(basePort),
+      ...accounts.flatMap((account) => ['--account', account]),
+      ...(options.hostname === undefined ? [] : ['--hostname', options.hostname]),
+      ...(options.args ?? []),
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
+  );
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  await ready(child, () => output);
+  const stop = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {
+    child.kill(signal);
+    return ended;
+  };
+  return {
+    directory,
+    basePort,
+    pid: child.pid ?? 0,
+    output: () => output,
+    port: (service) => basePort + SERVICES[service],
+    stop: () => stop('SIGTERM'),
+    kill: async () => void (await stop('SIGKILL')),
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode === null && child.signalCode === null) await stop('SIGKILL');
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function ready(child: ChildProcess, output: () => string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      child.kill('SIGKILL');
+      reject(new Error(`${why}; it said:\n${output()}`));
+    };
+    const timer = setTimeout(() => fail(`Not ready within ${START_MS} ms`), START_MS);
+    child.once('exit', (code) => fail(`Ended with ${code} before it was ready`));
+    child.stdout?.on('data', () => {
+      if (!/^ready$/m.test(output())) return;
+      clearTimeout(timer);
+      child.removeAllListeners('exit');
+      resolve();
+    });
+  });
+}
+
+/** A base at which every service's port is free now on both loopback addresses. */
+export async function freeBasePort(): Promise<number> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    // Below the range from which the kernel takes ports for clients.
+    const base = 11_000 + 10 * randomInt(1600);
+    const free = await Promise.all(
+      Object.values(SERVICES).flatMap((port) => [isFree('127.0.0.1', base + port), isFree('::1', base + port)]),
+    );
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('No free ports on loopback');
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host, port }, () => server.close(() => resolve(true)));
+  });
+}
