@@ -11,6 +11,33 @@ export const LIMITS = {
   smtpRecipientsMax: 1000,
   /** Unknown or refused commands before the session is ended. */
   smtpErrorsMax: 20,
+  /**
+   * RFC 5321 §4.5.3.1.1 asks for 64; addresses of VERP, SRS and BATV are longer, and nothing here needs them short.
+   */
+  smtpLocalPartOctetsMax: 255,
+  /** RFC 5321 §4.5.3.1.2. */
+  smtpDomainOctetsMax: 255,
+  /** Recipients refused in one session before it is ended: beyond this it is a search for addresses. */
+  smtpRefusedRecipientsMax: 100,
+  /** Commands since the last accepted message that moved nothing (NOOP, RSET, HELP, VRFY, EHLO …). */
+  smtpIdleCommandsMax: 1000,
+  /** Failed AUTH in one session. */
+  smtpAuthFailuresMax: 5,
+  /** RFC 5321 §4.5.3.2.7: a server waits at least 5 minutes for the next command or chunk. */
+  smtpIdleMs: 300_000,
+  /** From the connection to AUTH, where mail needs it. */
+  smtpUnauthenticatedMs: 300_000,
+  /** From the first octet of a message to its last. */
+  smtpMessageMs: 3_600_000,
+  /** Octets of a message refused on the way (too large, bare newline) that are still read before the session is cut. */
+  smtpDiscardOctetsMax: 104_857_600,
+  /** Octets of a command line without end that are skipped before the session is cut. */
+  smtpSkipLineOctetsMax: 1_048_576,
+  /** How long a session may go on with the message in flight once the server is told to stop. */
+  smtpShutdownMs: 10_000,
+  /** Replies of a next hop: octets of one line (RFC 5321 §4.5.3.1.5 asks for 512) and lines of one reply. */
+  smtpReplyLineOctetsMax: 4096,
+  smtpReplyLinesMax: 100,
   /** Default of SIZE (RFC 1870): 50 MiB. */
   messageOctetsMax: 52_428_800,
   /** RFC 5321 §6.3: Received fields beyond this mean a loop. */
@@ -21,6 +48,18 @@ export const LIMITS = {
   mimePartsMax: 5000,
   /** Octets of one header section that are looked into; the rest is kept and served, not parsed. */
   headerOctetsMax: 262_144,
+  /** Octets of all header sections of one message together that are looked into. */
+  headerOctetsTotalMax: 2_097_152,
+  /** Fields of one header section that are kept. */
+  headerFieldsMax: 10_000,
+  /** Octets of a boundary that are compared (RFC 2046 §5.1.1 allows 70). */
+  boundaryOctetsMax: 1000,
+  /** Encoded octets of the first text part of each kind that the scanner keeps for the preview. */
+  previewOctetsMax: 16_384,
+  /** RFC 8970 §3.3: should be 200 characters, must not exceed 256. */
+  previewCharactersMax: 200,
+  /** Message ids kept for threading; the first and the latest count. */
+  referencesMax: 100,
   /** Addresses of one field that are kept. */
   addressesMax: 2000,
   /** One IMAP command line without its literals (RFC 7162 §4 recommends 8192 or more). */
@@ -40,4 +79,8 @@ export const LIMITS = {
   /** Keywords of one mailbox, and octets of one. */
   keywordsMax: 500,
   keywordOctetsMax: 100,
+  /** Questions to the DNS on their way at once; each holds a socket. */
+  dnsQuestionsMax: 256,
+  /** Answers of the DNS that are remembered. */
+  dnsCacheEntriesMax: 20_000,
 } as const;

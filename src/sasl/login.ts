@@ -29,7 +29,13 @@ function server(): SaslServerExchange {
       }
       return {
         kind: 'claim',
-        claim: { kind: 'password', mechanism: 'LOGIN', authorizationId: '', authenticationId, password: text },
+        claim: {
+          kind: 'password',
+          mechanism: 'LOGIN',
+          authorizationId: '',
+          authenticationId,
+          password: text,
+        },
       };
     },
   };

@@ -102,5 +102,7 @@ test('no octets make a mechanism throw', () => {
 });
 
 test('base64 reads back', () => {
-  fc.assert(fc.property(fc.uint8Array(), (o) => assert.deepEqual(decodeBase64(encodeBase64(o)), Buffer.from(o))));
+  fc.assert(
+    fc.property(fc.uint8Array(), (o) => assert.deepEqual(decodeBase64(encodeBase64(o)), Buffer.from(o))),
+  );
 });

@@ -1,6 +1,13 @@
 /** Two ends of a connection in memory, for sessions and clients under test: no socket, no timer but the clock's. */
 import type { Clock } from '../../src/base/clock.ts';
-import type { Connection, Endpoint, ReadStop, TlsInfo, TlsProblem, TlsRequest } from '../../src/base/connection.ts';
+import type {
+  Connection,
+  Endpoint,
+  ReadStop,
+  TlsInfo,
+  TlsProblem,
+  TlsRequest,
+} from '../../src/base/connection.ts';
 import type { Result } from '../../src/base/result.ts';
 import { err, ok } from '../../src/base/result.ts';
 
@@ -109,7 +116,8 @@ export class MemoryConnection implements Connection {
     });
     this.#handshake = undefined;
     if (!done) return err({ kind: 'reset', text: 'The peer went away' });
-    const info: TlsInfo = request.side === 'client' ? { ...MEMORY_TLS, servername: request.servername } : MEMORY_TLS;
+    const info: TlsInfo =
+      request.side === 'client' ? { ...MEMORY_TLS, servername: request.servername } : MEMORY_TLS;
     this.tls = info;
     return ok(info);
   }
@@ -117,7 +125,8 @@ export class MemoryConnection implements Connection {
   close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
-      this.peer?.#end('end');
+      const peer = this.peer;
+      if (peer !== undefined) peer.#end('end');
       this.#handshake?.(false);
     }
     return Promise.resolve();
