@@ -8,11 +8,17 @@ import type { Result } from '../base/result.ts';
 import type { AccountId } from '../store/ids.ts';
 import type { AuthProblem, Principal, Scope } from './principal.ts';
 
-export type Domain = { readonly name: string; /** U-label form */ readonly displayName: string; readonly createdAtMs: number };
+export type Domain = {
+  /** Lower-case A-labels. */
+  readonly name: string;
+  /** U-labels, for people. */
+  readonly displayName: string;
+  readonly createdAtMs: number;
+};
 
 export type Account = {
   readonly id: AccountId;
-  /** The primary address. */
+  /** The primary address, in the form that addresses are compared by. */
   readonly address: string;
   readonly displayName: string;
   readonly disabled: boolean;
@@ -21,7 +27,13 @@ export type Account = {
 };
 
 /** An address that stands for others: one target is an alias, several a group; the address `@domain` is a catch-all. */
-export type Alias = { readonly address: string; readonly targets: readonly string[]; readonly createdAtMs: number };
+export type Alias = {
+  /** In the form that addresses are compared by. */
+  readonly address: string;
+  /** At least one, in the order given; local parts as written, since other hosts may tell case apart. */
+  readonly targets: readonly string[];
+  readonly createdAtMs: number;
+};
 
 export type AppPassword = { readonly name: string; readonly scopes: readonly Scope[]; readonly createdAtMs: number };
 
@@ -31,7 +43,36 @@ export type DirectoryProblem =
   | { readonly kind: 'bad-address' }
   | { readonly kind: 'no-such-domain' }
   | { readonly kind: 'in-use' }
-  | { readonly kind: 'loop' };
+  /** An alias that would lead back to itself. */
+  | { readonly kind: 'loop' }
+  /** Beyond a limit: targets of an alias, aliases that lead to aliases, app passwords of an account. */
+  | { readonly kind: 'too-many' }
+  /** A display name or the name of an app password that is empty, too long, or holds controls. */
+  | { readonly kind: 'bad-name' }
+  /** Empty, or longer than 1,024 octets. */
+  | { readonly kind: 'bad-password' };
+
+/** A part of a list that is ordered by address: what comes behind `after`, at most `limit`. Without it: all. */
+export type DirectoryPage = { readonly after: string | undefined; readonly limit: number };
+
+/** Something in the stored directory that does not hold. `repaired` says that it does now. */
+export type DirectoryFinding = {
+  readonly kind:
+    | 'damaged-file'
+    | 'wrong-key'
+    | 'missing-domain'
+    | 'double-address'
+    | 'bad-target'
+    | 'dangling-target'
+    | 'alias-loop'
+    | 'alias-too-deep'
+    | 'bad-password-hash'
+    | 'orphaned-app-password';
+  /** The address, domain or account it is about. */
+  readonly subject: string;
+  readonly text: string;
+  readonly repaired: boolean;
+};
 
 /** What an address leads to. */
 export type Resolution =
@@ -48,21 +89,35 @@ export type Resolution =
     };
 
 export type Directory = {
-  /** Cached: the hot path of RCPT. `postmaster` without a domain (RFC 5321 §4.5.1) is resolved too. */
+  /**
+   * Cached: the hot path of RCPT. The first that exists decides: account, alias, account without `+detail`, alias without
+   * `+detail`, the operator's address for postmaster and abuse, catch-all. What is no address is `unknown`. `postmaster` without a domain (RFC 5321 §4.5.1) is resolved too.
+   */
   resolve(address: string): Promise<Resolution>;
   isLocalDomain(domain: string): Promise<boolean>;
   /** True when the account may use the address as reverse-path or From: its own, or an alias that leads to it alone or among others. */
   maySendAs(account: AccountId, address: string): Promise<boolean>;
 
-  /** Unknown, disabled and known accounts take the same time to refuse; hashing is off the event loop. */
-  authenticate(name: string, password: string, scope: Scope): Promise<Result<Principal, AuthProblem>>;
+  /**
+   * Unknown, disabled and known accounts take the same time to refuse; hashing is off the event loop.
+   *
+   * @param name the address of an account
+   * @param source the peer's IP address: failures are counted by it. Without one nothing is throttled
+   */
+  authenticate(
+    name: string,
+    password: string,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>>;
 
   domains(): Promise<readonly Domain[]>;
   addDomain(name: string): Promise<Result<Domain, DirectoryProblem>>;
   /** Refused with `in-use` while it has accounts or aliases. */
   removeDomain(name: string): Promise<Result<void, DirectoryProblem>>;
 
-  accounts(): Promise<readonly Account[]>;
+  /** By address, ascending. */
+  accounts(page?: DirectoryPage): Promise<readonly Account[]>;
   account(id: AccountId): Promise<Account | undefined>;
   accountByAddress(address: string): Promise<Account | undefined>;
   addAccount(request: {
@@ -71,6 +126,7 @@ export type Directory = {
     readonly displayName?: string;
     readonly quotaOctets?: number;
   }): Promise<Result<Account, DirectoryProblem>>;
+  /** Aliases keep their targets: one that leads nowhere else is unknown from now on. The id is never given again. */
   removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>>;
   setAccount(
     id: AccountId,
@@ -92,7 +148,10 @@ export type Directory = {
   ): Promise<Result<{ readonly secret: string }, DirectoryProblem>>;
   removeAppPassword(id: AccountId, name: string): Promise<Result<void, DirectoryProblem>>;
 
-  aliases(): Promise<readonly Alias[]>;
+  /** By address, ascending; a catch-all stands before the addresses of every domain. */
+  aliases(page?: DirectoryPage): Promise<readonly Alias[]>;
+  alias(address: string): Promise<Alias | undefined>;
+  /** Adds or replaces. Refused with `exists` where an account has the address. */
   setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>>;
   removeAlias(address: string): Promise<Result<void, DirectoryProblem>>;
 };

@@ -66,6 +66,11 @@ export const LIMITS = {
   imapLineOctetsMax: 65_536,
   /** One literal of a command other than APPEND. */
   imapLiteralOctetsMax: 65_536,
+  /** All such literals of one command. */
+  imapLiteralTotalOctetsMax: 1_048_576,
+  /** Elements of one sequence set; data items of one FETCH. */
+  imapSequenceRangesMax: 20_000,
+  imapFetchItemsMax: 1000,
   /** Parentheses in one IMAP command, and keys in one SEARCH. */
   imapNestingMax: 50,
   imapSearchKeysMax: 1000,
@@ -79,6 +84,23 @@ export const LIMITS = {
   /** Keywords of one mailbox, and octets of one. */
   keywordsMax: 500,
   keywordOctetsMax: 100,
+  /** Targets of one alias or group, and aliases that lead to aliases. */
+  aliasTargetsMax: 1000,
+  aliasDepthMax: 16,
+  appPasswordsMax: 100,
+  /** Octets of a password, of a display name and of the name of an app password. */
+  passwordOctetsMax: 1024,
+  displayNameOctetsMax: 255,
+  /** Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. */
+  passwordHashesAtOnceMax: 2,
+  passwordHashesWaitingMax: 64,
+  /** How long a password that was verified is known again without its hash. */
+  verifiedPasswordMs: 60_000,
+  verifiedPasswordsMax: 10_000,
+  /** Failed logins of one source network before it must wait, and how long it waits for one more. */
+  loginFailuresMax: 20,
+  loginFailureForgivenMs: 30_000,
+  loginSourcesMax: 100_000,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */

@@ -1,0 +1,134 @@
+/**
+ * What an address leads to, as one walk over accounts and aliases. Pure: it asks for rows by yielding their key and is
+ * answered by whoever holds them, from a cache or over a network.
+ *
+ * Keys: `local@domain` for an account or alias, `domain` for a domain. Aliases may lead to aliases; a loop is walked once,
+ * and nothing deeper than `aliasDepthMax` is looked at.
+ */
+import { LIMITS } from '../base/limits.ts';
+import type { AccountId } from '../store/ids.ts';
+import { toAddressKey } from './address-key.ts';
+import type { AddressKey } from './address-key.ts';
+import type { Resolution } from './directory.ts';
+
+/** What is stored under a key. No two kinds ever have the same key. */
+export type DirectoryRow =
+  | { readonly kind: 'domain'; readonly catchAll: readonly string[] | undefined }
+  | { readonly kind: 'account'; readonly account: AccountId; readonly address: string; readonly disabled: boolean }
+  | { readonly kind: 'alias'; readonly targets: readonly string[] };
+
+export type Walk<Answer> = Generator<string, Answer, DirectoryRow | undefined>;
+
+/** The accounts and addresses that a walk came to. */
+export type Expansion = {
+  readonly accounts: Map<AccountId, { readonly account: AccountId; readonly address: string; readonly detail: string | undefined }>;
+  readonly disabled: Set<AccountId>;
+  readonly forwards: Set<string>;
+  /** Targets at domains of ours that name nobody. */
+  readonly dangling: Set<string>;
+  isLooped: boolean;
+  isTooDeep: boolean;
+};
+
+/** Local parts that RFC 5321 §4.5.1 and RFC 2142 §4 want answered at every domain. */
+const ROLES = new Set(['postmaster', 'abuse']);
+
+/** @param postmasterAddress where mail for postmaster and abuse goes that no account and no alias takes */
+export function* resolveAddress(address: string, postmasterAddress: string | undefined): Walk<Resolution> {
+  // RFC 5321 §4.5.1: the one address without a domain.
+  const isBare = address.toLowerCase() === 'postmaster';
+  const key = toAddressKey(isBare ? (postmasterAddress ?? '') : address);
+  if (key === undefined) return { kind: 'unknown' };
+  const domain = yield key.domain;
+  if (domain?.kind !== 'domain' && !isBare) return { kind: 'remote', domain: key.domain };
+  const found = yield* expandAddress(isBare ? key.mailable : address, postmasterAddress);
+  if (found.accounts.size > 0 || found.forwards.size > 0)
+    return { kind: 'local', accounts: [...found.accounts.values()], forwards: [...found.forwards] };
+  const [disabled] = found.disabled;
+  return disabled === undefined ? { kind: 'unknown' } : { kind: 'disabled', account: disabled };
+}
+
+/** Everything that an address leads to, and what is wrong on the way. */
+export function* expandAddress(address: string, postmasterAddress: string | undefined): Walk<Expansion> {
+  const found: Expansion = {
+    accounts: new Map(),
+    disabled: new Set(),
+    forwards: new Set(),
+    dangling: new Set(),
+    isLooped: false,
+    isTooDeep: false,
+  };
+  yield* follow(address, undefined, { found, postmasterAddress, done: new Set(), path: [] });
+  return found;
+}
+
+type Trail = {
+  readonly found: Expansion;
+  readonly postmasterAddress: string | undefined;
+  /** Keys of aliases that were walked, and those that are being walked. */
+  readonly done: Set<string>;
+  readonly path: string[];
+};
+
+function* follow(address: string, inheritedDetail: string | undefined, trail: Trail): Walk<void> {
+  const { found } = trail;
+  const key = toAddressKey(address);
+  if (key === undefined) {
+    found.dangling.add(address);
+    return;
+  }
+  const domain = yield key.domain;
+  if (domain?.kind !== 'domain') {
+    found.forwards.add(key.mailable);
+    return;
+  }
+  const holder = yield* holderOf(key, domain.catchAll, trail.postmasterAddress);
+  if (holder === undefined) {
+    found.dangling.add(key.mailable);
+    return;
+  }
+  const detail = holder.isExact ? inheritedDetail : (key.detail ?? inheritedDetail);
+  if (holder.row.kind === 'account') {
+    const { account, address: primary, disabled } = holder.row;
+    if (disabled) found.disabled.add(account);
+    else if (!found.accounts.has(account)) found.accounts.set(account, { account, address: primary, detail });
+    return;
+  }
+  if (trail.path.includes(holder.key)) found.isLooped = true;
+  else if (trail.path.length >= LIMITS.aliasDepthMax) found.isTooDeep = true;
+  else if (!trail.done.has(holder.key)) {
+    trail.path.push(holder.key);
+    for (const target of holder.row.targets) yield* follow(target, detail, trail);
+    trail.path.pop();
+    trail.done.add(holder.key);
+  }
+}
+
+type Holder = {
+  readonly key: string;
+  readonly row: Exclude<DirectoryRow, { kind: 'domain' }>;
+  /** Found with its detail, which is then spent. */
+  readonly isExact: boolean;
+};
+
+function* holderOf(
+  { key, baseKey, domain }: AddressKey,
+  catchAll: readonly string[] | undefined,
+  postmasterAddress: string | undefined,
+): Walk<Holder | undefined> {
+  const exact = yield key;
+  if (exact !== undefined && exact.kind !== 'domain') return { key, row: exact, isExact: true };
+  const base = baseKey === key ? undefined : yield baseKey;
+  if (base !== undefined && base.kind !== 'domain') return { key: baseKey, row: base, isExact: false };
+  if (postmasterAddress !== undefined && ROLES.has(baseKey.slice(0, baseKey.lastIndexOf('@'))))
+    return { key: baseKey, row: { kind: 'alias', targets: [postmasterAddress] }, isExact: false };
+  if (catchAll === undefined) return undefined;
+  return { key: `@${domain}`, row: { kind: 'alias', targets: catchAll }, isExact: false };
+}
+
+/** Walks with rows that are at hand. */
+export function walk<Answer>(steps: Walk<Answer>, row: (key: string) => DirectoryRow | undefined): Answer {
+  let step = steps.next();
+  while (step.done !== true) step = steps.next(row(step.value));
+  return step.value;
+}
