@@ -12,8 +12,8 @@ import { known, toBlobId } from './ids.ts';
 
 export type OpenedBlobStore = {
   readonly store: BlobStore;
-  reopen(): Promise<BlobStore>;
-  close(): Promise<void>;
+  readonly reopen: () => Promise<BlobStore>;
+  readonly close: () => Promise<void>;
 };
 
 const CHUNK_OCTETS_MAX = 65_536;
