@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Check } from 'typebox/schema';
+import { LIMITS } from '../base/limits.ts';
+import { formatProblem, parseConfig } from './config.ts';
+import { readTable } from './read.ts';
+import type { SchemaNode, TableNode } from './schema-node.ts';
+import { SCHEMA } from './schema.ts';
+
+const MINIMAL =
+  'hostname = "mail.example.org"\ndataDirectory = "/var/lib/postrider"\n[tls]\nselfSigned = true\n';
+
+function problemsOf(text: string): string[] {
+  const result = parseConfig(text);
+  return result.ok ? [] : result.error.map(formatProblem);
+}
+
+test('four lines are a configuration, and every default is in place', () => {
+  const result = parseConfig(MINIMAL);
+  assert.ok(result.ok, problemsOf(MINIMAL).join('\n'));
+  const { listeners, store, queue, relay, limits } = result.value;
+  assert.equal(listeners.smtp.port, 25);
+  assert.deepEqual(listeners.imaps.addresses, ['0.0.0.0', '::']);
+  assert.equal(listeners.lmtp.enabled, false);
+  assert.equal(store.backend, 'embedded');
+  assert.equal(relay, undefined);
+  assert.equal(queue.expireAfterSeconds, 432_000);
+  assert.equal(limits.messageOctetsMax, LIMITS.messageOctetsMax);
+});
+
+test('defaults of limits are those of base/limits', () => {
+  const { properties } = SCHEMA.properties.limits;
+  assert.equal(properties.messageOctetsMax.default, LIMITS.messageOctetsMax);
+  assert.equal(properties.recipientsMax.default, LIMITS.smtpRecipientsMax);
+  assert.equal(properties.smtpErrorsMax.default, LIMITS.smtpErrorsMax);
+  assert.equal(properties.imapErrorsMax.default, LIMITS.imapErrorsMax);
+  assert.equal(properties.imapIdleSeconds.default * 1000, LIMITS.imapIdleMs);
+});
+
+const refused = [
+  {
+    name: 'a mistyped key is answered with the nearest one',
+    text: `${MINIMAL}[log]\nlevl = "info"\n`,
+    want: ['log.levl (line 6): is not a known key (did you mean "log.level"?)'],
+  },
+  {
+    name: 'another way to write a key is understood, not accepted',
+    text: `${MINIMAL}[limits]\nmessage_octets_max = 1\n`,
+    want: [
+      'limits.message_octets_max (line 6): is not a known key (did you mean "limits.messageOctetsMax"?)',
+    ],
+  },
+  {
+    name: 'a key in the wrong table is shown its own',
+    text: `keyFile = "x"\n${MINIMAL}`,
+    want: ['keyFile (line 1): is not a known key (did you mean "tls.keyFile"?)'],
+  },
+  {
+    name: 'a key like no other',
+    text: `${MINIMAL}[zebra]\nstripes = 1\n`,
+    want: ['zebra (line 5): is not a known key'],
+  },
+  {
+    name: 'the prototype is no key',
+    text: `${MINIMAL}[__proto__]\nx = 1\n`,
+    want: ['__proto__ (line 5): is not a known key'],
+  },
+  {
+    name: 'all problems at once, in the order of the file',
+    text: 'dataDirectory = ""\n[tls]\nselfSigned = "yes"\n[listeners.imap]\nport = 70000\n',
+    want: [
+      'hostname: is missing',
+      'dataDirectory (line 1): must not be empty',
+      'tls.selfSigned (line 3): must be true or false, not "yes"',
+      'listeners.imap.port (line 5): must be a whole number from 1 to 65535, not 70000',
+    ],
+  },
+  {
+    name: 'a choice is shown with the nearest word',
+    text: `${MINIMAL}[listeners.smtp]\ntls = "starttsl"\n`,
+    want: [
+      'listeners.smtp.tls (line 6): must be one of "none", "starttls", "implicit", not "starttsl" (did you mean "starttls"?)',
+    ],
+  },
+  {
+    name: 'a table is not a number',
+    text: `limits = 3\n${MINIMAL}`,
+    want: ['limits (line 1): must be a table, not 3'],
+  },
+  {
+    name: 'an item of a list by its number',
+    text: `${MINIMAL}[resolver]\nservers = ["192.0.2.1", "[2001:db8::1]:53", "192.0.2.1:0"]\n`,
+    want: [
+      'resolver.servers[2] (line 6): must be an IP address, with a port if it is not 53, not "192.0.2.1:0"',
+    ],
+  },
+  {
+    name: 'no certificate',
+    text: 'hostname = "mail.example.org"\ndataDirectory = "/x"\n',
+    want: ['tls: needs certificateFile and keyFile, or selfSigned = true'],
+  },
+  {
+    name: 'half a certificate',
+    text: 'hostname = "mail.example.org"\ndataDirectory = "/x"\ntls.keyFile = "/k"\n',
+    want: ['tls: certificateFile and keyFile belong together'],
+  },
+  {
+    name: 'two listeners on one port',
+    text: `${MINIMAL}[listeners.imap]\nport = 25\naddresses = ["::"]\n`,
+    want: ['listeners.imap.port (line 6): 25 on :: is taken by listeners.smtp'],
+  },
+  {
+    name: 'PostgreSQL without a place',
+    text: `${MINIMAL}[store]\nbackend = "postgres"\n`,
+    want: ['store.url (line 5): is missing, and the backend is "postgres"'],
+  },
+  {
+    name: 'a password in the clear',
+    text: `${MINIMAL}[relay]\nhost = "relay.example.net"\ntls = "none"\nusername = "u"\npasswordFile = "/p"\n`,
+    want: ['relay.tls (line 7): cannot be "none" where a password is sent'],
+  },
+  {
+    name: 'a relay needs its host',
+    text: `${MINIMAL}[relay]\nport = 25\n`,
+    want: ['relay.host (line 5): is missing'],
+  },
+] as const;
+
+for (const { name, text, want } of refused) {
+  test(name, () => assert.deepEqual(problemsOf(text), want));
+}
+
+test('what is not TOML is told by its line', () => {
+  assert.match(problemsOf('hostname = "a.example"\nport =\n')[0] ?? '', /^line 2: not valid TOML: /);
+});
+
+test('a line inside a multi-line text is no key', () => {
+  const text = `hostname = """\nlog = 1\n"""\n${MINIMAL.slice(MINIMAL.indexOf('\n') + 1)}[log]\nlevel = 1\n`;
+  assert.deepEqual(
+    problemsOf(text).map((problem) => problem.slice(0, problem.indexOf(':'))),
+    ['hostname (line 1)', 'log.level (line 8)'],
+  );
+});
+
+test('every key says what it is for, and is asked for or has a default or may be left out', () => {
+  const visit = (node: TableNode, path: string): void => {
+    for (const name of node.required) assert.ok(Object.hasOwn(node.properties, name), `${path}${name}`);
+    for (const [name, child] of Object.entries(node.properties)) {
+      assert.match(child.description ?? '', /\.$/, `${path}${name}`);
+      if (child.type === 'object') visit(child, `${path}${name}.`);
+      else if (child.default !== undefined) assert.ok(node.required.includes(name), `${path}${name}`);
+    }
+  };
+  visit(SCHEMA, '');
+});
+
+/** Values near what a node asks for, right and wrong. */
+function valuesFor(node: SchemaNode): fc.Arbitrary<unknown> {
+  switch (node.type) {
+    case 'object':
+      return fc.record(
+        Object.fromEntries(Object.entries(node.properties).map(([key, child]) => [key, valuesFor(child)])),
+        { requiredKeys: [], noNullPrototype: true },
+      );
+    case 'string':
+      return fc.oneof(fc.constantFrom(...(node.enum ?? ['x', ''])), fc.integer());
+    case 'integer':
+      return fc.oneof(fc.integer({ min: node.minimum, max: node.maximum }), fc.integer(), fc.constant('1'));
+    case 'boolean':
+      return fc.oneof(fc.boolean(), fc.constant('true'));
+    case 'array':
+      return fc.array(valuesFor(node.items), { maxLength: 3 });
+  }
+}
+
+/** Formats are ours alone, and a default is no concern of a validator's. */
+function withoutFormats(node: SchemaNode): SchemaNode {
+  const { format: _, ...rest } = node;
+  if (rest.type === 'array') return { ...rest, items: withoutFormats(rest.items) as typeof rest.items };
+  if (rest.type !== 'object') return rest;
+  const properties = Object.fromEntries(
+    Object.entries(rest.properties).map(([key, child]) => [key, withoutFormats(child)]),
+  );
+  return { ...rest, properties };
+}
+
+test('what passes here passes a JSON Schema validator, and what is refused here fails there', () => {
+  const schema = withoutFormats(SCHEMA) as TableNode;
+  fc.assert(
+    fc.property(valuesFor(schema), (value) => {
+      const problems: string[] = [];
+      const read = readTable(schema, value, '', (path, text) => problems.push(`${path} ${text}`));
+      assert.equal(Check(schema as typeof SCHEMA, read), problems.length === 0, problems.join('\n'));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('no text makes it throw', () => {
+  const line = fc.constantFrom(
+    '[tls]',
+    'a = 1',
+    '[[x]]',
+    'a.b = """',
+    "'''",
+    '"a" = {b = 1}',
+    '= ',
+    '[a',
+    'x = [1,',
+  );
+  fc.assert(
+    fc.property(fc.array(fc.oneof(line, fc.string())), (lines) => {
+      parseConfig(lines.join('\n'));
+    }),
+  );
+});

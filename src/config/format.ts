@@ -1,0 +1,49 @@
+/** The checks that a schema names by `format`, each with what it asks for in words. */
+import { isIP } from 'node:net';
+import type { FormatName } from './schema-node.ts';
+
+const HOSTNAME_OCTETS_MAX = 253;
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
+const PORT_MAX = 65_535;
+
+/** RFC 1123 §2.1: letters, digits and hyphens; A-labels (RFC 5890 §2.3.2.1) are such. */
+function isHostname(text: string): boolean {
+  return (
+    text.length <= HOSTNAME_OCTETS_MAX &&
+    text.split('.').every((label) => LABEL.test(label)) &&
+    isIP(text) === 0
+  );
+}
+
+function isAddress(text: string): boolean {
+  const at = text.lastIndexOf('@');
+  return /^[^\s"(),:;<>[\\\]]{1,64}$/.test(text.slice(0, Math.max(at, 0))) && isHostname(text.slice(at + 1));
+}
+
+function isPort(text: string): boolean {
+  return /^[0-9]{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= PORT_MAX;
+}
+
+function isIpPort(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const colon = text.lastIndexOf(':');
+  const host = text.slice(0, Math.max(colon, 0));
+  if (!isPort(text.slice(colon + 1))) return false;
+  if (host.startsWith('[') && host.endsWith(']')) return isIP(host.slice(1, -1)) === 6;
+  return isIP(host) === 4;
+}
+
+function isPostgresUrl(text: string): boolean {
+  return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
+}
+
+export const FORMATS: Readonly<
+  Record<FormatName, { readonly test: (text: string) => boolean; readonly wanted: string }>
+> = {
+  hostname: { test: isHostname, wanted: 'a host name such as "mail.example.org"' },
+  host: { test: (text) => isHostname(text) || isIP(text) !== 0, wanted: 'a host name or an IP address' },
+  address: { test: isAddress, wanted: 'an address such as "someone@example.org"' },
+  ip: { test: (text) => isIP(text) !== 0, wanted: 'an IP address' },
+  'ip-port': { test: isIpPort, wanted: 'an IP address, with a port if it is not 53' },
+  'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
+};

@@ -1,0 +1,36 @@
+/** The part of JSON Schema that the configuration is described in. */
+export type SchemaNode = TableNode | TextNode | WholeNumberNode | SwitchNode | ListNode;
+
+/** `default` and `description` are of the key that holds the value. */
+type Common = { readonly description?: string; readonly format?: FormatName };
+
+export type TableNode = Common & {
+  readonly type: 'object';
+  readonly required: readonly string[];
+  readonly properties: { readonly [key: string]: SchemaNode };
+};
+
+export type TextNode = Common & {
+  readonly type: 'string';
+  readonly enum?: readonly string[];
+  readonly minLength?: number;
+  readonly default?: string;
+};
+
+export type WholeNumberNode = Common & {
+  readonly type: 'integer';
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly default?: number;
+};
+
+export type SwitchNode = Common & { readonly type: 'boolean'; readonly default: boolean };
+
+export type ListNode = Common & {
+  readonly type: 'array';
+  readonly items: TextNode | WholeNumberNode;
+  readonly minItems: number;
+  readonly default: readonly (string | number)[];
+};
+
+export type FormatName = 'hostname' | 'host' | 'address' | 'ip' | 'ip-port' | 'postgres-url';
