@@ -3,14 +3,33 @@
  * A-labels without the final dot. Sources: RFC 1035, RFC 2181, RFC 2308, RFC 7505.
  */
 export type DnsAnswer<Data> =
-  | { readonly kind: 'found'; readonly records: readonly Data[]; readonly ttlS: number; /** AD from a trusted resolver */ readonly authentic: boolean; /** the name after CNAMEs */ readonly canonicalName: string }
+  | {
+      readonly kind: 'found';
+      readonly records: readonly Data[];
+      readonly ttlS: number;
+      /** AD from a trusted resolver */ readonly authentic: boolean;
+      /** the name after CNAMEs */ readonly canonicalName: string;
+    }
   /** NXDOMAIN or no records of this type: both are proof. */
-  | { readonly kind: 'none'; readonly nameExists: boolean; readonly ttlS: number; readonly authentic: boolean }
+  | {
+      readonly kind: 'none';
+      readonly nameExists: boolean;
+      readonly ttlS: number;
+      readonly authentic: boolean;
+    }
   /** Timeout, SERVFAIL, bogus: try later. */
   | { readonly kind: 'unavailable'; readonly reason: 'timeout' | 'servfail' | 'refused' | 'malformed' };
 
-export type MxRecord = { readonly preference: number; /** '' is the null MX of RFC 7505 */ readonly exchange: string };
-export type TlsaRecord = { readonly usage: number; readonly selector: number; readonly matchingType: number; readonly data: Uint8Array };
+export type MxRecord = {
+  readonly preference: number;
+  /** '' is the null MX of RFC 7505 */ readonly exchange: string;
+};
+export type TlsaRecord = {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matchingType: number;
+  readonly data: Uint8Array;
+};
 
 export type Resolver = {
   mx(name: string): Promise<DnsAnswer<MxRecord>>;
