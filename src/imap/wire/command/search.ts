@@ -1,0 +1,164 @@
+/**
+ * SEARCH, SORT and THREAD. Sources: RFC 9051 §6.4.4, RFC 5256, RFC 5957 (DISPLAY…), RFC 5267 §3 (RETURN of SORT),
+ * RFC 9394 §3.1 (PARTIAL).
+ */
+import { ATOM } from '../character.ts';
+import type { Cursor } from '../cursor.ts';
+import { parsePartialRange, type PartialRange } from './partial-range.ts';
+import { parseSearchKeys, type SearchKey } from './search-key.ts';
+
+/** What an extended search gives back. `RETURN ()` is `all`. RFC 9051 §6.4.4. */
+export type SearchReturn = {
+  readonly min: boolean;
+  readonly max: boolean;
+  readonly all: boolean;
+  readonly count: boolean;
+  /** RFC 9051 §6.4.4.1: keep the result as `$`. */
+  readonly save: boolean;
+  readonly partial?: PartialRange;
+};
+
+export type SortCriterion = {
+  readonly key: 'ARRIVAL' | 'CC' | 'DATE' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO' | 'DISPLAYFROM' | 'DISPLAYTO';
+  readonly reverse: boolean;
+};
+
+export type SearchCommand =
+  | {
+      readonly verb: 'SEARCH';
+      readonly uid: boolean;
+      /** Undefined: the plain SEARCH response of RFC 3501. */
+      readonly returns?: SearchReturn;
+      readonly key: SearchKey;
+    }
+  | {
+      readonly verb: 'SORT';
+      readonly uid: boolean;
+      readonly returns?: SearchReturn;
+      readonly criteria: readonly SortCriterion[];
+      readonly key: SearchKey;
+    }
+  | {
+      readonly verb: 'THREAD';
+      readonly uid: boolean;
+      readonly algorithm: 'ORDEREDSUBJECT' | 'REFERENCES';
+      readonly key: SearchKey;
+    };
+
+const NOTHING: SearchReturn = { min: false, max: false, all: false, count: false, save: false };
+/** More criteria than there are keys change nothing. */
+const CRITERIA_MAX = 32;
+const SORT_KEYS: ReadonlyMap<string, SortCriterion['key']> = new Map(
+  (['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const).map(
+    (key) => [key, key] as const,
+  ),
+);
+
+export function parseSearch(cursor: Cursor, uid: boolean): SearchCommand | undefined {
+  if (!cursor.space('a search key')) return undefined;
+  const returns = parseReturn(cursor);
+  if (returns === undefined) return undefined;
+  let charset: string | undefined;
+  if (cursor.takeLabel('CHARSET')) {
+    charset = cursor.space('a charset') && parseCharset(cursor);
+    if (charset === undefined || !cursor.space('a search key')) return undefined;
+  }
+  const key = parseSearchKeys(cursor, charset);
+  return key && { verb: 'SEARCH', uid, ...returns, key };
+}
+
+export function parseSort(cursor: Cursor, uid: boolean): SearchCommand | undefined {
+  if (!cursor.space('criteria')) return undefined;
+  const returns = parseReturn(cursor);
+  if (returns === undefined) return undefined;
+  if (!cursor.takeLeft()) return cursor.fail('SORT takes a list of criteria');
+  const criteria = cursor.listToRight('the criteria', () => parseCriterion(cursor));
+  if (criteria === undefined) return undefined;
+  if (criteria.length > CRITERIA_MAX) return cursor.fail(`SORT takes ${CRITERIA_MAX} criteria at most`);
+  const key = parseCriteria(cursor);
+  return key && { verb: 'SORT', uid, ...returns, criteria, key };
+}
+
+export function parseThread(cursor: Cursor, uid: boolean): SearchCommand | undefined {
+  if (!cursor.space('an algorithm')) return undefined;
+  const algorithm = cursor.label('an algorithm');
+  if (algorithm !== 'ORDEREDSUBJECT' && algorithm !== 'REFERENCES')
+    return cursor.fail('Expected ORDEREDSUBJECT or REFERENCES');
+  const key = parseCriteria(cursor);
+  return key && { verb: 'THREAD', uid, algorithm, key };
+}
+
+/** RFC 5256 §5: SORT and THREAD must say the charset. */
+function parseCriteria(cursor: Cursor): SearchKey | undefined {
+  const charset = cursor.space('a charset') && parseCharset(cursor);
+  if (charset === undefined || !cursor.space('a search key')) return undefined;
+  return parseSearchKeys(cursor, charset);
+}
+
+function parseCriterion(cursor: Cursor): SortCriterion | undefined {
+  const reverse = cursor.takeLabel('REVERSE');
+  if (reverse && !cursor.space('a sort key')) return undefined;
+  const name = cursor.label('a sort key');
+  if (name === undefined) return undefined;
+  const key = SORT_KEYS.get(name);
+  return key === undefined ? cursor.fail(`Unknown sort key: ${name.slice(0, 40)}`) : { key, reverse };
+}
+
+function parseCharset(cursor: Cursor): string | undefined {
+  const octets = cursor.peek() === 0x22 ? cursor.quoted() : Buffer.from(cursor.run(ATOM), 'latin1');
+  if (octets === undefined || octets.length === 0) return cursor.fail('Expected a charset');
+  const charset = octets.toString('latin1').toUpperCase();
+  if (charset === 'UTF-8' || charset === 'UTF8') return 'UTF-8';
+  if (charset === 'US-ASCII' || charset === 'ASCII') return 'US-ASCII';
+  if (cursor.context.decodeCharset?.(charset, Buffer.alloc(0)) !== undefined) return charset;
+  // RFC 9051 §6.4.4: an unknown charset is NO, not BAD.
+  return cursor.refuse({
+    status: 'NO',
+    code: { kind: 'BADCHARSET', charsets: ['US-ASCII', 'UTF-8'] },
+    text: 'Unknown charset',
+  });
+}
+
+/** ` RETURN (…) `, or nothing. Undefined: a problem. */
+function parseReturn(cursor: Cursor): { returns?: SearchReturn } | undefined {
+  if (!cursor.takeLabel('RETURN')) return {};
+  if (!cursor.takeSpaceLeft()) return cursor.fail('RETURN takes a list');
+  let returns = NOTHING;
+  if (!cursor.takeRight()) {
+    do {
+      const found = parseReturnOption(cursor, returns);
+      if (found === undefined) return undefined;
+      returns = found;
+    } while (cursor.takeSpace());
+    if (!cursor.right('the return options')) return undefined;
+  }
+  // RFC 9051 §6.4.4: an empty list, or none, means ALL; SAVE alone returns nothing.
+  if (returns === NOTHING) returns = { ...NOTHING, all: true };
+  // RFC 9394 §3.1: PARTIAL and ALL exclude one another.
+  if (returns.all && returns.partial !== undefined) return cursor.fail('PARTIAL and ALL exclude one another');
+  return cursor.space('a search key') && { returns };
+}
+
+function parseReturnOption(cursor: Cursor, returns: SearchReturn): SearchReturn | undefined {
+  const name = cursor.label('a return option');
+  switch (name) {
+    case undefined:
+      return undefined;
+    case 'MIN':
+      return { ...returns, min: true };
+    case 'MAX':
+      return { ...returns, max: true };
+    case 'ALL':
+      return { ...returns, all: true };
+    case 'COUNT':
+      return { ...returns, count: true };
+    case 'SAVE':
+      return { ...returns, save: true };
+    case 'PARTIAL': {
+      const partial = cursor.space('a range') && parsePartialRange(cursor);
+      return partial && { ...returns, partial };
+    }
+    default:
+      return cursor.fail(`Unknown return option: ${name.slice(0, 40)}`);
+  }
+}
