@@ -74,7 +74,7 @@ const RULES: readonly Rule[] = [
     path: /^src\/net\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
-    npm: ['@peculiar/x509'],
+    npm: ['@peculiar/x509', 'reflect-metadata'],
   },
   { ring: 'adapter', path: /^src\/observe\//, mayImport: [...PORTS, 'adapter'], node: ['*'], npm: ['pino'] },
 

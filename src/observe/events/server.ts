@@ -1,0 +1,47 @@
+import type { Catalogue } from '../definition.ts';
+
+/** The life of the process and its threads. */
+export const SERVER_EVENTS = {
+  subject: 'server',
+  description: 'The life of the process and its threads.',
+  events: {
+    ready: {
+      level: 'info',
+      text: 'Every listener answers',
+      fields: {
+        version: { type: 'text', description: 'The version of Postrider.' },
+        tookMs: { type: 'number', description: 'Milliseconds since the start.' },
+      },
+    },
+    listening: {
+      level: 'info',
+      text: 'A service listens',
+      fields: {
+        service: { type: 'text', description: '`smtp`, `imaps` …' },
+        address: { type: 'text', description: 'The IP address.' },
+        port: { type: 'number', description: 'The TCP port.' },
+      },
+    },
+    stopping: {
+      level: 'info',
+      text: 'The server ends what is in flight',
+      fields: { signal: { type: 'text', description: 'What asked for it.' } },
+    },
+    stopped: { level: 'info', text: 'The server has ended', fields: {} },
+    'thread-died': {
+      level: 'error',
+      text: 'A thread died and is replaced',
+      fields: {
+        name: { type: 'text', description: 'Which thread.' },
+        cause: { type: 'cause', description: 'What it died of.' },
+      },
+      metrics: [{ name: 'postrider_threads_died_total', help: 'Threads that died.', labels: ['name'] }],
+    },
+    fault: {
+      level: 'error',
+      text: 'Something went wrong outside any session',
+      fields: { cause: { type: 'cause', description: 'What was thrown.' } },
+      metrics: [{ name: 'postrider_faults_total', help: 'Faults outside sessions.' }],
+    },
+  },
+} as const satisfies Catalogue;

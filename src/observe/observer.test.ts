@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Catalogue } from './definition.ts';
+import { createLog, formatLine } from './log.ts';
+import { Counters, addUp } from './metrics.ts';
+import { createObserver } from './observer.ts';
+
+const EVENTS = {
+  subject: 'test',
+  description: 'Events of this test.',
+  events: {
+    accepted: {
+      level: 'info',
+      text: 'A message was accepted',
+      fields: {
+        trace: { type: 'text', description: 'The trace id.' },
+        recipient: { type: 'text', description: 'Who gets it.', sensitive: 'address', optional: true },
+        octets: { type: 'number', description: 'Its size.' },
+        outcome: { type: 'text', description: 'What became of it.' },
+      },
+      metrics: [
+        { name: 'postrider_test_messages_total', help: 'Messages.', labels: ['outcome'] },
+        { name: 'postrider_test_octets_total', help: 'Octets.', add: 'octets' },
+      ],
+    },
+    broke: {
+      level: 'error',
+      text: 'Something broke',
+      fields: { cause: { type: 'cause', description: 'What was thrown.' } },
+    },
+    detail: { level: 'debug', text: 'A detail', fields: {} },
+  },
+} as const satisfies Catalogue;
+
+function capture(level: 'debug' | 'info', format: 'json' | 'text' = 'json') {
+  const lines: string[] = [];
+  const counters = new Counters();
+  const log = createLog({ level, format, thread: 'main', write: (line) => void lines.push(line) });
+  return { emit: createObserver(EVENTS, { log, counters }), lines, counters };
+}
+
+test('one call writes the line and counts', () => {
+  const { emit, lines, counters } = capture('info');
+  emit({ kind: 'accepted', trace: 't1', octets: 10, outcome: 'delivered', recipient: 'bob@example.test' });
+  emit({ kind: 'accepted', trace: 't2', octets: 5, outcome: 'delivered' });
+  const { time, ...line } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+  assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  assert.deepEqual(line, {
+    level: 'info',
+    thread: 'main',
+    event: 'test.accepted',
+    trace: 't1',
+    recipient: '…@example.test',
+    octets: 10,
+    outcome: 'delivered',
+    text: 'A message was accepted',
+  });
+  assert.deepEqual(counters.snapshot(), [
+    { name: 'postrider_test_messages_total', labels: { outcome: 'delivered' }, value: 2 },
+    { name: 'postrider_test_octets_total', labels: {}, value: 15 },
+  ]);
+});
+
+test('an address is written whole at debug only, and never when it has no domain', () => {
+  const { emit, lines } = capture('debug');
+  emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'bob@example.test' });
+  assert.match(lines[0] ?? '', /"recipient":"bob@example\.test"/);
+  const above = capture('info');
+  above.emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'postmaster' });
+  above.emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'a\nb' });
+  assert.match(above.lines[0] ?? '', /"recipient":"…"/);
+  assert.match(above.lines[1] ?? '', /"recipient":"…"/);
+});
+
+test('what the catalogue does not name is not written', () => {
+  const { emit, lines } = capture('info');
+  const event = { kind: 'accepted', trace: 't', octets: 1, outcome: 'x', password: 'secret' } as const;
+  emit(event);
+  assert.doesNotMatch(lines.join(''), /secret/);
+});
+
+test('below its level an event is counted and not written', () => {
+  const { emit, lines } = capture('info');
+  emit({ kind: 'detail' });
+  assert.deepEqual(lines, []);
+});
+
+test('causes are told to the innermost', () => {
+  const { emit, lines } = capture('info');
+  emit({ kind: 'broke', cause: new Error('outer', { cause: new Error('inner') }) });
+  assert.match((JSON.parse(lines[0] ?? '') as { cause: string }).cause, /outer[^]*caused by: Error: inner/);
+});
+
+test('text for people cannot be forged by a value', () => {
+  const line = formatLine(new Date(0), 'info', 'smtp.helo', 'Said', {
+    name: 'a\n12:00 error \u001b[2J',
+    n: 3,
+  });
+  assert.equal(line, '00:00:00.000 info  smtp.helo Said  name="a\\n12:00 error \\u001b[2J" n=3\n');
+});
+
+test('snapshots of threads add up', () => {
+  const one = new Counters();
+  const two = new Counters();
+  one.add('postrider_x_total', { a: '1', b: '2' }, 2);
+  two.add('postrider_x_total', { b: '2', a: '1' }, 3);
+  assert.deepEqual(addUp([one.snapshot(), two.snapshot()]), [
+    { name: 'postrider_x_total', labels: { a: '1', b: '2' }, value: 5 },
+  ]);
+});
+
+test('the compiler compares a server’s events with the catalogue', () => {
+  type Emit = (event: { readonly kind: 'detail' }) => void;
+  const emit: Emit = capture('info').emit;
+  emit({ kind: 'detail' });
+  // @ts-expect-error a kind that the catalogue does not have
+  const wrong: (event: { readonly kind: 'unknown' }) => void = capture('info').emit;
+  assert.throws(() => wrong({ kind: 'unknown' }), /No event test\.unknown/);
+});
