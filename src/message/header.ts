@@ -1,0 +1,98 @@
+/**
+ * A header section cut into fields. Text here is "raw": one octet, one code unit (Latin-1), exactly as received, so
+ * nothing is lost before somebody asks for a decoded value (`decodeText` of encoded-word.ts).
+ *
+ * Units: octets, relative to the section's start. A field ends where the next one begins; CRLF and LF both end
+ * lines. Limits: `headerFieldsMax`. Source: RFC 5322 §2.2, §4.5 (white space before the colon).
+ */
+import { LIMITS } from '../base/limits.ts';
+import { latin1 } from '../base/bytes.ts';
+
+export type Field = {
+  /** As written, without white space before the colon; '' for a line that is no field. */
+  readonly name: string;
+  /** The name in lower case, for comparing. */
+  readonly key: string;
+  /** What follows the colon, still folded, without the final line end. */
+  readonly raw: string;
+  /** Octets from the start of the section: first octet of the name, and one past the line end. */
+  readonly start: number;
+  readonly end: number;
+};
+
+const LF = 0x0a;
+const CR = 0x0d;
+const TAB = 0x09;
+const SPACE = 0x20;
+
+/** The fields of a section given as raw text. Stops at the blank line. Never throws. */
+export function parseHeader(section: string, fieldsMax: number = LIMITS.headerFieldsMax): readonly Field[] {
+  const fields: Field[] = [];
+  const size = section.length;
+  let start = 0;
+  while (start < size && fields.length < fieldsMax) {
+    const first = section.charCodeAt(start);
+    if (first === LF || (first === CR && section.charCodeAt(start + 1) === LF)) break;
+    let lf = section.indexOf('\n', start);
+    while (lf >= 0) {
+      const next = section.charCodeAt(lf + 1);
+      if (next !== SPACE && next !== TAB) break;
+      lf = section.indexOf('\n', lf + 1);
+    }
+    const end = lf < 0 ? size : lf + 1;
+    fields.push(toField(section, start, end, lf < 0 ? size : lf));
+    start = end;
+  }
+  return fields;
+}
+
+/** The same for octets. */
+export function parseHeaderOctets(section: Uint8Array): readonly Field[] {
+  return parseHeader(latin1(section));
+}
+
+function toField(section: string, start: number, end: number, lineEnd: number): Field {
+  const valueEnd = lineEnd < end && section.charCodeAt(lineEnd - 1) === CR && lineEnd > start ? lineEnd - 1 : lineEnd;
+  const colon = section.indexOf(':', start);
+  if (colon < 0 || colon >= valueEnd) return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
+  let nameEnd = colon;
+  while (nameEnd > start && isBlank(section.charCodeAt(nameEnd - 1))) nameEnd -= 1;
+  const name = section.slice(start, nameEnd);
+  return { name, key: name.toLowerCase(), raw: section.slice(colon + 1, valueEnd), start, end };
+}
+
+function isBlank(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** RFC 5322 §2.2.3: a value on one line, without the white space around it. Raw in, raw out. */
+export function unfold(raw: string): string {
+  return (raw.includes('\n') ? raw.replace(/\r?\n/g, '') : raw).trim();
+}
+
+/** The first field of that name. @param key in lower case */
+export function findField(fields: readonly Field[], key: string): Field | undefined {
+  return fields.find((field) => field.key === key);
+}
+
+/**
+ * One field with its CRLF, folded at white space where a line would pass 78 characters (RFC 5322 §2.1.1). A word that
+ * is longer stays whole. @param value text without line ends: ASCII, encoded words, or UTF-8 where RFC 6532 is agreed
+ */
+export function formatField(name: string, value: string): string {
+  const words = value.replace(/[\r\n]+/g, ' ').split(' ');
+  let line = `${name}:`;
+  let out = '';
+  let blank = true;
+  for (const word of words) {
+    // RFC 5322 §3.2.2: a folded line is never made of white space alone.
+    if (!blank && word !== '' && line.length + 1 + word.length > 78) {
+      out += `${line}\r\n`;
+      line = ` ${word}`;
+    } else {
+      line += ` ${word}`;
+    }
+    if (word !== '') blank = false;
+  }
+  return `${out}${line}\r\n`;
+}
