@@ -2,7 +2,7 @@
  * How an event is described. The catalogue (`events/*.ts`) is plain data: the types of events, the log line, the
  * metrics and docs/events.md all come from it.
  *
- * A subject's server declares the union of its own events, each an object with its `kind`; the catalogue describes the
+ * A subject's server declares the union of its own events, each an object with its `name`; the catalogue describes the
  * same events, and the compiler compares the two where `app` joins them (`observer.ts`).
  */
 
@@ -36,11 +36,11 @@ export type EventDefinition = {
   readonly metrics?: readonly MetricDefinition[];
 };
 
-/** The events of one subject by their kind. The stable name in logs is `subject.kind`. */
+/** The events of one subject by their stable names: `smtp.session.started`. */
 export type Catalogue = {
   readonly subject: string;
   readonly description: string;
-  readonly events: { readonly [kind: string]: EventDefinition };
+  readonly events: { readonly [name: string]: EventDefinition };
 };
 
 type FieldValue = { text: string; number: number; boolean: boolean; cause: unknown };
@@ -55,5 +55,5 @@ type FieldsOf<Fields extends EventDefinition['fields']> = {
 
 /** The union of events that a catalogue describes. */
 export type EventOf<Of extends Catalogue> = {
-  [Kind in keyof Of['events']]: { readonly kind: Kind } & FieldsOf<Of['events'][Kind]['fields']>;
+  [Name in keyof Of['events']]: { readonly name: Name } & FieldsOf<Of['events'][Name]['fields']>;
 }[keyof Of['events']];

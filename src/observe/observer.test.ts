@@ -9,7 +9,7 @@ const EVENTS = {
   subject: 'test',
   description: 'Events of this test.',
   events: {
-    accepted: {
+    'test.accepted': {
       level: 'info',
       text: 'A message was accepted',
       fields: {
@@ -23,12 +23,12 @@ const EVENTS = {
         { name: 'postrider_test_octets_total', help: 'Octets.', add: 'octets' },
       ],
     },
-    broke: {
+    'test.broke': {
       level: 'error',
       text: 'Something broke',
       fields: { cause: { type: 'cause', description: 'What was thrown.' } },
     },
-    detail: { level: 'debug', text: 'A detail', fields: {} },
+    'test.detail': { level: 'debug', text: 'A detail', fields: {} },
   },
 } as const satisfies Catalogue;
 
@@ -41,8 +41,14 @@ function capture(level: 'debug' | 'info', format: 'json' | 'text' = 'json') {
 
 test('one call writes the line and counts', () => {
   const { emit, lines, counters } = capture('info');
-  emit({ kind: 'accepted', trace: 't1', octets: 10, outcome: 'delivered', recipient: 'bob@example.test' });
-  emit({ kind: 'accepted', trace: 't2', octets: 5, outcome: 'delivered' });
+  emit({
+    name: 'test.accepted',
+    trace: 't1',
+    octets: 10,
+    outcome: 'delivered',
+    recipient: 'bob@example.test',
+  });
+  emit({ name: 'test.accepted', trace: 't2', octets: 5, outcome: 'delivered' });
   const { time, ...line } = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
   assert.match(String(time), /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   assert.deepEqual(line, {
@@ -63,31 +69,31 @@ test('one call writes the line and counts', () => {
 
 test('an address is written whole at debug only, and never when it has no domain', () => {
   const { emit, lines } = capture('debug');
-  emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'bob@example.test' });
+  emit({ name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'bob@example.test' });
   assert.match(lines[0] ?? '', /"recipient":"bob@example\.test"/);
   const above = capture('info');
-  above.emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'postmaster' });
-  above.emit({ kind: 'accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'a\nb' });
+  above.emit({ name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'postmaster' });
+  above.emit({ name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'a\nb' });
   assert.match(above.lines[0] ?? '', /"recipient":"…"/);
   assert.match(above.lines[1] ?? '', /"recipient":"…"/);
 });
 
 test('what the catalogue does not name is not written', () => {
   const { emit, lines } = capture('info');
-  const event = { kind: 'accepted', trace: 't', octets: 1, outcome: 'x', password: 'secret' } as const;
+  const event = { name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', password: 'secret' } as const;
   emit(event);
   assert.doesNotMatch(lines.join(''), /secret/);
 });
 
 test('below its level an event is counted and not written', () => {
   const { emit, lines } = capture('info');
-  emit({ kind: 'detail' });
+  emit({ name: 'test.detail' });
   assert.deepEqual(lines, []);
 });
 
 test('causes are told to the innermost', () => {
   const { emit, lines } = capture('info');
-  emit({ kind: 'broke', cause: new Error('outer', { cause: new Error('inner') }) });
+  emit({ name: 'test.broke', cause: new Error('outer', { cause: new Error('inner') }) });
   assert.match((JSON.parse(lines[0] ?? '') as { cause: string }).cause, /outer[^]*caused by: Error: inner/);
 });
 
@@ -110,10 +116,10 @@ test('snapshots of threads add up', () => {
 });
 
 test('the compiler compares a server’s events with the catalogue', () => {
-  type Emit = (event: { readonly kind: 'detail' }) => void;
+  type Emit = (event: { readonly name: 'test.detail' }) => void;
   const emit: Emit = capture('info').emit;
-  emit({ kind: 'detail' });
-  // @ts-expect-error a kind that the catalogue does not have
-  const wrong: (event: { readonly kind: 'unknown' }) => void = capture('info').emit;
-  assert.throws(() => wrong({ kind: 'unknown' }), /No event test\.unknown/);
+  emit({ name: 'test.detail' });
+  // @ts-expect-error a name that the catalogue does not have
+  const wrong: (event: { readonly name: 'test.unknown' }) => void = capture('info').emit;
+  assert.throws(() => wrong({ name: 'test.unknown' }), /No event "test\.unknown"/);
 });

@@ -23,20 +23,20 @@ export function createObserver<const Of extends Catalogue>(
   catalogue: Of,
   { log, counters }: Sink,
 ): (event: EventOf<Of>) => void {
-  const { subject, events } = catalogue;
+  const definitions = new Map(Object.entries(catalogue.events));
   return (event) => {
-    const definition = events[event.kind.toString()];
-    if (definition === undefined)
-      throw new TypeError(`No event ${subject}.${event.kind.toString()} in the catalogue`);
+    const name = event.name.toString();
+    const definition = definitions.get(name);
+    if (definition === undefined) throw new TypeError(`No event ${JSON.stringify(name)} in the catalogue`);
     const fields = new Map<string, unknown>(Object.entries(event));
     count(definition, fields, counters);
     if (RANK[definition.level] < RANK[log.level]) return;
     const shown: Record<string, unknown> = {};
-    for (const [name, field] of Object.entries(definition.fields)) {
-      const value = fields.get(name);
-      if (value !== undefined) shown[name] = show(field, value, log.level === 'debug');
+    for (const [key, field] of Object.entries(definition.fields)) {
+      const value = fields.get(key);
+      if (value !== undefined) shown[key] = show(field, value, log.level === 'debug');
     }
-    log.write(definition.level, `${subject}.${event.kind.toString()}`, definition.text, shown);
+    log.write(definition.level, name, definition.text, shown);
   };
 }
 

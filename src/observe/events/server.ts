@@ -1,11 +1,9 @@
-import type { Catalogue } from '../definition.ts';
-
 /** The life of the process and its threads. */
 export const SERVER_EVENTS = {
   subject: 'server',
   description: 'The life of the process and its threads.',
   events: {
-    ready: {
+    'server.ready': {
       level: 'info',
       text: 'Every listener answers',
       fields: {
@@ -13,22 +11,22 @@ export const SERVER_EVENTS = {
         tookMs: { type: 'number', description: 'Milliseconds since the start.' },
       },
     },
-    listening: {
+    'server.listening': {
       level: 'info',
       text: 'A service listens',
       fields: {
-        service: { type: 'text', description: '`smtp`, `imaps` …' },
+        service: { type: 'text', description: 'Such as `smtp` or `imaps`.' },
         address: { type: 'text', description: 'The IP address.' },
         port: { type: 'number', description: 'The TCP port.' },
       },
     },
-    stopping: {
+    'server.stopping': {
       level: 'info',
       text: 'The server ends what is in flight',
       fields: { signal: { type: 'text', description: 'What asked for it.' } },
     },
-    stopped: { level: 'info', text: 'The server has ended', fields: {} },
-    'thread-died': {
+    'server.stopped': { level: 'info', text: 'The server has ended', fields: {} },
+    'server.thread.died': {
       level: 'error',
       text: 'A thread died and is replaced',
       fields: {
@@ -37,11 +35,11 @@ export const SERVER_EVENTS = {
       },
       metrics: [{ name: 'postrider_threads_died_total', help: 'Threads that died.', labels: ['name'] }],
     },
-    fault: {
+    'server.fault': {
       level: 'error',
       text: 'Something went wrong outside any session',
       fields: { cause: { type: 'cause', description: 'What was thrown.' } },
       metrics: [{ name: 'postrider_faults_total', help: 'Faults outside sessions.' }],
     },
   },
-} as const satisfies Catalogue;
+} as const;
