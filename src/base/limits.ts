@@ -81,7 +81,10 @@ export const LIMITS = {
   /** Octets of a mailbox name in UTF-8, and levels of its path. */
   mailboxNameOctetsMax: 1024,
   mailboxDepthMax: 32,
-  /** Keywords of one mailbox, and octets of one. */
+  /** Mailboxes of one account, and names in its list of subscriptions. */
+  mailboxesMax: 10_000,
+  subscriptionsMax: 10_000,
+  /** Different keywords of one account, and octets of one. */
   keywordsMax: 500,
   keywordOctetsMax: 100,
   /** Targets of one alias or group, and aliases that lead to aliases. */
@@ -105,4 +108,15 @@ export const LIMITS = {
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */
   dnsCacheEntriesMax: 20_000,
+  /** Exchanges of one domain, and addresses of one exchange, that one attempt may go to. */
+  mxHostsMax: 8,
+  mxAddressesMax: 6,
+  /** Hosts of one domain that are tried with a message in one attempt; RFC 5321 §5.1 asks for at least two. */
+  hopVisitsMax: 10,
+  /** Octets of a message up to which a failure report gives it back whole where its sender did not say. */
+  dsnReturnedOctets: 102_400,
+  /** The same where its sender asked for all of it (RFC 3461 §6.2 lets us cut). */
+  dsnReturnedOctetsMax: 10_485_760,
+  /** Octets of a header that a report gives back. */
+  dsnHeaderOctetsMax: 65_536,
 } as const;

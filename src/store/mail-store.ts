@@ -3,7 +3,8 @@
  *
  * The model is JMAP's (RFC 8621): a message (`EmailId`) lives in one or more mailboxes; system flags and keywords belong
  * to the message, `\Deleted` to its place in a mailbox; each place has a UID. Every change takes the account's next
- * `ModSeq`. A write resolves only when it is on stable storage, and is atomic. No write spans accounts.
+ * `ModSeq`; the ids of mailboxes and messages are the `ModSeq`s at which they were made, so `id > since` means created
+ * since then. A write resolves only when it is on stable storage, and is atomic. No write spans accounts.
  * Faults of the world throw `Fault`; everything a caller can cause is a `Result`.
  */
 import type { Result } from '../base/result.ts';
@@ -12,7 +13,16 @@ import type { BlobRef } from './blob-store.ts';
 import type { AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity } from './ids.ts';
 
 /** Special uses of RFC 6154 and RFC 8621 §2, lower case. */
-export type MailboxRole = 'inbox' | 'drafts' | 'sent' | 'junk' | 'trash' | 'archive' | 'flagged' | 'important' | 'all';
+export type MailboxRole =
+  | 'inbox'
+  | 'drafts'
+  | 'sent'
+  | 'junk'
+  | 'trash'
+  | 'archive'
+  | 'flagged'
+  | 'important'
+  | 'all';
 
 export type Mailbox = {
   readonly id: MailboxId;
@@ -37,7 +47,11 @@ export type Mailbox = {
 /** System flags of a message as bits; `\Deleted` is of the place but travels in the same number. */
 export const FLAG = { seen: 1, answered: 2, flagged: 4, draft: 8, deleted: 16 } as const;
 
-/** What a session keeps of each message of a selected mailbox. Keywords: sorted, no flag bits' names among them. */
+/**
+ * What a session keeps of each message of a selected mailbox. Keywords: sorted by code units, no flag bits' names among
+ * them; they are compared without regard to ASCII case, and the first spelling that the account saw stays. What is no
+ * IMAP atom (RFC 9051 §9 flag-keyword) is for the session to refuse; given here it is a bug and throws.
+ */
 export type Entry = {
   readonly uid: Uid;
   readonly emailId: EmailId;
@@ -62,9 +76,7 @@ export type StoredMessage = Entry & {
   readonly digest: MessageDigest;
 };
 
-/** What to read of messages; what is not asked for is not read from the disk. */
-export type MessageDetail = 'entry' | 'place' | 'full';
-/** `place` adds dates, sizes, blob and prefix to the entry; `full` adds the digest. */
+/** All but the digest: dates, sizes, blob and prefix; the digest is not read from the disk. */
 export type PlacedMessage = Omit<StoredMessage, 'digest'>;
 
 export type NewMessage = {
@@ -78,7 +90,11 @@ export type NewMessage = {
   readonly receivedAtMs: number;
 };
 
-export type Appended = { readonly uidValidity: UidValidity; readonly uids: readonly Uid[]; readonly modSeq: ModSeq };
+export type Appended = {
+  readonly uidValidity: UidValidity;
+  readonly uids: readonly Uid[];
+  readonly modSeq: ModSeq;
+};
 
 /** Source and destination UIDs, pairwise, ascending in the source. RFC 9051 §7.1 COPYUID. */
 export type Copied = {
@@ -120,10 +136,15 @@ export type AccountChanges = {
   /** False: there is more; ask again from `modSeq`. */
   readonly complete: boolean;
   readonly mailboxes: { readonly changed: readonly MailboxId[]; readonly destroyed: readonly MailboxId[] };
-  readonly emails: { readonly created: readonly EmailId[]; readonly updated: readonly EmailId[]; readonly destroyed: readonly EmailId[] };
+  readonly emails: {
+    readonly created: readonly EmailId[];
+    readonly updated: readonly EmailId[];
+    readonly destroyed: readonly EmailId[];
+  };
 };
 
 export type Quota = {
+  /** Of all messages, each counted once, in however many mailboxes it is. */
   readonly octetsUsed: number;
   readonly messagesUsed: number;
   /** `undefined`: no limit. */
@@ -140,6 +161,8 @@ export type MailboxProblem =
   | { readonly kind: 'bad-name' }
   | { readonly kind: 'too-many' }
   | { readonly kind: 'loop' };
+export type SubscriptionProblem = { readonly kind: 'bad-name' } | { readonly kind: 'too-many' };
+/** More than `LIMITS.keywordsMax` different keywords in the account, or one longer than `LIMITS.keywordOctetsMax`. */
 export type KeywordProblem = { readonly kind: 'too-many-keywords' };
 
 /** Local delivery is idempotent by this pair (design, promise 2): the second time gives what the first time gave. */
@@ -160,6 +183,10 @@ export type MailStore = {
   /** All mailboxes, parents before children, siblings by name in code unit order. */
   mailboxes(account: AccountId): Promise<readonly Mailbox[]>;
   mailbox(account: AccountId, mailbox: MailboxId): Promise<Mailbox | undefined>;
+  /**
+   * The name is normalised (NFC; INBOX in any case at the top). `no-such-mailbox`: there is no such parent; `exists`:
+   * that name, or that role, is taken; `bad-name`: characters, or a path too long or too deep.
+   */
   createMailbox(
     account: AccountId,
     request: { readonly parent: MailboxId | undefined; readonly name: string; readonly role?: MailboxRole },
@@ -173,12 +200,20 @@ export type MailStore = {
     mailbox: MailboxId,
     to: { readonly parent: MailboxId | undefined; readonly name: string },
   ): Promise<Result<Mailbox, MailboxProblem>>;
-  /** Refuses the inbox and mailboxes with children. Messages that live nowhere else go with it. */
+  /** Refuses the inbox and mailboxes with children. Messages that live nowhere else go with it. Its id and UIDVALIDITY
+   * never come back: a new mailbox of the same name has a larger UIDVALIDITY (RFC 9051 §2.3.1.1). */
   removeMailbox(account: AccountId, mailbox: MailboxId): Promise<Result<void, MailboxProblem>>;
 
-  /** Subscriptions are names (paths joined with '/'), and outlive the mailbox: RFC 9051 §6.3.7. Sorted. */
+  /**
+   * Subscriptions are names (paths joined with '/'), and outlive the mailbox: RFC 9051 §6.3.7. Sorted by code units;
+   * normalised as names of mailboxes are. Taking away what is not there is no problem.
+   */
   subscriptions(account: AccountId): Promise<readonly string[]>;
-  subscribe(account: AccountId, path: string, subscribed: boolean): Promise<void>;
+  subscribe(
+    account: AccountId,
+    path: string,
+    subscribed: boolean,
+  ): Promise<Result<void, SubscriptionProblem>>;
 
   /** Adds messages, all or none, in order, with rising UIDs. */
   append(
@@ -222,7 +257,8 @@ export type MailStore = {
   ): Promise<Result<FlagsChanged, NoSuchMailbox | KeywordProblem>>;
   /**
    * A message that is not yet in the destination gets a place there (flags are shared from then on: they belong to the
-   * message); one that is gets a new message of the same blob, so that every source UID has its own destination UID.
+   * message; `\Deleted` is taken along once); one that is gets a new message of the same blob, so that every source UID
+   * has its own destination UID. UIDs that do not exist are passed over. All or none; `no-such-mailbox` for either end.
    */
   copy(
     account: AccountId,
@@ -230,7 +266,7 @@ export type MailStore = {
     uids: readonly Uid[],
     to: MailboxId,
   ): Promise<Result<Copied, NoSuchMailbox | OverQuota>>;
-  /** As copy, and the places in the source vanish in the same commit (RFC 6851). */
+  /** As copy, and the places in the source vanish in the same commit (RFC 6851); within one mailbox they get new UIDs. */
   move(
     account: AccountId,
     from: MailboxId,

@@ -1,0 +1,74 @@
+/**
+ * Flags and keywords of messages: how they are spelled, sorted, changed. Sources: RFC 9051 §2.3.2 and §9 (flag-keyword is
+ * an atom; keywords are not case-sensitive), RFC 8621 §4.1.1.
+ */
+import { LIMITS } from '../base/limits.ts';
+import { FLAG } from './mail-store.ts';
+import type { FlagChange } from './mail-store.ts';
+
+/** RFC 9051 §9: ATOM-CHAR is any CHAR except atom-specials, and `]`, which is a resp-special. */
+const ATOM = /^[\u0021\u0023\u0024\u0026\u0027\u002b-\u005b\u005e-\u007a\u007c\u007d\u007e]+$/;
+
+/** All bits that there are. */
+export const FLAG_BITS: number = FLAG.seen | FLAG.answered | FLAG.flagged | FLAG.draft | FLAG.deleted;
+
+/** What keywords are compared by. */
+export function keywordKey(keyword: string): string {
+  return keyword.toLowerCase();
+}
+
+export type SpelledKeywords = { readonly spelled: readonly string[]; readonly added: readonly string[] };
+
+/**
+ * The keywords as the account spells them, sorted, each once; and those among them that are new to it. `undefined`: the
+ * account would have too many, or one is too long. Throws for what is no atom.
+ *
+ * @param known spellings by `keywordKey`
+ */
+export function spellKeywords(
+  known: ReadonlyMap<string, string>,
+  keywords: readonly string[],
+): SpelledKeywords | undefined {
+  const byKey = new Map<string, string>();
+  const added: string[] = [];
+  for (const keyword of keywords) {
+    if (!ATOM.test(keyword)) throw new TypeError(`${JSON.stringify(keyword)} is no keyword`);
+    if (keyword.length > LIMITS.keywordOctetsMax) return undefined;
+    const key = keywordKey(keyword);
+    if (byKey.has(key)) continue;
+    const spelling = known.get(key);
+    if (spelling === undefined) added.push(keyword);
+    byKey.set(key, spelling ?? keyword);
+  }
+  if (added.length > 0 && known.size + added.length > LIMITS.keywordsMax) return undefined;
+  return { spelled: [...byKey.values()].toSorted(), added };
+}
+
+export type Flags = { readonly flags: number; readonly keywords: readonly string[] };
+
+/** @param change its keywords spelled as the account does; a `replace` replaces `\Deleted` too */
+export function changeFlags(
+  { flags, keywords }: Flags,
+  change: Pick<FlagChange, 'mode' | 'flags' | 'keywords'>,
+): Flags {
+  if (change.mode === 'replace') return { flags: change.flags, keywords: change.keywords };
+  if (change.mode === 'add') {
+    const missing = change.keywords.filter((keyword) => !keywords.includes(keyword));
+    return {
+      flags: flags | change.flags,
+      keywords: missing.length === 0 ? keywords : [...keywords, ...missing].toSorted(),
+    };
+  }
+  return {
+    flags: flags & ~change.flags,
+    keywords: keywords.filter((keyword) => !change.keywords.includes(keyword)),
+  };
+}
+
+export function sameFlags(a: Flags, b: Flags): boolean {
+  return (
+    a.flags === b.flags &&
+    a.keywords.length === b.keywords.length &&
+    a.keywords.every((keyword, index) => keyword === b.keywords[index])
+  );
+}
