@@ -335,10 +335,30 @@ function formatStatus(datum: StatusDatum): string {
   return `${datum.item} ${datum.value ?? 'NIL'}`;
 }
 
-/** RFC 5256 §5: members in a line, then either one thread more (written in line) or several in parentheses. */
-function formatThread({ members, branches }: Thread): string {
-  const nested = branches.map(formatThread).join('');
-  return members.length === 0 ? `(${nested})` : `(${members.join(' ')}${nested === '' ? '' : ` ${nested}`})`;
+/**
+ * RFC 5256 §5: members in a line, then nothing or two threads and more, each in parentheses; a lone branch goes on
+ * in line. Not recursive, since senders decide how deep a thread is.
+ */
+function formatThread(thread: Thread): string {
+  const pieces: string[] = [];
+  const stack: (Thread | ')')[] = [thread];
+  let inline = false;
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    if (top === ')') {
+      pieces.push(')');
+      continue;
+    }
+    const { members, branches } = top;
+    if (!inline) {
+      pieces.push('(');
+      stack.push(')');
+    }
+    pieces.push(members.join(' '));
+    inline = branches.length === 1;
+    if (branches.length > 0 && members.length > 0) pieces.push(' ');
+    stack.push(...branches.toReversed());
+  }
+  return pieces.join('');
 }
 
 /** The inside of the brackets. */
