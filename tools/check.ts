@@ -1,0 +1,94 @@
+/**
+ * Everything that can be said of the code without running the server: `npm run check`. One line a step with its time;
+ * what a failed step said follows. `--fix` formats and mends what the linter can, and checks nothing.
+ */
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { type TestCount, capture, runTests } from './test-run.ts';
+
+type Outcome = { readonly isGood: boolean; readonly note: string; readonly output: string };
+type Step = { readonly name: string; readonly run: () => Promise<Outcome> };
+
+const FOLDERS = ['src', 'test', 'tools', 'bench', 'bin'];
+const UNIT_TEST_MS_MAX = 60_000;
+const BIN = 'node_modules/.bin';
+
+function program(name: string, args: readonly string[]): Step {
+  return {
+    name,
+    run: async () => {
+      const { code, output } = await capture(process.execPath, args, false);
+      return { isGood: code === 0, note: '', output };
+    },
+  };
+}
+
+function folders(): string[] {
+  return FOLDERS.filter((folder) => globSync(`${folder}/**/*.{ts,mjs}`).length > 0);
+}
+
+function steps(onTests: (count: TestCount) => void): Step[] {
+  return [
+    {
+      name: 'unit tests',
+      run: async () => {
+        const run = await runTests(globSync('{src,tools}/**/*.test.ts').toSorted(), {
+          isShown: false,
+          concurrency: availableParallelism(),
+          timeoutMs: UNIT_TEST_MS_MAX,
+        });
+        onTests(run);
+        const note = `${run.passed} passed, ${run.failed} failed, ${run.skipped.length} skipped`;
+        return { isGood: run.failed === 0, note, output: failuresOf(run.output) };
+      },
+    },
+    program('types', [`${BIN}/tsc`, '-p', '.']),
+    program('lint', [`${BIN}/oxlint`, '-c', '.oxlintrc.json', ...folders()]),
+    program('format', [`${BIN}/oxfmt`, '--check', ...folders()]),
+    program('layers', ['tools/layers.ts']),
+    program('licences', ['tools/licences.ts']),
+    program('generated pages', ['tools/docs.ts', '--check']),
+  ];
+}
+
+/** The runner repeats all failures at its end, under this head. */
+function failuresOf(output: string): string {
+  const at = output.indexOf('✖ failing tests:');
+  return at === -1 ? output : output.slice(at);
+}
+
+/** Runs every step, as many at once as there are processors. True if all is well. */
+export async function runChecks(onTests: (count: TestCount) => void = () => undefined): Promise<boolean> {
+  const waiting = steps(onTests);
+  let isGood = true;
+  const worker = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const start = performance.now();
+      const outcome = await step.run();
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      const note = outcome.note === '' ? '' : `  ${outcome.note}`;
+      console.log(
+        `${outcome.isGood ? 'ok  ' : 'FAIL'} ${step.name.padEnd(16)} ${seconds.padStart(5)} s${note}`,
+      );
+      if (!outcome.isGood) console.log(outcome.output);
+      isGood = isGood && outcome.isGood;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+  return isGood;
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--fix')) {
+    const lint = [`${BIN}/oxlint`, '-c', '.oxlintrc.json', '--fix', ...folders()];
+    const format = [`${BIN}/oxfmt`, ...folders()];
+    for (const args of [lint, format]) {
+      const { code } = await capture(process.execPath, args, true);
+      if (code !== 0) process.exitCode = 1;
+    }
+    return;
+  }
+  if (!(await runChecks())) process.exitCode = 1;
+}
+
+if (import.meta.main) await main();

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { runTests } from './test-run.ts';
+
+const OPTIONS = { isShown: false, concurrency: 2, timeoutMs: 10_000 };
+
+test('no files are no tests', async () => {
+  const { passed, failed, skipped } = await runTests([], OPTIONS);
+  assert.deepEqual({ passed, failed, skipped }, { passed: 0, failed: 0, skipped: [] });
+});
+
+test('passes, failures, skips with their reason, and files that do not load are counted', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postrider-test-run-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const good = join(folder, 'good.test.mjs');
+  const bad = join(folder, 'bad.test.mjs');
+  const broken = join(folder, 'broken.test.mjs');
+  writeFileSync(
+    good,
+    "import { test } from 'node:test'; test('a', () => {}); test('b', { skip: 'swaks is not installed' }, () => {});",
+  );
+  writeFileSync(bad, "import { test } from 'node:test'; test('c', () => { throw new Error('x'); });");
+  writeFileSync(broken, "import './nowhere.mjs';");
+
+  const one = await runTests([good], OPTIONS);
+  assert.deepEqual([one.passed, one.failed, one.skipped], [1, 0, ['b: swaks is not installed']], one.output);
+  const two = await runTests([good, bad], OPTIONS);
+  assert.deepEqual([two.passed, two.failed], [1, 1], two.output);
+  const three = await runTests([broken], OPTIONS);
+  assert.equal(three.failed, 1, three.output);
+});

@@ -1,0 +1,29 @@
+/**
+ * `npm test`: the checks with their unit tests, then the stories of `test/`. `npm test -- FILE…` runs only those files.
+ * The last line counts all tests.
+ */
+import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { runChecks } from './check.ts';
+import { type TestCount, runTests } from './test-run.ts';
+
+/** A story may hold a thousand messages or two hundred crashes. */
+const STORY_MS_MAX = 900_000;
+
+const chosen = process.argv.slice(2);
+const counts: TestCount[] = [];
+const isSound = chosen.length > 0 || (await runChecks((count) => counts.push(count)));
+const files = chosen.length > 0 ? chosen : globSync('test/**/*.test.ts').toSorted();
+counts.push(
+  await runTests(files, { isShown: true, concurrency: availableParallelism(), timeoutMs: STORY_MS_MAX }),
+);
+
+const sum = (count: (one: TestCount) => number): number =>
+  counts.reduce((total, one) => total + count(one), 0);
+for (const skipped of counts.flatMap((count) => count.skipped)) console.log(`SKIPPED ${skipped}`);
+if (!isSound) console.log('The checks found problems: see above');
+const failed = sum((one) => one.failed);
+console.log(
+  `${sum((one) => one.passed)} passed, ${failed} failed, ${sum((one) => one.skipped.length)} skipped`,
+);
+if (!isSound || failed > 0) process.exitCode = 1;
