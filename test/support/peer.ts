@@ -2,7 +2,7 @@
  * Another people's program that a test talks with. Where it is not installed the test is skipped and says so; under
  * `CI` its absence is a failure, so that nothing is skipped where it matters.
  */
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export type Peer = {
@@ -21,7 +21,13 @@ export function peer(name: string): Peer {
 }
 
 function find(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/sbin',
+    '/usr/local/sbin',
+    // Debian keeps the programs of each version of PostgreSQL apart.
+    ...globSync('/usr/lib/postgresql/*/bin'),
+  ];
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
