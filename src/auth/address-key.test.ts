@@ -67,7 +67,12 @@ for (const { input, want } of literalCases) {
 
 const keyCases = [
   { input: 'Alice@Example.ORG', key: 'alice@example.org', base: 'alice@example.org', detail: undefined },
-  { input: 'alice+News@example.org', key: 'alice+news@example.org', base: 'alice@example.org', detail: 'News' },
+  {
+    input: 'alice+News@example.org',
+    key: 'alice+news@example.org',
+    base: 'alice@example.org',
+    detail: 'News',
+  },
   { input: 'alice+a+b@example.org', key: 'alice+a+b@example.org', base: 'alice@example.org', detail: 'a+b' },
   { input: 'alice+@example.org', key: 'alice+@example.org', base: 'alice@example.org', detail: '' },
   { input: '+alice@example.org', key: '+alice@example.org', base: '+alice@example.org', detail: undefined },
@@ -76,13 +81,23 @@ const keyCases = [
   { input: '"A B"@example.org', key: '"a b"@example.org', base: '"a b"@example.org', detail: undefined },
   { input: '"A B+c"@example.org', key: '"a b+c"@example.org', base: '"a b"@example.org', detail: 'c' },
   { input: '"a+b c"@example.org', key: '"a+b c"@example.org', base: 'a@example.org', detail: 'b c' },
-  { input: '"a\\"b"@example.org', key: '"a\\"b"@example.org', base: '"a\\"b"@example.org', detail: undefined },
+  {
+    input: '"a\\"b"@example.org',
+    key: '"a\\"b"@example.org',
+    base: '"a\\"b"@example.org',
+    detail: undefined,
+  },
   { input: '"a@b"@example.org', key: '"a@b"@example.org', base: '"a@b"@example.org', detail: undefined },
   { input: 'Jürgen@bücher.example', key: 'jürgen@xn--bcher-kva.example', base: undefined, detail: undefined },
   { input: 'ju\u0308rgen@example.org', key: 'jürgen@example.org', base: undefined, detail: undefined },
   { input: 'a%b@example.org', key: 'a%b@example.org', base: undefined, detail: undefined },
   { input: 'a@[127.0.0.1]', key: 'a@[127.0.0.1]', base: undefined, detail: undefined },
-  { input: `${'a'.repeat(64)}@example.org`, key: `${'a'.repeat(64)}@example.org`, base: undefined, detail: undefined },
+  {
+    input: `${'a'.repeat(64)}@example.org`,
+    key: `${'a'.repeat(64)}@example.org`,
+    base: undefined,
+    detail: undefined,
+  },
 ];
 for (const { input, key, base, detail } of keyCases) {
   test(`address ${input} is compared as ${key} (RFC 5321 §2.4, RFC 5233 §1)`, () => {
@@ -117,6 +132,12 @@ for (const input of refused) {
   test(`no address: ${JSON.stringify(input.slice(0, 30))} (RFC 5321 §4.1.2, §4.5.3.1)`, () =>
     assert.equal(toAddressKey(input), undefined));
 }
+
+test("the separator of details is the site's choice (RFC 5233 §1)", () => {
+  assert.equal(toAddressKey('a-b@example.org', '-')?.baseKey, 'a@example.org');
+  assert.equal(toAddressKey('a+b@example.org', '-')?.baseKey, 'a+b@example.org');
+  assert.equal(toAddressKey('a+b@example.org', '')?.baseKey, 'a+b@example.org');
+});
 
 test('a forward keeps the local part as it was written', () => {
   assert.equal(toAddressKey('"Jo.Smith"@EXAMPLE.org')?.mailable, 'Jo.Smith@example.org');

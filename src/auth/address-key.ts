@@ -14,7 +14,8 @@ const PATH_OCTETS_MAX = 254;
 /** RFC 1035 §2.3.4. */
 const LABEL_OCTETS_MAX = 63;
 
-const DETAIL_SEPARATOR = '+';
+/** RFC 5233 leaves it to the site; most use this. */
+export const DETAIL_SEPARATOR = '+';
 
 /** RFC 5321 §4.1.2 Dot-string, with the non-ASCII of RFC 6531 §3.3. */
 const DOT_STRING =
@@ -25,9 +26,9 @@ const NEVER = /[\p{Cc}\p{Cs}]/u;
 export type AddressKey = {
   /** `local@domain`, folded, its detail with it: what accounts and aliases are found by. */
   readonly key: string;
-  /** The same without `+detail`; equal to `key` where there is none. */
+  /** The same without `+detail` (RFC 5233); equal to `key` where there is none. */
   readonly baseKey: string;
-  /** What stands behind the first `+`, as written (NFC): undefined where there is none. */
+  /** What stands behind the first separator, as written (NFC): undefined where there is none. */
   readonly detail: string | undefined;
   /** A-labels in lower case, or an address literal in its brackets. */
   readonly domain: string;
@@ -35,26 +36,33 @@ export type AddressKey = {
   readonly mailable: string;
 };
 
-/** Undefined where the text is no address with a domain. */
-export function toAddressKey(address: string): AddressKey | undefined {
+/**
+ * Undefined where the text is no address with a domain.
+ *
+ * @param separator one character between local part and detail, or '' where a site has no details
+ */
+export function toAddressKey(address: string, separator: string = DETAIL_SEPARATOR): AddressKey | undefined {
   const at = address.lastIndexOf('@');
   if (at < 1 || Buffer.byteLength(address) > 4 * PATH_OCTETS_MAX) return undefined;
   const domain = toDomainKey(address.slice(at + 1));
   const content = unquote(address.slice(0, at));
   if (domain === undefined || content === undefined) return undefined;
-  const local = requote(content.normalize('NFC'));
-  const mailable = `${local}@${domain}`;
-  if (Buffer.byteLength(local) > LOCAL_PART_OCTETS_MAX || Buffer.byteLength(mailable) > PATH_OCTETS_MAX)
-    return undefined;
   const folded = foldCase(content);
-  const separator = content.indexOf(DETAIL_SEPARATOR);
-  const key = `${requote(folded)}@${domain}`;
+  const local = requote(content.normalize('NFC'));
+  const foldedLocal = requote(folded);
+  // Folding may lengthen: both forms keep the limit, so that a key is an address.
+  if (Math.max(Buffer.byteLength(local), Buffer.byteLength(foldedLocal)) > LOCAL_PART_OCTETS_MAX)
+    return undefined;
+  const mailable = `${local}@${domain}`;
+  const key = `${foldedLocal}@${domain}`;
+  if (Math.max(Buffer.byteLength(mailable), Buffer.byteLength(key)) > PATH_OCTETS_MAX) return undefined;
+  const cut = separator === '' ? -1 : content.indexOf(separator);
   // `+detail@domain` names nobody without its detail: it stays whole.
-  if (separator < 1) return { key, baseKey: key, detail: undefined, domain, mailable };
+  if (cut < 1) return { key, baseKey: key, detail: undefined, domain, mailable };
   return {
     key,
-    baseKey: `${requote(folded.slice(0, folded.indexOf(DETAIL_SEPARATOR)))}@${domain}`,
-    detail: content.slice(separator + 1).normalize('NFC'),
+    baseKey: `${requote(folded.slice(0, folded.indexOf(separator)))}@${domain}`,
+    detail: content.slice(cut + 1).normalize('NFC'),
     domain,
     mailable,
   };
@@ -92,9 +100,7 @@ function toAscii(domain: string): string | undefined {
 
 /** Letters, digits and hyphens as RFC 5321 §4.1.2 says; the underscore is taken too, since hosts are named so. */
 function isLabel(label: string): boolean {
-  return (
-    label.length <= LABEL_OCTETS_MAX && /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/.test(label)
-  );
+  return label.length <= LABEL_OCTETS_MAX && /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/.test(label);
 }
 
 function toAddressLiteral(literal: string): string | undefined {
@@ -126,7 +132,7 @@ function requote(content: string): string {
  * The dotless ı stays itself, as in the folding that is not Turkish.
  */
 export function foldCase(text: string): string {
-  if (/^[\u{0}-\u{7f}]*$/u.test(text)) return text.toLowerCase();
+  if (!/[^ -~]/.test(text)) return text.toLowerCase();
   return text.normalize('NFC').split('ı').map(foldPiece).join('ı').normalize('NFC');
 }
 

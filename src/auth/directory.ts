@@ -35,7 +35,11 @@ export type Alias = {
   readonly createdAtMs: number;
 };
 
-export type AppPassword = { readonly name: string; readonly scopes: readonly Scope[]; readonly createdAtMs: number };
+export type AppPassword = {
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAtMs: number;
+};
 
 export type DirectoryProblem =
   | { readonly kind: 'exists' }
@@ -83,7 +87,11 @@ export type Resolution =
   | {
       readonly kind: 'local';
       /** Each account once, however many ways lead to it. */
-      readonly accounts: readonly { readonly account: AccountId; readonly address: string; readonly detail: string | undefined }[];
+      readonly accounts: readonly {
+        readonly account: AccountId;
+        readonly address: string;
+        readonly detail: string | undefined;
+      }[];
       /** Targets of aliases at other hosts. */
       readonly forwards: readonly string[];
     };

@@ -1,6 +1,6 @@
 /**
- * Failed logins slow their source down: each source network (an IPv4 address, an IPv6 /64) has a handful of attempts,
- * and gets one back for every while it waits. A login that succeeds costs nothing. The machine itself and the networks
+ * Failed logins slow their source down: each source network (an IPv4 address, an IPv6 /64) may fail some times, and
+ * then once for every while it waits. A login that succeeds costs nothing. The machine itself and the networks
  * the operator trusts (proxies, web mail) stand for many people and are never slowed.
  *
  * Units: milliseconds of the monotonic clock. Memory is bounded: the source that tried longest ago is forgotten first.
@@ -9,16 +9,16 @@ import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 
 export type LoginThrottle = {
-  /** Takes one attempt; false means: refuse without looking. Every `admit` that said true is followed by at most one `succeed`. */
-  admit(source: string | undefined): boolean;
-  /** The attempt was right, or could not be judged: it is given back. */
-  succeed(source: string | undefined): void;
+  /** False means: refuse without looking. */
+  admits(source: string | undefined): boolean;
+  /** A login was refused. */
+  failed(source: string | undefined): void;
 };
 
 /** For directories that are not reached over a network. */
-export const UNTHROTTLED: LoginThrottle = { admit: () => true, succeed: () => undefined };
+export const UNTHROTTLED: LoginThrottle = { admits: () => true, failed: () => undefined };
 
-type Bucket = { readonly used: number; readonly atMs: number };
+type Bucket = { readonly failures: number; readonly atMs: number };
 
 export class NetworkLoginThrottle implements LoginThrottle {
   readonly #clock: Clock;
@@ -30,18 +30,21 @@ export class NetworkLoginThrottle implements LoginThrottle {
     this.#isTrusted = isTrusted;
   }
 
-  admit(source: string | undefined): boolean {
+  admits(source: string | undefined): boolean {
     const network = this.#networkOf(source);
-    if (network === undefined) return true;
-    const used = this.#used(network);
-    if (used + 1 > LIMITS.loginFailuresMax) return false;
-    this.#keep(network, used + 1);
-    return true;
+    return network === undefined || this.#failures(network) + 1 <= LIMITS.loginFailuresMax;
   }
 
-  succeed(source: string | undefined): void {
+  failed(source: string | undefined): void {
     const network = this.#networkOf(source);
-    if (network !== undefined) this.#keep(network, Math.max(0, this.#used(network) - 1));
+    if (network === undefined) return;
+    const failures = Math.min(this.#failures(network) + 1, LIMITS.loginFailuresMax);
+    // Put again, so that the order of the map is the order of the last failure.
+    this.#buckets.delete(network);
+    this.#buckets.set(network, { failures, atMs: this.#clock.monotonicMs() });
+    if (this.#buckets.size <= LIMITS.loginSourcesMax) return;
+    const [oldest] = this.#buckets.keys();
+    if (oldest !== undefined) this.#buckets.delete(oldest);
   }
 
   #networkOf(source: string | undefined): string | undefined {
@@ -49,20 +52,11 @@ export class NetworkLoginThrottle implements LoginThrottle {
     return toNetwork(source);
   }
 
-  #used(network: string): number {
+  #failures(network: string): number {
     const bucket = this.#buckets.get(network);
     if (bucket === undefined) return 0;
     const forgiven = (this.#clock.monotonicMs() - bucket.atMs) / LIMITS.loginFailureForgivenMs;
-    return Math.max(0, bucket.used - forgiven);
-  }
-
-  #keep(network: string, used: number): void {
-    // Put again, so that the order of the map is the order of last use.
-    this.#buckets.delete(network);
-    if (used > 0) this.#buckets.set(network, { used, atMs: this.#clock.monotonicMs() });
-    if (this.#buckets.size <= LIMITS.loginSourcesMax) return;
-    const [oldest] = this.#buckets.keys();
-    if (oldest !== undefined) this.#buckets.delete(oldest);
+    return Math.max(0, bucket.failures - forgiven);
   }
 }
 

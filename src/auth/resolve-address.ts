@@ -7,21 +7,29 @@
  */
 import { LIMITS } from '../base/limits.ts';
 import type { AccountId } from '../store/ids.ts';
-import { toAddressKey } from './address-key.ts';
+import { DETAIL_SEPARATOR, toAddressKey } from './address-key.ts';
 import type { AddressKey } from './address-key.ts';
 import type { Resolution } from './directory.ts';
 
 /** What is stored under a key. No two kinds ever have the same key. */
 export type DirectoryRow =
   | { readonly kind: 'domain'; readonly catchAll: readonly string[] | undefined }
-  | { readonly kind: 'account'; readonly account: AccountId; readonly address: string; readonly disabled: boolean }
+  | {
+      readonly kind: 'account';
+      readonly account: AccountId;
+      readonly address: string;
+      readonly disabled: boolean;
+    }
   | { readonly kind: 'alias'; readonly targets: readonly string[] };
 
 export type Walk<Answer> = Generator<string, Answer, DirectoryRow | undefined>;
 
 /** The accounts and addresses that a walk came to. */
 export type Expansion = {
-  readonly accounts: Map<AccountId, { readonly account: AccountId; readonly address: string; readonly detail: string | undefined }>;
+  readonly accounts: Map<
+    AccountId,
+    { readonly account: AccountId; readonly address: string; readonly detail: string | undefined }
+  >;
   readonly disabled: Set<AccountId>;
   readonly forwards: Set<string>;
   /** Targets at domains of ours that name nobody. */
@@ -30,26 +38,46 @@ export type Expansion = {
   isTooDeep: boolean;
 };
 
+/** What the operator decides for the whole directory. */
+export type DirectorySettings = {
+  /** Who reads mail for postmaster and abuse that no account and no alias takes. Undefined: nobody. */
+  readonly postmasterAddress?: string | undefined;
+  /** One character, or '': there are no details. */
+  readonly detailSeparator?: string;
+};
+
 /** Local parts that RFC 5321 §4.5.1 and RFC 2142 §4 want answered at every domain. */
 const ROLES = new Set(['postmaster', 'abuse']);
 
-/** @param postmasterAddress where mail for postmaster and abuse goes that no account and no alias takes */
-export function* resolveAddress(address: string, postmasterAddress: string | undefined): Walk<Resolution> {
-  // RFC 5321 §4.5.1: the one address without a domain.
-  const isBare = address.toLowerCase() === 'postmaster';
-  const key = toAddressKey(isBare ? (postmasterAddress ?? '') : address);
+/** Source: RFC 5321 §4.5.1, where `postmaster` is the one address without a domain. */
+export function isBarePostmaster(address: string): boolean {
+  return address.toLowerCase() === 'postmaster';
+}
+
+/** As `Directory.resolve`, but for a bare `postmaster` where no address is set for it: that is unknown. */
+export function* resolveAddress(address: string, settings: DirectorySettings): Walk<Resolution> {
+  const isBare = isBarePostmaster(address);
+  const key = toAddressKey(isBare ? (settings.postmasterAddress ?? '') : address);
   if (key === undefined) return { kind: 'unknown' };
   const domain = yield key.domain;
   if (domain?.kind !== 'domain' && !isBare) return { kind: 'remote', domain: key.domain };
-  const found = yield* expandAddress(isBare ? key.mailable : address, postmasterAddress);
+  const found = yield* expandAddress(key.mailable, settings);
   if (found.accounts.size > 0 || found.forwards.size > 0)
     return { kind: 'local', accounts: [...found.accounts.values()], forwards: [...found.forwards] };
   const [disabled] = found.disabled;
   return disabled === undefined ? { kind: 'unknown' } : { kind: 'disabled', account: disabled };
 }
 
-/** Everything that an address leads to, and what is wrong on the way. */
-export function* expandAddress(address: string, postmasterAddress: string | undefined): Walk<Expansion> {
+/**
+ * Everything that an address leads to, and what is wrong on the way.
+ *
+ * @param cameFrom the key of an alias that is being followed already
+ */
+export function* expandAddress(
+  address: string,
+  settings: DirectorySettings,
+  cameFrom?: string,
+): Walk<Expansion> {
   const found: Expansion = {
     accounts: new Map(),
     disabled: new Set(),
@@ -58,21 +86,26 @@ export function* expandAddress(address: string, postmasterAddress: string | unde
     isLooped: false,
     isTooDeep: false,
   };
-  yield* follow(address, undefined, { found, postmasterAddress, done: new Set(), path: [] });
+  yield* follow(address, undefined, {
+    found,
+    settings,
+    done: new Set(),
+    path: cameFrom === undefined ? [] : [cameFrom],
+  });
   return found;
 }
 
 type Trail = {
   readonly found: Expansion;
-  readonly postmasterAddress: string | undefined;
+  readonly settings: DirectorySettings;
   /** Keys of aliases that were walked, and those that are being walked. */
   readonly done: Set<string>;
   readonly path: string[];
 };
 
 function* follow(address: string, inheritedDetail: string | undefined, trail: Trail): Walk<void> {
-  const { found } = trail;
-  const key = toAddressKey(address);
+  const { found, settings } = trail;
+  const key = toAddressKey(address, settings.detailSeparator ?? DETAIL_SEPARATOR);
   if (key === undefined) {
     found.dangling.add(address);
     return;
@@ -82,7 +115,7 @@ function* follow(address: string, inheritedDetail: string | undefined, trail: Tr
     found.forwards.add(key.mailable);
     return;
   }
-  const holder = yield* holderOf(key, domain.catchAll, trail.postmasterAddress);
+  const holder = yield* holderOf(key, domain.catchAll, settings.postmasterAddress);
   if (holder === undefined) {
     found.dangling.add(key.mailable);
     return;

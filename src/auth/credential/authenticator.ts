@@ -58,10 +58,10 @@ export class Authenticator {
     scope: Scope,
     source: string | undefined,
   ): Promise<Result<Principal, AuthProblem>> {
-    if (!this.#throttle.admit(source)) return err({ kind: 'throttled' });
+    if (!this.#throttle.admits(source)) return err({ kind: 'throttled' });
     const answer = await this.#judge(name, password, scope);
-    // Nobody was judged, so nothing is held against the source.
-    if (answer.ok || answer.error.kind === 'throttled') this.#throttle.succeed(source);
+    // Where nobody was judged, nothing is held against the source.
+    if (!answer.ok && answer.error.kind !== 'throttled') this.#throttle.failed(source);
     return answer;
   }
 

@@ -1,0 +1,80 @@
+/**
+ * What every directory asks of what it is given, whichever way it keeps it. Pure: rows are looked up through the
+ * function that is passed in, within the transaction that will write.
+ */
+import { Buffer } from 'node:buffer';
+import { LIMITS } from '../base/limits.ts';
+import { err, ok } from '../base/result.ts';
+import type { Result } from '../base/result.ts';
+import { toAddressKey, toCatchAllDomain, toDomainName } from './address-key.ts';
+import type { DirectoryProblem } from './directory.ts';
+import type { Scope } from './principal.ts';
+import { expandAddress, walk } from './resolve-address.ts';
+import type { DirectoryRow, DirectorySettings } from './resolve-address.ts';
+
+export type RowLookup = (key: string) => DirectoryRow | undefined;
+
+const SCOPES: readonly string[] = ['imap', 'pop3', 'smtp', 'managesieve', 'http'] satisfies Scope[];
+
+export function isScope(value: unknown): value is Scope {
+  return typeof value === 'string' && SCOPES.includes(value);
+}
+
+export function checkName(name: string): DirectoryProblem | undefined {
+  const isBad = Buffer.byteLength(name) > LIMITS.displayNameOctetsMax || /[\p{Cc}\p{Cs}]/u.test(name);
+  return isBad ? { kind: 'bad-name' } : undefined;
+}
+
+/** The domain of an address that is to be ours, and the key it will have. */
+export function checkNewDomain(name: string, row: RowLookup): Result<string, DirectoryProblem> {
+  const domain = toDomainName(name);
+  if (domain === undefined) return err({ kind: 'bad-address' });
+  return row(domain) === undefined ? ok(domain) : err({ kind: 'exists' });
+}
+
+/** The key of an account that is to be: at a domain of ours, and free. */
+export function checkNewAccount(address: string, row: RowLookup): Result<string, DirectoryProblem> {
+  const key = toAddressKey(address);
+  if (key === undefined) return err({ kind: 'bad-address' });
+  if (row(key.domain) === undefined) return err({ kind: 'no-such-domain' });
+  return row(key.key) === undefined ? ok(key.key) : err({ kind: 'exists' });
+}
+
+/** The key of an alias: of an address, or `@domain`. */
+export function toAliasKey(address: string): { readonly key: string; readonly domain: string } | undefined {
+  const domain = toCatchAllDomain(address);
+  return domain === undefined ? toAddressKey(address) : { key: `@${domain}`, domain };
+}
+
+/** Key and targets of an alias that is to be, each target once. Loops are refused here; resolving would only pass over them. */
+export function checkAlias(
+  address: string,
+  targets: readonly string[],
+  settings: DirectorySettings,
+  row: RowLookup,
+): Result<
+  { readonly key: string; readonly domain: string; readonly targets: readonly string[] },
+  DirectoryProblem
+> {
+  const alias = toAliasKey(address);
+  const keys = targets.map((target) => toAddressKey(target)?.mailable);
+  const mailable = [...new Set(keys.filter((key) => key !== undefined))];
+  if (alias === undefined || mailable.length === 0 || keys.includes(undefined))
+    return err({ kind: 'bad-address' });
+  const { key, domain } = alias;
+  const home = row(domain);
+  if (home?.kind !== 'domain') return err({ kind: 'no-such-domain' });
+  if (row(key)?.kind === 'account') return err({ kind: 'exists' });
+  if (mailable.length > LIMITS.aliasTargetsMax) return err({ kind: 'too-many' });
+
+  const withAlias: RowLookup = (asked) => {
+    if (asked === key) return { kind: 'alias', targets: mailable };
+    return asked === domain && key === `@${domain}` ? { kind: 'domain', catchAll: mailable } : row(asked);
+  };
+  for (const target of mailable) {
+    const found = walk(expandAddress(target, settings, key), withAlias);
+    if (found.isLooped) return err({ kind: 'loop' });
+    if (found.isTooDeep) return err({ kind: 'too-many' });
+  }
+  return ok({ key, domain, targets: mailable });
+}

@@ -1,0 +1,58 @@
+/**
+ * `directory.sqlite`: domains, accounts, aliases and app passwords. Small, and read far more often than written.
+ *
+ * `address` and `domain.name` are keys as `address-key.ts` makes them. No two of account and alias have one address: the
+ * writer sees to it, since both live in one transaction at a time.
+ */
+import { applicationId } from '../../sqlite/migrate.ts';
+import type { FileKind } from '../../sqlite/migrate.ts';
+
+export const DIRECTORY_FILE: FileKind = {
+  name: 'directory',
+  applicationId: applicationId('PRdi'),
+  migrations: [
+    `
+    CREATE TABLE domain (
+      name TEXT NOT NULL PRIMARY KEY,
+      created_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- AUTOINCREMENT: an account's number is never given again, since its mail is found by it.
+    CREATE TABLE account (
+      id INTEGER PRIMARY KEY AUTOINCREMENT,
+      address TEXT NOT NULL UNIQUE,
+      domain TEXT NOT NULL,
+      display_name TEXT NOT NULL,
+      disabled INTEGER NOT NULL,
+      quota_octets INTEGER,
+      password_hash TEXT,
+      created_at_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX account_by_domain ON account (domain);
+
+    -- scopes: names with a space between them. secret_hash: SHA-256, hexadecimal.
+    CREATE TABLE app_password (
+      account_id INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      scopes TEXT NOT NULL,
+      secret_hash TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (account_id, name)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE alias (
+      address TEXT NOT NULL PRIMARY KEY,
+      domain TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX alias_by_domain ON alias (domain);
+
+    CREATE TABLE alias_target (
+      address TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      target TEXT NOT NULL,
+      PRIMARY KEY (address, position)
+    ) STRICT, WITHOUT ROWID;
+    `,
+  ],
+};

@@ -1,0 +1,461 @@
+/**
+ * The directory in a SQLite file of its own. Each thread opens it for itself: reads are answered from a cache of rows
+ * that is as good as the file, since SQLite's `data_version` tells in a microsecond whether anyone else has written. Writes
+ * are few and small, and hold the thread for one disk sync.
+ *
+ * Errors: `DatabaseRefused` when opening what is not ours; `Fault` when the disk refuses, with nothing changed.
+ */
+import { domainToUnicode } from 'node:url';
+import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import { LIMITS } from '../../base/limits.ts';
+import type { Random } from '../../base/random.ts';
+import { err, ok } from '../../base/result.ts';
+import type { Result } from '../../base/result.ts';
+import {
+  isWorldError,
+  numberAt,
+  optionalNumberAt,
+  optionalTextAt,
+  reading,
+  textAt,
+} from '../../sqlite/database.ts';
+import type { Database, Row } from '../../sqlite/database.ts';
+import { openDatabase } from '../../sqlite/open-database.ts';
+import { known, toAccountId } from '../../store/ids.ts';
+import type { AccountId } from '../../store/ids.ts';
+import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
+import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
+import { Authenticator } from '../credential/authenticator.ts';
+import type { Credential } from '../credential/authenticator.ts';
+import { Argon2Hasher, preparePassword } from '../credential/password-hash.ts';
+import type { PasswordHasher } from '../credential/password-hash.ts';
+import { VerifiedPasswords } from '../credential/verified-passwords.ts';
+import {
+  checkAlias,
+  checkName,
+  checkNewAccount,
+  checkNewDomain,
+  isScope,
+  toAliasKey,
+} from '../directory-rules.ts';
+import type {
+  Account,
+  Alias,
+  AppPassword,
+  Directory,
+  DirectoryPage,
+  DirectoryProblem,
+  Domain,
+  Resolution,
+} from '../directory.ts';
+import { UNTHROTTLED } from '../login-throttle.ts';
+import type { LoginThrottle } from '../login-throttle.ts';
+import type { AuthProblem, Principal, Scope } from '../principal.ts';
+import { isBarePostmaster, resolveAddress, walk } from '../resolve-address.ts';
+import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { DIRECTORY_FILE } from './directory-file.ts';
+
+export type EmbeddedDirectoryOptions = DirectorySettings & {
+  /** A path, or ':memory:'. Made if it is missing. */
+  readonly file: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hasher?: PasswordHasher;
+  readonly throttle?: LoginThrottle;
+};
+
+/** Rows known to be there or not to be there; beyond this all are forgotten. */
+const CACHED_ROWS_MAX = 50_000;
+const LIMIT_NONE = -1;
+
+const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
+
+export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): EmbeddedDirectory {
+  return new EmbeddedDirectory(openDatabase(options.file, DIRECTORY_FILE), options);
+}
+
+export class EmbeddedDirectory implements Directory {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #hasher: PasswordHasher;
+  readonly #settings: DirectorySettings;
+  readonly #authenticator: Authenticator;
+  /** `null`: known not to be there. */
+  readonly #rows = new Map<string, DirectoryRow | null>();
+  #version = -1;
+
+  constructor(database: Database, options: EmbeddedDirectoryOptions) {
+    this.#database = database;
+    this.#clock = options.clock;
+    this.#random = options.random;
+    this.#settings = options;
+    this.#hasher = options.hasher ?? new Argon2Hasher();
+    this.#authenticator = new Authenticator(
+      {
+        credential: (key) => this.#credential(key),
+        replaceHash: (account, kept, fresh) => this.#replaceHash(account, kept, fresh),
+      },
+      this.#hasher,
+      new VerifiedPasswords(options.clock),
+      options.throttle ?? UNTHROTTLED,
+    );
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  async resolve(address: string): Promise<Resolution> {
+    return this.#read((): Resolution => {
+      const resolve = (one: string): Resolution => walk(resolveAddress(one, this.#settings), this.#cachedRow);
+      const found = resolve(address);
+      if (found.kind !== 'unknown' || !isBarePostmaster(address)) return found;
+      for (const row of this.#database.prepare('SELECT name FROM domain ORDER BY name').rows()) {
+        const next = resolve(`postmaster@${textAt(row, 0)}`);
+        if (next.kind === 'local') return next;
+      }
+      return found;
+    });
+  }
+
+  async isLocalDomain(domain: string): Promise<boolean> {
+    const name = toDomainKey(domain);
+    return name !== undefined && this.#read(() => this.#cachedRow(name)?.kind === 'domain');
+  }
+
+  async maySendAs(account: AccountId, address: string): Promise<boolean> {
+    const found = await this.resolve(address);
+    return found.kind === 'local' && found.accounts.some((one) => one.account === account);
+  }
+
+  async authenticate(
+    name: string,
+    password: string,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>> {
+    return this.#authenticator.authenticate(name, password, scope, source);
+  }
+
+  async domains(): Promise<readonly Domain[]> {
+    const sql = 'SELECT name, created_at_ms FROM domain ORDER BY name';
+    return this.#read(() => this.#database.prepare(sql).rows().map(toDomain));
+  }
+
+  async addDomain(name: string): Promise<Result<Domain, DirectoryProblem>> {
+    return this.#write('Adding a domain', () => {
+      const checked = checkNewDomain(name, this.#row);
+      if (!checked.ok) return checked;
+      const row = [checked.value, this.#clock.nowMs()] as const;
+      this.#database.prepare('INSERT INTO domain (name, created_at_ms) VALUES (?, ?)').run(...row);
+      return ok(toDomain(row));
+    });
+  }
+
+  async removeDomain(name: string): Promise<Result<void, DirectoryProblem>> {
+    const domain = toDomainName(name) ?? '';
+    return this.#write('Removing a domain', () => {
+      if (this.#row(domain) === undefined) return err({ kind: 'not-found' });
+      const inUse = `SELECT 1 WHERE EXISTS (SELECT 1 FROM account WHERE domain = ?)
+        OR EXISTS (SELECT 1 FROM alias WHERE domain = ?)`;
+      if (this.#database.prepare(inUse).row(domain, domain) !== undefined) return err({ kind: 'in-use' });
+      this.#database.prepare('DELETE FROM domain WHERE name = ?').run(domain);
+      return ok(undefined);
+    });
+  }
+
+  async accounts(page?: DirectoryPage): Promise<readonly Account[]> {
+    const sql = `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE address > ? ORDER BY address LIMIT ?`;
+    return this.#read(() =>
+      this.#database
+        .prepare(sql)
+        .rows(page?.after ?? '', page?.limit ?? LIMIT_NONE)
+        .map(toAccount),
+    );
+  }
+
+  async account(id: AccountId): Promise<Account | undefined> {
+    return this.#read(() => this.#accountById(id));
+  }
+
+  async accountByAddress(address: string): Promise<Account | undefined> {
+    const key = toAddressKey(address)?.key ?? '';
+    const sql = `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE address = ?`;
+    const row = this.#read(() => this.#database.prepare(sql).row(key));
+    return row === undefined ? undefined : toAccount(row);
+  }
+
+  async addAccount(
+    request: Parameters<Directory['addAccount']>[0],
+  ): Promise<Result<Account, DirectoryProblem>> {
+    const { address, password, displayName = '', quotaOctets } = request;
+    const badName = checkName(displayName);
+    if (badName !== undefined) return err(badName);
+    const hashed = await this.#hash(password);
+    if (!hashed.ok) return hashed;
+    return this.#write('Adding an account', () => {
+      const checked = checkNewAccount(address, this.#row);
+      if (!checked.ok) return checked;
+      const sql = `INSERT INTO account
+        (address, domain, display_name, disabled, quota_octets, password_hash, created_at_ms)
+        VALUES (?, ?, ?, 0, ?, ?, ?) RETURNING ${ACCOUNT_COLUMNS}`;
+      const key = checked.value;
+      const domain = key.slice(key.lastIndexOf('@') + 1);
+      const nowMs = this.#clock.nowMs();
+      const values = [key, domain, displayName, quotaOctets ?? null, hashed.value ?? null, nowMs];
+      return ok(toAccount(this.#database.prepare(sql).row(...values) ?? []));
+    });
+  }
+
+  async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
+    return this.#write('Removing an account', () => {
+      if (this.#database.prepare('DELETE FROM account WHERE id = ?').run(id) === 0)
+        return err({ kind: 'not-found' });
+      this.#database.prepare('DELETE FROM app_password WHERE account_id = ?').run(id);
+      return ok(undefined);
+    });
+  }
+
+  async setAccount(
+    id: AccountId,
+    change: Parameters<Directory['setAccount']>[1],
+  ): Promise<Result<Account, DirectoryProblem>> {
+    const badName = checkName(change.displayName ?? '');
+    if (badName !== undefined) return err(badName);
+    const hashed = await this.#hash(change.password);
+    if (!hashed.ok) return hashed;
+    return this.#write('Changing an account', () => {
+      const account = this.#accountById(id);
+      if (account === undefined) return err({ kind: 'not-found' });
+      const sql = `UPDATE account SET display_name = ?, disabled = ?, quota_octets = ?,
+        password_hash = coalesce(?, password_hash) WHERE id = ? RETURNING ${ACCOUNT_COLUMNS}`;
+      const values = [
+        change.displayName ?? account.displayName,
+        Number(change.disabled ?? account.disabled),
+        change.quotaOctets === undefined ? (account.quotaOctets ?? null) : change.quotaOctets,
+        hashed.value ?? null,
+        id,
+      ];
+      return ok(toAccount(this.#database.prepare(sql).row(...values) ?? []));
+    });
+  }
+
+  async appPasswords(id: AccountId): Promise<readonly AppPassword[]> {
+    return this.#read(() =>
+      this.#keptAppPasswords(id).map(({ name, scopes, createdAtMs }) => ({ name, scopes, createdAtMs })),
+    );
+  }
+
+  async addAppPassword(
+    id: AccountId,
+    name: string,
+    scopes: readonly Scope[],
+  ): Promise<Result<{ readonly secret: string }, DirectoryProblem>> {
+    const badName = name === '' ? { kind: 'bad-name' as const } : checkName(name);
+    if (badName !== undefined) return err(badName);
+    const secret = makeAppPassword(this.#random);
+    return this.#write('Adding an app password', () => {
+      if (this.#accountById(id) === undefined) return err({ kind: 'not-found' });
+      const kept = this.#keptAppPasswords(id);
+      if (kept.some((one) => one.name === name)) return err({ kind: 'exists' });
+      if (kept.length >= LIMITS.appPasswordsMax) return err({ kind: 'too-many' });
+      const sql = `INSERT INTO app_password (account_id, name, scopes, secret_hash, created_at_ms)
+        VALUES (?, ?, ?, ?, ?)`;
+      const scopeText = [...new Set(scopes)].join(' ');
+      this.#database
+        .prepare(sql)
+        .run(id, name, scopeText, hashAppPassword(secret) ?? '', this.#clock.nowMs());
+      return ok({ secret });
+    });
+  }
+
+  async removeAppPassword(id: AccountId, name: string): Promise<Result<void, DirectoryProblem>> {
+    const sql = 'DELETE FROM app_password WHERE account_id = ? AND name = ?';
+    return this.#write('Removing an app password', () =>
+      this.#database.prepare(sql).run(id, name) === 0 ? err({ kind: 'not-found' }) : ok(undefined),
+    );
+  }
+
+  async aliases(page?: DirectoryPage): Promise<readonly Alias[]> {
+    const sql = 'SELECT address, created_at_ms FROM alias WHERE address > ? ORDER BY address LIMIT ?';
+    return this.#read(() =>
+      this.#database
+        .prepare(sql)
+        .rows(page?.after ?? '', page?.limit ?? LIMIT_NONE)
+        .map((row) => this.#toAlias(row)),
+    );
+  }
+
+  async alias(address: string): Promise<Alias | undefined> {
+    const key = toAliasKey(address)?.key ?? '';
+    return this.#read(() => this.#aliasByKey(key));
+  }
+
+  async setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>> {
+    return this.#write('Setting an alias', () => {
+      const checked = checkAlias(address, targets, this.#settings, this.#row);
+      if (!checked.ok) return checked;
+      const { key, domain } = checked.value;
+      const createdAtMs = this.#aliasByKey(key)?.createdAtMs ?? this.#clock.nowMs();
+      const insert = `INSERT INTO alias (address, domain, created_at_ms) VALUES (?, ?, ?)
+        ON CONFLICT (address) DO NOTHING`;
+      this.#database.prepare(insert).run(key, domain, createdAtMs);
+      this.#database.prepare('DELETE FROM alias_target WHERE address = ?').run(key);
+      const target = this.#database.prepare(
+        'INSERT INTO alias_target (address, position, target) VALUES (?, ?, ?)',
+      );
+      for (const [position, one] of checked.value.targets.entries()) target.run(key, position, one);
+      return ok({ address: key, targets: checked.value.targets, createdAtMs });
+    });
+  }
+
+  async removeAlias(address: string): Promise<Result<void, DirectoryProblem>> {
+    const key = toAliasKey(address)?.key ?? '';
+    return this.#write('Removing an alias', () => {
+      this.#database.prepare('DELETE FROM alias_target WHERE address = ?').run(key);
+      const removed = this.#database.prepare('DELETE FROM alias WHERE address = ?').run(key);
+      return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
+    });
+  }
+
+  #read<Answer>(read: () => Answer): Answer {
+    return reading('Reading the directory', () => {
+      const row = this.#database.prepare('PRAGMA data_version').row();
+      const version = row === undefined ? -1 : numberAt(row, 0);
+      if (version !== this.#version) this.#rows.clear();
+      this.#version = version;
+      return read();
+    });
+  }
+
+  /** One durable transaction; a refusal leaves nothing behind either. */
+  #write<Value>(
+    doing: string,
+    write: () => Result<Value, DirectoryProblem>,
+  ): Result<Value, DirectoryProblem> {
+    try {
+      this.#database.begin();
+      const answer = write();
+      if (answer.ok) this.#database.commit();
+      else this.#database.rollback();
+      return answer;
+    } catch (cause) {
+      this.#database.rollback();
+      throw isWorldError(cause) ? new Fault(doing, cause) : cause;
+    } finally {
+      // `data_version` tells of others' commits only.
+      this.#rows.clear();
+    }
+  }
+
+  readonly #cachedRow = (key: string): DirectoryRow | undefined => {
+    const cached = this.#rows.get(key);
+    if (cached !== undefined) return cached ?? undefined;
+    const row = this.#row(key);
+    if (this.#rows.size >= CACHED_ROWS_MAX) this.#rows.clear();
+    this.#rows.set(key, row ?? null);
+    return row;
+  };
+
+  readonly #row = (key: string): DirectoryRow | undefined => {
+    if (!key.includes('@')) {
+      const domain = this.#database.prepare('SELECT 1 FROM domain WHERE name = ?').row(key);
+      return domain === undefined
+        ? undefined
+        : { kind: 'domain', catchAll: this.#aliasByKey(`@${key}`)?.targets };
+    }
+    const account = this.#database.prepare('SELECT id, disabled FROM account WHERE address = ?').row(key);
+    if (account !== undefined)
+      return {
+        kind: 'account',
+        account: known(toAccountId(numberAt(account, 0))),
+        address: key,
+        disabled: numberAt(account, 1) !== 0,
+      };
+    const alias = this.#aliasByKey(key);
+    return alias === undefined ? undefined : { kind: 'alias', targets: alias.targets };
+  };
+
+  #aliasByKey(key: string): Alias | undefined {
+    const row = this.#database.prepare('SELECT address, created_at_ms FROM alias WHERE address = ?').row(key);
+    return row === undefined ? undefined : this.#toAlias(row);
+  }
+
+  #toAlias(row: Row): Alias {
+    const address = textAt(row, 0);
+    const sql = 'SELECT target FROM alias_target WHERE address = ? ORDER BY position';
+    const targets = this.#database
+      .prepare(sql)
+      .rows(address)
+      .map((target) => textAt(target, 0));
+    return { address, targets, createdAtMs: numberAt(row, 1) };
+  }
+
+  #accountById(id: AccountId): Account | undefined {
+    const row = this.#database.prepare(`SELECT ${ACCOUNT_COLUMNS} FROM account WHERE id = ?`).row(id);
+    return row === undefined ? undefined : toAccount(row);
+  }
+
+  #keptAppPasswords(id: AccountId): Credential['appPasswords'] {
+    const sql = `SELECT name, scopes, secret_hash, created_at_ms FROM app_password
+      WHERE account_id = ? ORDER BY created_at_ms, name`;
+    return this.#database
+      .prepare(sql)
+      .rows(id)
+      .map((row) => ({
+        name: textAt(row, 0),
+        scopes: textAt(row, 1).split(' ').filter(isScope),
+        secretHash: textAt(row, 2),
+        createdAtMs: numberAt(row, 3),
+      }));
+  }
+
+  #credential(key: string): Credential | undefined {
+    return reading('Reading a credential', () => {
+      const sql = 'SELECT id, address, disabled, password_hash FROM account WHERE address = ?';
+      const row = this.#database.prepare(sql).row(key);
+      if (row === undefined) return undefined;
+      const account = known(toAccountId(numberAt(row, 0)));
+      return {
+        account,
+        address: textAt(row, 1),
+        disabled: numberAt(row, 2) !== 0,
+        passwordHash: optionalTextAt(row, 3),
+        appPasswords: this.#keptAppPasswords(account),
+      };
+    });
+  }
+
+  #replaceHash(account: AccountId, kept: string, fresh: string): void {
+    const sql = 'UPDATE account SET password_hash = ? WHERE id = ? AND password_hash = ?';
+    this.#write('Renewing a password hash', () => {
+      this.#database.prepare(sql).run(fresh, account, kept);
+      return ok(undefined);
+    });
+  }
+
+  async #hash(password: string | undefined): Promise<Result<string | undefined, DirectoryProblem>> {
+    if (password === undefined) return ok(undefined);
+    const prepared = preparePassword(password);
+    return prepared === undefined ? err({ kind: 'bad-password' }) : ok(await this.#hasher.hash(prepared));
+  }
+}
+
+function toDomain(row: Row): Domain {
+  const name = textAt(row, 0);
+  return { name, displayName: domainToUnicode(name), createdAtMs: numberAt(row, 1) };
+}
+
+/** @param row {@link ACCOUNT_COLUMNS} */
+function toAccount(row: Row): Account {
+  return {
+    id: known(toAccountId(numberAt(row, 0))),
+    address: textAt(row, 1),
+    displayName: textAt(row, 2),
+    disabled: numberAt(row, 3) !== 0,
+    quotaOctets: optionalNumberAt(row, 4),
+    createdAtMs: numberAt(row, 5),
+  };
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LIMITS } from '../base/limits.ts';
+import { NetworkLoginThrottle, toNetwork } from './login-throttle.ts';
+
+const networks = [
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['::FFFF:192.0.2.1', '192.0.2.1'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['2001:db8:0:0:1:2:3:4', '2001:db8:0:0::/64'],
+  ['2001:0DB8::', '2001:db8:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['::2', '0:0:0:0::/64'],
+] as const;
+for (const [source, want] of networks) {
+  test(`${source} is of the network ${want}`, () => assert.equal(toNetwork(source), want));
+}
+
+test('failures are forgiven one by one, and loopback and trusted sources always', () => {
+  let nowMs = 0;
+  const clock = { nowMs: () => 0, monotonicMs: () => nowMs, after: () => ({ cancel: () => undefined }) };
+  const throttle = new NetworkLoginThrottle(clock, (source) => source === '192.0.2.9');
+  const fail = (source: string, times: number): void => {
+    for (let time = 0; time < times; time += 1) throttle.failed(source);
+  };
+  fail('2001:db8::1', LIMITS.loginFailuresMax - 1);
+  assert.equal(throttle.admits('2001:db8::1'), true);
+  fail('2001:db8::2', 1000);
+  assert.equal(throttle.admits('2001:db8::3'), false);
+  assert.equal(throttle.admits('2001:db8:0:1::3'), true);
+  nowMs += LIMITS.loginFailureForgivenMs;
+  assert.equal(throttle.admits('2001:db8::3'), true);
+  fail('2001:db8::1', 1);
+  assert.equal(throttle.admits('2001:db8::3'), false);
+  for (const source of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1', '192.0.2.9']) {
+    fail(source, 1000);
+    assert.equal(throttle.admits(source), true, source);
+  }
+});
+
+test('the sources that are remembered are bounded; who failed longest ago is forgotten first', () => {
+  const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
+  const throttle = new NetworkLoginThrottle(clock);
+  for (let time = 0; time < LIMITS.loginFailuresMax; time += 1) throttle.failed('10.0.0.1');
+  for (let other = 0; other < LIMITS.loginSourcesMax - 1; other += 1) throttle.failed(`other ${other}`);
+  assert.equal(throttle.admits('10.0.0.1'), false);
+  throttle.failed('one more');
+  assert.equal(throttle.admits('10.0.0.1'), true);
+});
