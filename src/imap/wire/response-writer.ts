@@ -356,7 +356,7 @@ function formatThread(thread: Thread): string {
     pieces.push(members.join(' '));
     inline = branches.length === 1;
     if (branches.length > 0 && members.length > 0) pieces.push(' ');
-    stack.push(...branches.toReversed());
+    for (const branch of branches.toReversed()) stack.push(branch);
   }
   return pieces.join('');
 }

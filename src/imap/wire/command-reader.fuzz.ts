@@ -1,0 +1,53 @@
+/** The command reader answers any octets, alike however they are cut. */
+import assert from 'node:assert/strict';
+import { toBuffer } from '../../base/bytes.ts';
+import { COMMAND_LIMITS, createCommandReader } from './command-reader.ts';
+
+const limits = {
+  ...COMMAND_LIMITS,
+  lineOctetsMax: 200,
+  literalOctetsMax: 50,
+  literalTotalOctetsMax: 80,
+  skipOctetsMax: 100,
+};
+
+export const covers: RegExp = /src\/imap\/wire\//;
+export const seeds: readonly Uint8Array[] = [
+  'a LOGIN {4}\r\nfred {3+}\r\na b\r\n',
+  'a APPEND x (\\Seen) "17-Jul-1996 02:44:25 -0700" {5+}\r\nhello UTF8 (~{1+}\r\nx)\r\nb NOOP\r\n',
+  'a SELECT &AOk- (QRESYNC (1 2 1:3 (1 2)) CONDSTORE)\r\n',
+  'a UID FETCH 1:* (BODY.PEEK[1.HEADER.FIELDS (A "B")]<0.9> BINARY.SIZE[1] PREVIEW (LAZY)) (CHANGEDSINCE 5 VANISHED)\r\n',
+  'a SEARCH RETURN (MIN COUNT SAVE) CHARSET UTF-8 OR NOT (SEEN 1:*) SINCE 1-Feb-1994 HEADER a "b"\r\n',
+  'a LIST (SUBSCRIBED) "" (a% "b*") RETURN (CHILDREN STATUS (MESSAGES))\r\na IDLE\r\nDONE\r\n',
+  'a AUTHENTICATE PLAIN =\r\n*\r\na ID ("a" NIL)\r\na STORE 1 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\\Seen x)\r\n',
+  'a SORT (REVERSE DATE) UTF-8 ALL\r\na THREAD REFERENCES UTF-8 UNSEEN\r\na CREATE x (USE (\\Sent))\r\n',
+].map((text) => Buffer.from(text));
+
+/** What the octets of messages are joined to, so that cuts do not show. */
+function events(pieces: readonly Buffer[]): string {
+  const reader = createCommandReader(limits);
+  let out = '';
+  for (const piece of pieces) {
+    reader.push(piece);
+    for (let event = reader.next(); event.kind !== 'need-more'; event = reader.next()) {
+      if (event.kind === 'append-octets') {
+        out += event.octets.toString('latin1');
+        if (event.left === 0) out += '\nmessage ends\n';
+        continue;
+      }
+      out += `${JSON.stringify(event)}\n`;
+      if (event.kind === 'append') {
+        if (event.message.literal.octets % 2 === 0) reader.refuseMessage();
+        else reader.acceptMessage();
+      } else if (event.kind === 'command' && event.command.verb === 'IDLE') reader.expect('idle-done');
+      else if (event.kind === 'command' && event.command.verb === 'AUTHENTICATE') reader.expect('sasl');
+    }
+  }
+  return out;
+}
+
+export function fuzz(octets: Uint8Array): void {
+  const whole = toBuffer(octets);
+  const single = Array.from(whole, (_, at) => whole.subarray(at, at + 1));
+  assert.equal(events(single), events([whole]));
+}
