@@ -65,8 +65,9 @@ export type EmbeddedDirectoryOptions = DirectorySettings & {
   readonly throttle?: LoginThrottle;
 };
 
-/** Rows known to be there or not to be there; beyond this all are forgotten. */
+/** Rows known to be there or not to be there, and addresses whose way is known; beyond this all are forgotten. */
 const CACHED_ROWS_MAX = 50_000;
+const CACHED_RESOLUTIONS_MAX = 10_000;
 const LIMIT_NONE = -1;
 
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
@@ -84,6 +85,8 @@ export class EmbeddedDirectory implements Directory {
   readonly #authenticator: Authenticator;
   /** `null`: known not to be there. */
   readonly #rows = new Map<string, DirectoryRow | null>();
+  /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
+  readonly #resolutions = new Map<string, Resolution>();
   #version = -1;
 
   constructor(database: Database, options: EmbeddedDirectoryOptions) {
@@ -108,14 +111,13 @@ export class EmbeddedDirectory implements Directory {
   }
 
   async resolve(address: string): Promise<Resolution> {
-    return this.#read((): Resolution => {
-      const resolve = (one: string): Resolution => walk(resolveAddress(one, this.#settings), this.#cachedRow);
-      const found = resolve(address);
-      if (found.kind !== 'unknown' || !isBarePostmaster(address)) return found;
-      for (const row of this.#database.prepare('SELECT name FROM domain ORDER BY name').rows()) {
-        const next = resolve(`postmaster@${textAt(row, 0)}`);
-        if (next.kind === 'local') return next;
-      }
+    return this.#read(() => {
+      const cached = this.#resolutions.get(address);
+      if (cached !== undefined) return cached;
+      const found = this.#walk(address);
+      if (found.kind !== 'local') return found;
+      if (this.#resolutions.size >= CACHED_RESOLUTIONS_MAX) this.#resolutions.clear();
+      this.#resolutions.set(address, found);
       return found;
     });
   }
@@ -324,7 +326,7 @@ export class EmbeddedDirectory implements Directory {
     return reading('Reading the directory', () => {
       const row = this.#database.prepare('PRAGMA data_version').row();
       const version = row === undefined ? -1 : numberAt(row, 0);
-      if (version !== this.#version) this.#rows.clear();
+      if (version !== this.#version) this.#forget();
       this.#version = version;
       return read();
     });
@@ -346,8 +348,24 @@ export class EmbeddedDirectory implements Directory {
       throw isWorldError(cause) ? new Fault(doing, cause) : cause;
     } finally {
       // `data_version` tells of others' commits only.
-      this.#rows.clear();
+      this.#forget();
     }
+  }
+
+  #forget(): void {
+    this.#rows.clear();
+    this.#resolutions.clear();
+  }
+
+  #walk(address: string): Resolution {
+    const resolve = (one: string): Resolution => walk(resolveAddress(one, this.#settings), this.#cachedRow);
+    const found = resolve(address);
+    if (found.kind !== 'unknown' || !isBarePostmaster(address)) return found;
+    for (const row of this.#database.prepare('SELECT name FROM domain ORDER BY name').rows()) {
+      const next = resolve(`postmaster@${textAt(row, 0)}`);
+      if (next.kind === 'local') return next;
+    }
+    return found;
   }
 
   readonly #cachedRow = (key: string): DirectoryRow | undefined => {
