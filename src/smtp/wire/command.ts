@@ -18,7 +18,10 @@ export type Command =
   | { readonly verb: HelloVerb; readonly domain: string }
   | { readonly verb: 'MAIL'; readonly reversePath: ReversePath; readonly parameters: MailParameters }
   | { readonly verb: 'RCPT'; readonly forwardPath: WrittenForwardPath; readonly parameters: RcptParameters }
-  | { readonly verb: 'DATA' | 'RSET' | 'QUIT' | 'STARTTLS' }
+  | { readonly verb: 'DATA' }
+  | { readonly verb: 'RSET' }
+  | { readonly verb: 'QUIT' }
+  | { readonly verb: 'STARTTLS' }
   | { readonly verb: 'NOOP' | 'HELP' | 'VRFY' | 'EXPN'; readonly argument: string }
   | { readonly verb: 'BDAT'; readonly octets: number; readonly last: boolean }
   /** `initialResponse` is still base64; '=' stands for an empty one (RFC 4954 §4). */

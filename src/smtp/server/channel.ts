@@ -1,0 +1,161 @@
+/**
+ * The two directions of a session: octets in hand, replies held back for one write. Whoever reads sends first what is held
+ * (RFC 2920 §3.2: replies may wait only while there is input). Timers of the session end a pending read through `wake`.
+ */
+import { fromUtf8 } from '../../base/bytes.ts';
+import type { Timer } from '../../base/clock.ts';
+import type { Connection } from '../../base/connection.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { Reply } from '../wire/reply.ts';
+import { formatReply, reply } from '../wire/reply.ts';
+import type { SmtpServerDeps } from './deps.ts';
+import type { CloseCause } from './event.ts';
+import { Input } from './input.ts';
+
+export class Channel {
+  readonly input: Input;
+  closed: CloseCause | undefined;
+  octetsReceived = 0;
+  readonly #connection: Connection;
+  readonly #deps: SmtpServerDeps;
+  #held = '';
+  #expired: 'unauthenticated' | 'shutdown' | undefined;
+  #unauthenticated: Timer | undefined;
+  #shutdown: Timer | undefined;
+  readonly #onShutdown = (): void => this.#beginShutdown();
+
+  constructor(connection: Connection, deps: SmtpServerDeps) {
+    this.#connection = connection;
+    this.#deps = deps;
+    this.input = new Input(deps.limits.skipLineOctetsMax);
+    const { shutdown, role, limits, clock } = deps;
+    if (shutdown.aborted) this.#beginShutdown();
+    else shutdown.addEventListener('abort', this.#onShutdown, { once: true });
+    if (role.auth === 'required')
+      this.#unauthenticated = clock.after(limits.unauthenticatedMs, () => this.#expire('unauthenticated'));
+  }
+
+  /** After this the session may take as long as it likes. */
+  authenticated(): void {
+    this.#unauthenticated?.cancel();
+    if (this.#expired === 'unauthenticated') this.#expired = undefined;
+  }
+
+  get shuttingDown(): boolean {
+    return this.#deps.shutdown.aborted;
+  }
+
+  say(answer: Reply): void {
+    this.#held += formatReply(answer);
+  }
+
+  /** The last reply; the session ends once it is sent. The first cause counts. */
+  end(cause: CloseCause, answer: Reply): void {
+    if (this.closed !== undefined) return;
+    this.closed = cause;
+    this.say(answer);
+  }
+
+  /** Sends what is held, where it has become too much to hold. */
+  async relieve(): Promise<void> {
+    if (this.#held.length > HELD_CHARACTERS_MAX) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#held === '') return;
+    const octets = fromUtf8(this.#held);
+    this.#held = '';
+    const pending = this.#connection.write(octets);
+    if (pending !== undefined) await pending;
+  }
+
+  /** Octets that came before anyone asked, or undefined. They join the input. */
+  takeWaiting(): boolean {
+    const chunk = this.#connection.tryRead();
+    if (chunk === undefined) return false;
+    this.#take(chunk);
+    return true;
+  }
+
+  /**
+   * More input, or the end of the session.
+   *
+   * @param where content in flight may be finished in a shutdown, the wait for a command may not
+   */
+  async more(where: 'command' | 'content'): Promise<'go-on' | 'over'> {
+    if (this.takeWaiting()) return 'go-on';
+    await this.flush();
+    while (this.closed === undefined) {
+      if (this.#expired !== undefined) this.#endExpired(this.#expired);
+      else if (this.shuttingDown && where === 'command') this.end('shutdown', this.#shuttingDownReply());
+      else {
+        const read = await this.#connection.read(this.#deps.limits.idleMs);
+        if (typeof read !== 'string') {
+          this.#take(read);
+          return 'go-on';
+        }
+        this.#stopped(read);
+      }
+    }
+    return 'over';
+  }
+
+  async close(): Promise<void> {
+    this.dispose();
+    await this.flush();
+    await this.#connection.close();
+  }
+
+  dispose(): void {
+    this.#deps.shutdown.removeEventListener('abort', this.#onShutdown);
+    this.#unauthenticated?.cancel();
+    this.#shutdown?.cancel();
+  }
+
+  #stopped(stop: 'end' | 'reset' | 'timeout' | 'woken'): void {
+    switch (stop) {
+      case 'end':
+        this.closed ??= 'client-closed';
+        return;
+      case 'reset':
+        this.closed ??= 'reset';
+        return;
+      case 'timeout':
+        // RFC 5321 §4.5.3.2.7; RFC 3463 §3.5: X.4.2 bad connection.
+        this.end('timeout', reply(421, '4.4.2', `${this.#deps.hostname} Timeout, closing`));
+        return;
+      case 'woken':
+        return;
+      default:
+        unreachable(stop);
+    }
+  }
+
+  #endExpired(expired: 'unauthenticated' | 'shutdown'): void {
+    if (expired === 'shutdown') this.end('shutdown', this.#shuttingDownReply());
+    else this.end('timeout', reply(421, '4.7.0', `${this.#deps.hostname} Too long without AUTH, closing`));
+  }
+
+  #shuttingDownReply(): Reply {
+    // RFC 5321 §3.8; RFC 3463 §3.4: X.3.2 system not accepting network messages.
+    return reply(421, '4.3.2', `${this.#deps.hostname} Shutting down, try again later`);
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.octetsReceived += chunk.length;
+    this.input.add(chunk);
+  }
+
+  #beginShutdown(): void {
+    this.#shutdown = this.#deps.clock.after(this.#deps.limits.shutdownMs, () => this.#expire('shutdown'));
+    this.#connection.wake();
+  }
+
+  #expire(what: 'unauthenticated' | 'shutdown'): void {
+    this.#expired = what;
+    this.#connection.wake();
+  }
+}
+
+/** Replies that a client does not read are not gathered beyond this. */
+const HELD_CHARACTERS_MAX = 16_384;

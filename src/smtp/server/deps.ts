@@ -1,0 +1,28 @@
+/** Everything a receiving session is given. One object for each listener; sessions share it and change nothing in it. */
+import type { Clock } from '../../base/clock.ts';
+import type { SmtpEventSink } from './event.ts';
+import type { SmtpLimits } from './limits.ts';
+import type { Authenticator, Intake, Policy, RecipientVerifier } from './ports.ts';
+import type { SmtpRole } from './role.ts';
+
+export type SmtpServerDeps = {
+  readonly role: SmtpRole;
+  readonly limits: SmtpLimits;
+  /** Our name in the greeting and in Received. */
+  readonly hostname: string;
+  /** The domain that "<Postmaster>" alone stands for (RFC 5321 §4.5.1). */
+  readonly postmasterDomain: string;
+  /** Whether STARTTLS is offered; the connection's driver holds the certificates. */
+  readonly startTls: boolean;
+  readonly clock: Clock;
+  /** A new sortable id, for sessions and messages. */
+  readonly traceId: () => string;
+  /** Needed where the role has AUTH. */
+  readonly authenticator: Authenticator | undefined;
+  readonly recipients: RecipientVerifier;
+  readonly intake: Intake;
+  readonly policy: Policy;
+  readonly events: SmtpEventSink;
+  /** Once aborted, sessions end: idle ones at once, those in a message after it or after `limits.shutdownMs`. */
+  readonly shutdown: AbortSignal;
+};

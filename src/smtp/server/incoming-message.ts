@@ -1,0 +1,141 @@
+/**
+ * The content of one message on its way to the sink: counts octets, watches the limits, and keeps the header for the
+ * checks at the end. Once a problem is met the sink is released and the rest is only counted: the protocol makes us read
+ * it all the same (RFC 5321 §4.1.1.4, RFC 3030 §2).
+ */
+import { Buffer } from 'node:buffer';
+import { CR, LF, latin1, toBuffer } from '../../base/bytes.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { NewlineCheck } from '../wire/data.ts';
+import { reply } from '../wire/reply.ts';
+import type { SmtpLimits } from './limits.ts';
+import type { Outcome } from './outcome.ts';
+import { FAULT } from './outcome.ts';
+import type { MessageSink } from './ports.ts';
+
+export type ContentProblem = 'too-large' | 'bare-newline' | 'fault';
+
+export class IncomingMessage {
+  octets = 0;
+  /** Of those, taken after a problem. */
+  discardedOctets = 0;
+  problem: ContentProblem | undefined;
+  /** What was thrown, for the event. */
+  cause: unknown;
+  readonly #sink: MessageSink;
+  readonly #limits: SmtpLimits;
+  readonly #newlines: NewlineCheck | undefined;
+  #header: Uint8Array[] = [];
+  #headerOctets = 0;
+  #headerDone = false;
+  #released = false;
+
+  /** @param newlines for content that comes by {@link writeRaw}; left out, bare newlines are let pass there */
+  constructor(sink: MessageSink, limits: SmtpLimits, newlines: NewlineCheck | undefined) {
+    this.#sink = sink;
+    this.#limits = limits;
+    this.#newlines = newlines;
+  }
+
+  /** As {@link write}, for content that no decoder has looked at. */
+  writeRaw(octets: Uint8Array): Promise<void> | undefined {
+    this.#newlines?.push(octets);
+    if (this.#newlines?.bare === true) this.fail('bare-newline');
+    return this.write(octets);
+  }
+
+  /** No more content: a CR that was last stands alone now. */
+  endRaw(): void {
+    if (this.#newlines?.finish() === true) this.fail('bare-newline');
+  }
+
+  /** A promise only where the sink wants one waited for. Never rejects: what the sink throws becomes the problem. */
+  write(octets: Uint8Array): Promise<void> | undefined {
+    this.octets += octets.length;
+    if (this.problem !== undefined) {
+      this.discardedOctets += octets.length;
+      return undefined;
+    }
+    if (this.octets > this.#limits.messageOctetsMax) {
+      this.fail('too-large');
+      return undefined;
+    }
+    if (!this.#headerDone) this.#keepHeader(octets);
+    try {
+      const pending = this.#sink.write(octets);
+      return pending?.catch((cause: unknown) => this.fail('fault', cause));
+    } catch (cause) {
+      this.fail('fault', cause);
+      return undefined;
+    }
+  }
+
+  /** Gives the message up; the first reason counts. */
+  fail(problem: ContentProblem, cause?: unknown): void {
+    if (this.problem !== undefined) return;
+    this.problem = problem;
+    this.cause = cause;
+    this.abort();
+  }
+
+  /** Releases the sink, unless a commit has taken it over. */
+  abort(): void {
+    this.#header = [];
+    if (this.#released) return;
+    this.#released = true;
+    this.#sink.abort();
+  }
+
+  /** The sink, for its commit; the message is then out of these hands. */
+  release(): MessageSink {
+    this.#released = true;
+    return this.#sink;
+  }
+
+  /** The content up to and with its first empty line, as far as it was kept. */
+  header(): Buffer {
+    const kept = Buffer.concat(this.#header).subarray(0, this.#limits.headerOctetsMax);
+    if (kept[0] === CR && kept[1] === LF) return kept.subarray(0, 2);
+    const end = kept.indexOf(EMPTY_LINE);
+    return end === -1 ? kept : kept.subarray(0, end + 4);
+  }
+
+  #keepHeader(octets: Uint8Array): void {
+    this.#header.push(octets);
+    this.#headerOctets += octets.length;
+    // An empty line cut in two by the network is missed here; then a little more is kept than is needed.
+    this.#headerDone =
+      this.#headerOctets >= this.#limits.headerOctetsMax || toBuffer(octets).includes(EMPTY_LINE);
+  }
+}
+
+/** The reply to a message whose content did not pass. */
+export function contentRefusal(problem: ContentProblem, limits: SmtpLimits): Outcome {
+  switch (problem) {
+    case 'too-large':
+      // RFC 1870 §6.1 (3); RFC 3463 §3.4.
+      return {
+        reply: reply(552, '5.3.4', `Message is larger than ${limits.messageOctetsMax} octets`),
+        reason: 'message-too-large',
+      };
+    case 'bare-newline':
+      // RFC 5321 §2.3.8: such octets must not be sent; taking them for line ends is how one message smuggles another.
+      return {
+        reply: reply(550, '5.6.11', 'Message has a CR or LF on its own, only CRLF ends a line'),
+        reason: 'bare-newline',
+      };
+    case 'fault':
+      return FAULT;
+    default:
+      return unreachable(problem);
+  }
+}
+
+/** Received fields in a header: each stands for a host passed. Source: RFC 5321 §6.3. */
+export function countReceivedFields(header: Uint8Array): number {
+  const text = latin1(header);
+  return text.match(RECEIVED)?.length ?? 0;
+}
+
+const EMPTY_LINE: Buffer = Buffer.from('\r\n\r\n');
+const RECEIVED = /^received[ \t]*:/gim;

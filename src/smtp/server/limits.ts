@@ -1,0 +1,40 @@
+/** The limits of one receiving session; units in the names. Defaults and sources: base/limits. */
+import { LIMITS } from '../../base/limits.ts';
+
+export type SmtpLimits = {
+  readonly commandOctetsMax: number;
+  readonly authLineOctetsMax: number;
+  readonly recipientsMax: number;
+  readonly errorsMax: number;
+  readonly refusedRecipientsMax: number;
+  readonly idleCommandsMax: number;
+  readonly authFailuresMax: number;
+  readonly messageOctetsMax: number;
+  readonly discardOctetsMax: number;
+  readonly skipLineOctetsMax: number;
+  readonly headerOctetsMax: number;
+  readonly receivedFieldsMax: number;
+  readonly idleMs: number;
+  readonly unauthenticatedMs: number;
+  readonly messageMs: number;
+  readonly shutdownMs: number;
+};
+
+export const SMTP_LIMITS: SmtpLimits = {
+  commandOctetsMax: LIMITS.smtpCommandOctetsMax,
+  authLineOctetsMax: LIMITS.smtpAuthLineOctetsMax,
+  recipientsMax: LIMITS.smtpRecipientsMax,
+  errorsMax: LIMITS.smtpErrorsMax,
+  refusedRecipientsMax: LIMITS.smtpRefusedRecipientsMax,
+  idleCommandsMax: LIMITS.smtpIdleCommandsMax,
+  authFailuresMax: LIMITS.smtpAuthFailuresMax,
+  messageOctetsMax: LIMITS.messageOctetsMax,
+  discardOctetsMax: LIMITS.smtpDiscardOctetsMax,
+  skipLineOctetsMax: LIMITS.smtpSkipLineOctetsMax,
+  headerOctetsMax: LIMITS.headerOctetsMax,
+  receivedFieldsMax: LIMITS.receivedFieldsMax,
+  idleMs: LIMITS.smtpIdleMs,
+  unauthenticatedMs: LIMITS.smtpUnauthenticatedMs,
+  messageMs: LIMITS.smtpMessageMs,
+  shutdownMs: LIMITS.smtpShutdownMs,
+};

@@ -1,0 +1,220 @@
+/** Receives one message: opens the sink, reads the content by DATA or BDAT, has it checked and committed. */
+import { Buffer } from 'node:buffer';
+import { unreachable } from '../../base/unreachable.ts';
+import { DataDecoder, NewlineCheck } from '../wire/data.ts';
+import { formatPath } from '../wire/path.ts';
+import type { Reply } from '../wire/reply.ts';
+import { reply } from '../wire/reply.ts';
+import type { Channel } from './channel.ts';
+import type { SmtpServerDeps } from './deps.ts';
+import { contentRefusal, countReceivedFields, IncomingMessage } from './incoming-message.ts';
+import type { Outcome } from './outcome.ts';
+import { FAULT, refused } from './outcome.ts';
+import type { CommitOutcome, SessionFacts } from './ports.ts';
+import { formatReceived } from './received.ts';
+import type { Transaction } from './state.ts';
+import { refusalOutcome } from './verdict.ts';
+
+export class MessageReceiver {
+  readonly #channel: Channel;
+  readonly #deps: SmtpServerDeps;
+  readonly #onFault: (doing: string, cause: unknown) => void;
+
+  constructor(channel: Channel, deps: SmtpServerDeps, onFault: (doing: string, cause: unknown) => void) {
+    this.#channel = channel;
+    this.#deps = deps;
+    this.#onFault = onFault;
+  }
+
+  /** Asks the checks, then the intake. An outcome means no. */
+  async begin(
+    how: 'DATA' | 'BDAT',
+    transaction: Transaction,
+    session: SessionFacts,
+  ): Promise<IncomingMessage | Outcome> {
+    const { policy, intake, limits, role } = this.#deps;
+    try {
+      const verdict = await policy.data?.(transaction, session);
+      if (verdict?.kind === 'refuse') return refusalOutcome(verdict);
+      const sink = await intake.begin(transaction, session);
+      const newlines = how === 'BDAT' && role.bareNewlines === 'refuse' ? new NewlineCheck() : undefined;
+      return new IncomingMessage(sink, limits, newlines);
+    } catch (cause) {
+      this.#onFault('Beginning a message', cause);
+      return FAULT;
+    }
+  }
+
+  /** Up to and with the final dot. Source: RFC 5321 §4.1.1.4. */
+  async readData(message: IncomingMessage, transaction: Transaction): Promise<'complete' | 'over'> {
+    const { input } = this.#channel;
+    const strict = this.#deps.role.bareNewlines === 'refuse';
+    const decoder = new DataDecoder();
+    for (;;) {
+      const chunk = input.takeAll();
+      if (chunk.length === 0) {
+        if ((await this.#channel.more('content')) === 'over') return 'over';
+        continue;
+      }
+      const step = decoder.push(chunk);
+      if (decoder.bareNewline && strict) message.fail('bare-newline');
+      const pending = step.octets.length === 0 ? undefined : message.write(step.octets);
+      if (pending !== undefined) await pending;
+      if (step.kind === 'end') {
+        input.giveBack(step.rest);
+        return 'complete';
+      }
+      if (this.#overdone(message, transaction)) return 'over';
+    }
+  }
+
+  /** One chunk, kept or thrown away: what follows it is a command again either way. Source: RFC 3030 §2. */
+  async readChunk(
+    octets: number,
+    message: IncomingMessage | undefined,
+    transaction: Transaction | undefined,
+  ): Promise<'complete' | 'over'> {
+    const { limits } = this.#deps;
+    let left = octets;
+    while (left > 0) {
+      const chunk = this.#channel.input.take(left);
+      if (chunk.length === 0) {
+        if ((await this.#channel.more('content')) === 'over') return 'over';
+        continue;
+      }
+      left -= chunk.length;
+      const pending = message?.writeRaw(chunk);
+      if (pending !== undefined) await pending;
+      if (message !== undefined && transaction !== undefined && this.#overdone(message, transaction))
+        return 'over';
+      if (message === undefined && octets - left > limits.discardOctetsMax) {
+        this.#channel.end('limit', TOO_MUCH);
+        return 'over';
+      }
+    }
+    return 'complete';
+  }
+
+  /** The content is complete: says what becomes of it. The message is finished with, whatever the answer. */
+  async finish(
+    message: IncomingMessage,
+    transaction: Transaction,
+    session: SessionFacts,
+  ): Promise<readonly Outcome[]> {
+    if (message.problem === 'fault') this.#onFault('Taking in content', message.cause);
+    const refusal =
+      message.problem === undefined
+        ? await this.#check(message, transaction, session)
+        : contentRefusal(message.problem, this.#deps.limits);
+    if (typeof refusal !== 'string') {
+      message.abort();
+      return this.#forAll(refusal, transaction);
+    }
+    const sink = message.release();
+    try {
+      const prefix = Buffer.from(refusal + this.#received(transaction, session));
+      const committed = await sink.commit({ transaction, session, prefix, octets: message.octets });
+      return this.#outcomes(committed, transaction);
+    } catch (cause) {
+      this.#onFault('Committing a message', cause);
+      sink.abort();
+      return this.#forAll(FAULT, transaction);
+    }
+  }
+
+  /** The checks on the whole: the fields they add, or a refusal. */
+  async #check(
+    message: IncomingMessage,
+    transaction: Transaction,
+    session: SessionFacts,
+  ): Promise<string | Outcome> {
+    const header = message.header();
+    if (countReceivedFields(header) > this.#deps.limits.receivedFieldsMax)
+      return refused('too-many-hops', reply(554, '5.4.6', 'Too many hops, the message is in a loop'));
+    try {
+      const verdict = await this.#deps.policy.message?.(header, message.octets, transaction, session);
+      return verdict?.kind === 'refuse' ? refusalOutcome(verdict) : (verdict?.fields ?? '');
+    } catch (cause) {
+      this.#onFault('Checking a message', cause);
+      return FAULT;
+    }
+  }
+
+  #received(transaction: Transaction, session: SessionFacts): string {
+    const [only, ...others] = transaction.recipients;
+    return formatReceived({
+      hostname: this.#deps.hostname,
+      traceId: transaction.traceId,
+      session,
+      smtpUtf8: transaction.parameters.smtpUtf8,
+      recipient: others.length === 0 ? only?.forwardPath : undefined,
+      receivedAtMs: this.#deps.clock.nowMs(),
+    });
+  }
+
+  #outcomes(committed: CommitOutcome, transaction: Transaction): readonly Outcome[] {
+    switch (committed.kind) {
+      case 'accepted':
+        return this.#forAll(accepted(transaction), transaction);
+      case 'refuse':
+        return this.#forAll(refusalOutcome(committed), transaction);
+      case 'each': {
+        const each = committed.outcomes.map((one) =>
+          one.kind === 'accepted' ? accepted(transaction) : refusalOutcome(one),
+        );
+        if (each.length !== transaction.recipients.length)
+          throw new TypeError('An outcome for each recipient is needed');
+        if (this.#deps.role.name === 'lmtp') return this.#named(each, transaction);
+        // SMTP has one reply: yes if anyone got it, and a DSN tells of the rest (RFC 5321 §4.4).
+        const best = each.find(({ reason }) => reason === undefined) ?? each[0] ?? FAULT;
+        return this.#forAll(best, transaction);
+      }
+      default:
+        return unreachable(committed);
+    }
+  }
+
+  #forAll(outcome: Outcome, transaction: Transaction): readonly Outcome[] {
+    if (this.#deps.role.name !== 'lmtp') return [traced(outcome, transaction.traceId)];
+    return this.#named(
+      transaction.recipients.map(() => outcome),
+      transaction,
+    );
+  }
+
+  /** LMTP: each reply says whom it is about. */
+  #named(outcomes: readonly Outcome[], transaction: Transaction): readonly Outcome[] {
+    return outcomes.map((outcome, index) => {
+      const recipient = transaction.recipients[index];
+      const named = traced(outcome, transaction.traceId);
+      if (recipient === undefined) return named;
+      const [first = '', ...others] = named.reply.lines;
+      const text = `${formatPath(recipient.forwardPath)} ${first}`;
+      return { ...named, reply: reply(named.reply.code, named.reply.status, text, ...others) };
+    });
+  }
+
+  /** Ends a session that sends on and on after its message was refused, or takes longer than any message may. */
+  #overdone(message: IncomingMessage, transaction: Transaction): boolean {
+    const { limits, clock, hostname } = this.#deps;
+    if (message.discardedOctets > limits.discardOctetsMax) this.#channel.end('limit', TOO_MUCH);
+    else if (clock.monotonicMs() - transaction.startedMonotonicMs > limits.messageMs)
+      this.#channel.end('timeout', reply(421, '4.4.2', `${hostname} The message takes too long, closing`));
+    return this.#channel.closed !== undefined;
+  }
+}
+
+export const TOO_MUCH: Reply = reply(421, '4.7.0', 'Too much data, closing');
+
+function accepted(transaction: Transaction): Outcome {
+  return { reply: reply(250, '2.0.0', `Accepted as ${transaction.traceId}`) };
+}
+
+/** A refused message has a trace too: its id ends the text. */
+function traced(outcome: Outcome, traceId: string): Outcome {
+  const { code, status, lines } = outcome.reply;
+  if (code < 400) return outcome;
+  const last = lines.length - 1;
+  const texts = lines.map((line, index) => (index === last ? `${line} (${traceId})` : line));
+  return { ...outcome, reply: reply(code, status, ...texts) };
+}

@@ -1,0 +1,142 @@
+/**
+ * What a receiving session needs from the rest of the server. Whoever composes it gives these; the session knows nothing
+ * else of accounts, queues, or checks. A port that throws has met a fault of the world: the client hears 451 and may try
+ * again. Answers may come at once or as a promise; at once is faster, and the session then stays synchronous.
+ */
+import type { Principal } from '../../auth/principal.ts';
+import type { Endpoint, TlsInfo } from '../../base/connection.ts';
+import type { SaslClaim } from '../../sasl/mechanism.ts';
+import type { HelloVerb } from '../wire/command.ts';
+import type { MailParameters, RcptParameters } from '../wire/parameter.ts';
+import type { ForwardPath, ReversePath } from '../wire/path.ts';
+import type { Reply } from '../wire/reply.ts';
+import type { SmtpRole } from './role.ts';
+
+export type MaybePromise<Value> = Value | Promise<Value>;
+
+/** How the client greeted. */
+export type Hello = { readonly verb: HelloVerb; readonly domain: string };
+
+/** What is known of the session now. A new object whenever something of it changes. */
+export type SessionFacts = {
+  readonly sessionId: string;
+  readonly role: SmtpRole;
+  readonly remote: Endpoint;
+  readonly local: Endpoint;
+  readonly hello: Hello | undefined;
+  readonly tls: TlsInfo | undefined;
+  readonly principal: Principal | undefined;
+  /** The client spoke before it was greeted (RFC 5321 §4.3.1 forbids it): a mark of spam software. */
+  readonly earlyTalker: boolean;
+};
+
+export type AcceptedRecipient = {
+  readonly forwardPath: ForwardPath;
+  readonly parameters: RcptParameters;
+};
+
+/** One mail transaction, from MAIL on. `recipients` are those accepted so far, in the order of their RCPT. */
+export type TransactionFacts = {
+  /** The id of this message everywhere: replies, logs, Received, queue, DSN. */
+  readonly traceId: string;
+  readonly startedAtMs: number;
+  readonly reversePath: ReversePath;
+  readonly parameters: MailParameters;
+  readonly recipients: readonly AcceptedRecipient[];
+};
+
+/** A no, with what the client is told (4xx: try again; 5xx: do not) and a stable reason code for traces and metrics. */
+export type Refusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
+
+export interface Authenticator {
+  /**
+   * Checks a claim. 'refused' for whatever the client has wrong; how it is wrong is not told it, and takes equally long.
+   */
+  authenticate(claim: SaslClaim, session: SessionFacts): Promise<AuthOutcome>;
+}
+
+export type AuthOutcome =
+  | { readonly kind: 'authenticated'; readonly principal: Principal }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not to be told now: 454, the client may try again. */
+  | { readonly kind: 'temporary'; readonly reason: string };
+
+export interface RecipientVerifier {
+  /** At RCPT: is there such a recipient, and may this client send to it? Relaying is refused here. */
+  verify(
+    forwardPath: ForwardPath,
+    transaction: TransactionFacts,
+    session: SessionFacts,
+  ): MaybePromise<RecipientVerdict>;
+}
+
+export type RecipientVerdict = { readonly kind: 'accept' } | Refusal;
+
+export interface Intake {
+  /** Called once for each message, before its first octet. */
+  begin(transaction: TransactionFacts, session: SessionFacts): MaybePromise<MessageSink>;
+}
+
+/**
+ * Takes one message. `write` any number of times, then exactly one of `commit` and `abort`; `abort` also after a `write` or
+ * `commit` that threw.
+ */
+export interface MessageSink {
+  /**
+   * Content as received, dots unstuffed, nothing else changed. The octets belong to the sink from now on.
+   *
+   * @returns undefined, or a promise to wait for before the next write
+   */
+  write(octets: Uint8Array): Promise<void> | undefined;
+
+  /** Resolves only when the message is on stable storage together with the record that will deliver it. */
+  commit(message: CompleteMessage): MaybePromise<CommitOutcome>;
+
+  abort(): void;
+}
+
+export type CompleteMessage = {
+  readonly transaction: TransactionFacts;
+  readonly session: SessionFacts;
+  /** Fields put before the content: what checks added, then Received. Each ends in CRLF. */
+  readonly prefix: Uint8Array;
+  readonly octets: number;
+};
+
+export type CommitOutcome =
+  | { readonly kind: 'accepted' }
+  | Refusal
+  /** LMTP: one for each accepted recipient, in order (RFC 2033 §4.2). */
+  | { readonly kind: 'each'; readonly outcomes: readonly ({ readonly kind: 'accepted' } | Refusal)[] };
+
+/** A check's answer. `fields` are header fields for the message's prefix, whole lines with CRLF; used at the end of data. */
+export type Verdict = { readonly kind: 'accept'; readonly fields?: string } | Refusal;
+
+/**
+ * The checks, by stage. A stage that is left out accepts. Each is called after the session's own rules have let the command
+ * pass; `recipient` also after {@link RecipientVerifier}.
+ */
+export interface Policy {
+  /** Before the greeting. */
+  connect?(session: SessionFacts): MaybePromise<Verdict>;
+  hello?(session: SessionFacts): MaybePromise<Verdict>;
+  mail?(transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
+  recipient?(
+    recipient: AcceptedRecipient,
+    transaction: TransactionFacts,
+    session: SessionFacts,
+  ): MaybePromise<Verdict>;
+  /** At DATA or the first BDAT, before any content. */
+  data?(transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
+  /**
+   * The content is complete and not yet committed.
+   *
+   * @param header the content up to its first empty line, at most LIMITS.headerOctetsMax of it
+   */
+  message?(
+    header: Uint8Array,
+    octets: number,
+    transaction: TransactionFacts,
+    session: SessionFacts,
+  ): MaybePromise<Verdict>;
+}

@@ -1,0 +1,81 @@
+/**
+ * The trace fields of a message. Every value comes from checked syntax or is reduced to it, so that no peer can put a
+ * field, a comment or a line of its own into them.
+ * Sources: RFC 5321 §4.4, RFC 3848 (the protocol's names), RFC 6531 §4.3 (UTF8SMTP…), RFC 8314 §4.3 (tls clause), RFC 5322 §3.3.
+ */
+import type { TlsInfo } from '../../base/connection.ts';
+import { domainSyntax } from '../wire/domain.ts';
+import type { ForwardPath, ReversePath } from '../wire/path.ts';
+import { formatPath } from '../wire/path.ts';
+import type { SessionFacts } from './ports.ts';
+
+export type ReceivedFacts = {
+  readonly hostname: string;
+  readonly traceId: string;
+  readonly session: Pick<SessionFacts, 'hello' | 'remote' | 'tls' | 'principal' | 'role'>;
+  readonly smtpUtf8: boolean;
+  /** Given only where there is exactly one: others would tell recipients of each other (RFC 5321 §7.2). */
+  readonly recipient: ForwardPath | undefined;
+  readonly receivedAtMs: number;
+};
+
+/** One folded `Received` field with its CRLF. */
+export function formatReceived(facts: ReceivedFacts): string {
+  const { session } = facts;
+  const literal = addressLiteral(session.remote.address);
+  const said = session.hello?.domain ?? '';
+  // RFC 5321 §4.4: what EHLO said, and beside it the address that the connection shows.
+  const from = domainSyntax(said) === undefined ? literal : said;
+  const lines = [
+    `Received: from ${from} (${literal})`,
+    `\tby ${facts.hostname} with ${protocolName(facts)} id ${facts.traceId}${tlsComment(session.tls)}`,
+  ];
+  if (facts.recipient !== undefined && (facts.recipient.ascii || facts.smtpUtf8))
+    lines.push(`\tfor ${formatPath(facts.recipient)}`);
+  return `${lines.join('\r\n')};\r\n\t${formatTraceDate(facts.receivedAtMs)}\r\n`;
+}
+
+/** Only for the one who makes the final delivery (RFC 5321 §4.4). */
+export function formatReturnPath(reversePath: ReversePath): string {
+  return `Return-Path: ${formatPath(reversePath)}\r\n`;
+}
+
+/** SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, the same with LMTP, and with UTF8 before. Source: RFC 3848, RFC 6531 §4.3. */
+export function protocolName({ session, smtpUtf8 }: Pick<ReceivedFacts, 'session' | 'smtpUtf8'>): string {
+  const suffix = `${session.tls === undefined ? '' : 'S'}${session.principal === undefined ? '' : 'A'}`;
+  if (session.role.name === 'lmtp') return `${smtpUtf8 ? 'UTF8LMTP' : 'LMTP'}${suffix}`;
+  if (smtpUtf8) return `UTF8SMTP${suffix}`;
+  // RFC 3848 has no name for HELO under TLS or with AUTH; then ESMTP tells more truth than SMTP.
+  return session.hello?.verb === 'HELO' && suffix === '' ? 'SMTP' : `ESMTP${suffix}`;
+}
+
+/** `Tue, 06 Jan 2026 03:04:05 +0000`: always UTC, which every reader understands. Source: RFC 5322 §3.3. */
+export function formatTraceDate(epochMs: number): string {
+  const date = new Date(epochMs);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${DAYS[date.getUTCDay()] ?? ''}, ${two(date.getUTCDate())} ${MONTHS[date.getUTCMonth()] ?? ''}`;
+  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  return `${day} ${String(date.getUTCFullYear()).padStart(4, '0')} ${time} +0000`;
+}
+
+/** `[192.0.2.1]` or `[IPv6:2001:db8::1]`; an IPv4 address that came mapped into IPv6 is written as IPv4. */
+export function addressLiteral(address: string): string {
+  const [plain = ''] = address.split('%');
+  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(plain)?.[1];
+  if (mapped !== undefined) return `[${mapped}]`;
+  const literal = plain.includes(':') ? `[IPv6:${plain}]` : `[${plain}]`;
+  return domainSyntax(literal) === 'literal' ? literal : '[0.0.0.0]';
+}
+
+function tlsComment(tls: TlsInfo | undefined): string {
+  if (tls === undefined) return '';
+  const bits = tls.keyBits === undefined ? '' : ` bits=${tls.keyBits}`;
+  return `\r\n\t(version=${atom(tls.protocol)} cipher=${atom(tls.cipher)}${bits})`;
+}
+
+function atom(text: string): string {
+  return text.replaceAll(/[^A-Za-z0-9._-]/g, '');
+}
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

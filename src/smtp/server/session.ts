@@ -1,0 +1,463 @@
+/**
+ * The driver of one receiving session: reads lines, calls the command handlers, writes down what they say, and runs the
+ * commands that read for themselves (DATA, BDAT, AUTH, STARTTLS). While octets are in hand and the ports answer at once,
+ * nothing is awaited; all replies to a pipelined group leave in one write (RFC 2920 §3.2).
+ *
+ * {@link serveSmtp} never rejects. Faults of ports are answered 451; a bug ends this session only, and is an event.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Connection } from '../../base/connection.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { Command } from '../wire/command.ts';
+import { parseCommand } from '../wire/command.ts';
+import { reply } from '../wire/reply.ts';
+import { exchange } from './authentication.ts';
+import { Channel } from './channel.ts';
+import { admitAuth } from './commands/auth.ts';
+import { hello } from './commands/hello.ts';
+import { mail } from './commands/mail.ts';
+import { BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
+import { rcpt } from './commands/rcpt.ts';
+import { expn, help, noop, rset, vrfy } from './commands/simple.ts';
+import type { SmtpServerDeps } from './deps.ts';
+import type { SmtpEvent } from './event.ts';
+import { contentRefusal, IncomingMessage } from './incoming-message.ts';
+import { MessageReceiver, TOO_MUCH } from './message-receiver.ts';
+import type { Outcome } from './outcome.ts';
+import { badSequence, FAULT, refused } from './outcome.ts';
+import type { AuthOutcome, MaybePromise, SessionFacts } from './ports.ts';
+import type { State, Transaction } from './state.ts';
+import { withoutTransaction } from './state.ts';
+import { refusalOutcome } from './verdict.ts';
+
+/** Serves one connection to its end. Resolves when it is closed; never rejects. */
+export async function serveSmtp(connection: Connection, deps: SmtpServerDeps): Promise<void> {
+  await new SmtpSession(connection, deps).run();
+}
+
+type SimpleCommand = Exclude<Command, { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' }>;
+
+class SmtpSession {
+  readonly #connection: Connection;
+  readonly #deps: SmtpServerDeps;
+  readonly #channel: Channel;
+  readonly #receiver: MessageReceiver;
+  #facts: SessionFacts;
+  #state: State = { phase: 'start' };
+  #errors = 0;
+  #refusedRecipients = 0;
+  #idleCommands = 0;
+  #authFailures = 0;
+  #commands = 0;
+  #messages = 0;
+
+  constructor(connection: Connection, deps: SmtpServerDeps) {
+    this.#connection = connection;
+    this.#deps = deps;
+    this.#channel = new Channel(connection, deps);
+    this.#receiver = new MessageReceiver(this.#channel, deps, (doing, cause) => this.#faulted(doing, cause));
+    this.#facts = {
+      sessionId: deps.traceId(),
+      role: deps.role,
+      remote: connection.remote,
+      local: connection.local,
+      hello: undefined,
+      tls: connection.tls,
+      principal: undefined,
+      earlyTalker: false,
+    };
+  }
+
+  async run(): Promise<void> {
+    const openedAtMs = this.#deps.clock.monotonicMs();
+    const { local, tls } = this.#connection;
+    this.#emit({
+      ...this.#named('smtp.session-opened'),
+      localPort: local.port,
+      implicitTls: tls !== undefined,
+    });
+    try {
+      await this.#greet();
+      while (this.#channel.closed === undefined) await this.#work();
+      await this.#channel.close();
+    } catch (cause) {
+      this.#channel.closed = 'bug';
+      this.#emit({ ...this.#named('smtp.bug'), cause });
+      this.#connection.destroy();
+    } finally {
+      this.#channel.dispose();
+      this.#enter({ phase: 'refused' });
+      this.#emit({
+        ...this.#named('smtp.session-closed'),
+        how: this.#channel.closed ?? 'client-closed',
+        durationMs: this.#deps.clock.monotonicMs() - openedAtMs,
+        commands: this.#commands,
+        messages: this.#messages,
+        octetsReceived: this.#channel.octetsReceived,
+      });
+    }
+  }
+
+  async #greet(): Promise<void> {
+    const { policy, hostname, role } = this.#deps;
+    if (this.#channel.takeWaiting()) {
+      this.#facts = { ...this.#facts, earlyTalker: true };
+      this.#emit(this.#named('smtp.early-talker'));
+    }
+    let refusal: Outcome | undefined;
+    try {
+      const verdict = await policy.connect?.(this.#facts);
+      if (verdict?.kind === 'refuse') refusal = refusalOutcome(verdict);
+    } catch (cause) {
+      this.#faulted('Checking a connection', cause);
+      refusal = { ...FAULT, reply: reply(421, undefined, ...FAULT.reply.lines) };
+    }
+    if (refusal === undefined) {
+      this.#channel.say(
+        reply(220, undefined, `${hostname} ${role.name === 'lmtp' ? 'LMTP' : 'ESMTP'} Postrider`),
+      );
+      return;
+    }
+    this.#refusedEvent('', refusal);
+    // RFC 2034 §4: no status in a greeting. RFC 5321 §3.1: after 554 the session waits for QUIT; 421 ends it.
+    const { code, lines } = refusal.reply;
+    if (code >= 500) {
+      this.#state = { phase: 'refused' };
+      this.#channel.say(reply(554, undefined, ...lines));
+    } else this.#channel.end('refused', reply(421, undefined, ...lines));
+  }
+
+  /** Answers all the commands in hand, then waits for more. */
+  async #work(): Promise<void> {
+    const { commandOctetsMax, authLineOctetsMax } = this.#deps.limits;
+    while (this.#channel.closed === undefined) {
+      const lineMax = this.#channel.input.beginsWith('AUTH')
+        ? Math.max(authLineOctetsMax, commandOctetsMax)
+        : commandOctetsMax;
+      const next = this.#channel.input.nextLine(lineMax);
+      switch (next.kind) {
+        case 'line': {
+          const pending = this.#command(next.line);
+          if (pending !== undefined) await pending;
+          await this.#channel.relieve();
+          break;
+        }
+        case 'need-more':
+          await this.#channel.more('command');
+          break;
+        case 'bare-newline':
+          this.#answer('', BARE_NEWLINE);
+          break;
+        case 'too-long':
+          this.#answer('', LINE_TOO_LONG);
+          break;
+        case 'endless':
+          this.#channel.end('limit', TOO_MUCH);
+          break;
+        default:
+          unreachable(next);
+      }
+    }
+  }
+
+  /** One command. Undefined where it was answered at once. */
+  #command(line: Buffer): Promise<void> | undefined {
+    this.#commands += 1;
+    const parsed = parseCommand(line);
+    if (this.#state.phase === 'refused' && !(parsed.ok && parsed.value.verb === 'QUIT')) {
+      this.#answer('', ONLY_QUIT);
+      return undefined;
+    }
+    if (!parsed.ok) {
+      this.#answer('verb' in parsed.error ? parsed.error.verb : '', problemOutcome(parsed.error));
+      return undefined;
+    }
+    const command = parsed.value;
+    switch (command.verb) {
+      case 'QUIT':
+        this.#channel.end('quit', reply(221, '2.0.0', 'Bye'));
+        return undefined;
+      case 'STARTTLS':
+        return this.#startTls();
+      case 'AUTH':
+        return this.#auth(command.mechanism, command.initialResponse);
+      case 'DATA':
+        return this.#data();
+      case 'BDAT':
+        return this.#bdat(command.octets, command.last);
+      default:
+        return this.#settle(command);
+    }
+  }
+
+  #settle(command: SimpleCommand): Promise<void> | undefined {
+    const { verb } = command;
+    const failed = (cause: unknown): void => {
+      this.#faulted(`Answering ${verb}`, cause);
+      this.#answer(verb, FAULT);
+    };
+    try {
+      const outcome = this.#handle(command);
+      if (outcome instanceof Promise) return outcome.then((settled) => this.#answer(verb, settled), failed);
+      this.#answer(verb, outcome);
+    } catch (cause) {
+      failed(cause);
+    }
+    return undefined;
+  }
+
+  #handle(command: SimpleCommand): MaybePromise<Outcome> {
+    switch (command.verb) {
+      case 'MAIL':
+        return mail(command, this.#state, this.#facts, this.#deps);
+      case 'RCPT':
+        return rcpt(command, this.#state, this.#facts, this.#deps);
+      case 'EHLO':
+      case 'HELO':
+      case 'LHLO':
+        return hello(command, this.#facts, this.#deps);
+      case 'RSET':
+        return rset(this.#state);
+      case 'NOOP':
+        return noop();
+      case 'HELP':
+        return help(this.#deps.role);
+      case 'VRFY':
+        return vrfy();
+      case 'EXPN':
+        return expn();
+      default:
+        return unreachable(command);
+    }
+  }
+
+  /** DATA. Source: RFC 5321 §4.1.1.4. */
+  async #data(): Promise<void> {
+    const state = this.#state;
+    if (state.phase === 'chunking') return this.#answer('DATA', badSequence('The message goes on with BDAT'));
+    if (state.phase !== 'transaction') return this.#answer('DATA', badSequence('Say MAIL and RCPT first'));
+    const { transaction } = state;
+    if (transaction.recipients.length === 0) return this.#answer('DATA', NO_RECIPIENTS);
+    const message = await this.#receiver.begin('DATA', transaction, this.#facts);
+    if (!(message instanceof IncomingMessage)) return this.#answer('DATA', message);
+    this.#channel.say(GO_AHEAD);
+    if ((await this.#receiver.readData(message, transaction)) === 'over') return message.abort();
+    return this.#finish('DATA', message, transaction);
+  }
+
+  /** BDAT: the chunk is read whatever the answer will be. Source: RFC 3030 §2. */
+  async #bdat(octets: number, last: boolean): Promise<void> {
+    const target = await this.#chunkTarget(last);
+    const message = target instanceof IncomingMessage ? target : undefined;
+    const transaction = this.#state.phase === 'chunking' ? this.#state.transaction : undefined;
+    if ((await this.#receiver.readChunk(octets, message, transaction)) === 'over') return message?.abort();
+    if (!(target instanceof IncomingMessage) || transaction === undefined)
+      return this.#answer('BDAT', target instanceof IncomingMessage ? FAULT : target);
+    if (last) {
+      target.endRaw();
+      return this.#finish('BDAT', target, transaction);
+    }
+    if (target.problem === undefined)
+      return this.#channel.say(reply(250, '2.0.0', `${octets} octets received`));
+    if (target.problem === 'fault') this.#faulted('Taking in content', target.cause);
+    const refusal = contentRefusal(target.problem, this.#deps.limits);
+    this.#messageRefused(target, transaction, refusal);
+    return this.#answer('BDAT', { ...refusal, state: this.#afterChunk(false) });
+  }
+
+  /** The message that a chunk belongs to, opened by the first one; or why there is none. */
+  async #chunkTarget(last: boolean): Promise<IncomingMessage | Outcome> {
+    const state = this.#state;
+    switch (state.phase) {
+      case 'chunking':
+        return state.message;
+      case 'transaction': {
+        const { transaction, hello: greeted } = state;
+        if (transaction.recipients.length === 0) return NO_RECIPIENTS;
+        const begun = await this.#receiver.begin('BDAT', transaction, this.#facts);
+        if (!(begun instanceof IncomingMessage)) return { ...begun, state: this.#afterChunk(last) };
+        this.#state = { phase: 'chunking', hello: greeted, transaction, message: begun };
+        return begun;
+      }
+      case 'chunk-failed':
+        return badSequence('The message has failed, say RSET');
+      case 'refused':
+      case 'start':
+      case 'ready':
+        return badSequence('Say MAIL and RCPT first');
+      default:
+        return unreachable(state);
+    }
+  }
+
+  /** Where a failed chunk leaves the session. After LAST the transaction is over, before it RSET must end it. */
+  #afterChunk(last: boolean): State {
+    const ready = withoutTransaction(this.#state);
+    return last || ready.phase !== 'ready' ? ready : { phase: 'chunk-failed', hello: ready.hello };
+  }
+
+  async #finish(verb: 'DATA' | 'BDAT', message: IncomingMessage, transaction: Transaction): Promise<void> {
+    const outcomes = await this.#receiver.finish(message, transaction, this.#facts);
+    const refusals = outcomes.filter(({ reply: { code } }) => code >= 400);
+    for (const outcome of outcomes) this.#channel.say(outcome.reply);
+    this.#enter(withoutTransaction(this.#state));
+    const [worst] = refusals;
+    if (worst !== undefined) this.#messageRefused(message, transaction, worst);
+    if (refusals.length === outcomes.length) {
+      this.#count(verb, worst?.reply.code ?? 0);
+      return;
+    }
+    this.#messages += 1;
+    this.#errors = 0;
+    this.#idleCommands = 0;
+    this.#emit({
+      ...this.#named('smtp.message-accepted'),
+      traceId: transaction.traceId,
+      octets: message.octets,
+      recipients: transaction.recipients.length,
+      tookMs: this.#deps.clock.monotonicMs() - transaction.startedMonotonicMs,
+    });
+  }
+
+  /** STARTTLS. Source: RFC 3207 §4. */
+  async #startTls(): Promise<void> {
+    if (this.#facts.tls !== undefined) return this.#answer('STARTTLS', badSequence('TLS is active already'));
+    if (!this.#deps.startTls) return this.#answer('STARTTLS', NO_STARTTLS);
+    // RFC 3207 §5: what a stranger put behind STARTTLS in plain must never be taken for what came under TLS.
+    if (!this.#channel.input.empty || this.#connection.tryRead() !== undefined) {
+      this.#emit(this.#named('smtp.plaintext-behind-starttls'));
+      return this.#channel.end('tls-failed', PLAINTEXT_BEHIND_STARTTLS);
+    }
+    this.#channel.say(reply(220, '2.0.0', 'Ready to start TLS'));
+    await this.#channel.flush();
+    const started = await this.#connection.startTls({ side: 'server', timeoutMs: this.#deps.limits.idleMs });
+    if (!started.ok) {
+      this.#emit({ ...this.#named('smtp.tls-failed'), problem: started.error });
+      this.#channel.closed ??= 'tls-failed';
+      this.#connection.destroy();
+      return undefined;
+    }
+    const { protocol, cipher } = started.value;
+    this.#emit({ ...this.#named('smtp.tls-started'), protocol, cipher });
+    // RFC 3207 §4.2: all that the client said before is forgotten.
+    this.#facts = { ...this.#facts, tls: started.value };
+    this.#enter({ phase: 'start' });
+    return undefined;
+  }
+
+  /** AUTH. Source: RFC 4954 §4. */
+  async #auth(name: string, initialResponse: string | undefined): Promise<void> {
+    const admitted = admitAuth(name, this.#state, this.#facts);
+    if (!admitted.ok) return this.#answer('AUTH', admitted.error);
+    const ended = await exchange(admitted.value, initialResponse, this.#channel);
+    if (ended.kind === 'over') return undefined;
+    if (ended.kind === 'refused') return this.#authFailed(name, ended.outcome);
+    const { authenticator } = this.#deps;
+    let outcome: AuthOutcome = { kind: 'temporary', reason: 'no-authenticator' };
+    try {
+      if (authenticator !== undefined) outcome = await authenticator.authenticate(ended.claim, this.#facts);
+    } catch (cause) {
+      this.#faulted('Authenticating', cause);
+      outcome = { kind: 'temporary', reason: 'fault' };
+    }
+    switch (outcome.kind) {
+      case 'authenticated': {
+        const { principal } = outcome;
+        this.#channel.authenticated();
+        this.#facts = { ...this.#facts, principal };
+        this.#emit({ ...this.#named('smtp.authenticated'), mechanism: name, accountId: principal.account });
+        return this.#answer('AUTH', AUTHENTICATED);
+      }
+      case 'temporary':
+        return this.#authFailed(name, { reply: AUTH_UNAVAILABLE, reason: outcome.reason });
+      case 'refused':
+        return this.#authFailed(name, { reply: BAD_CREDENTIALS, reason: outcome.reason });
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  #authFailed(mechanism: string, outcome: Outcome): void {
+    this.#emit({ ...this.#named('smtp.auth-failed'), mechanism, reason: outcome.reason ?? '' });
+    this.#answer('AUTH', outcome);
+    this.#authFailures += 1;
+    if (this.#authFailures >= this.#deps.limits.authFailuresMax) this.#endForErrors();
+  }
+
+  /** Writes an outcome down: reply, state, event, counts. */
+  #answer(verb: string, outcome: Outcome): void {
+    this.#channel.say(outcome.reply);
+    if (outcome.reply.code >= 400) this.#refusedEvent(verb, outcome);
+    this.#count(verb, outcome.reply.code);
+    if (outcome.state !== undefined) this.#enter(outcome.state);
+  }
+
+  #enter(state: State): void {
+    if (this.#state.phase === 'chunking') this.#state.message.abort();
+    this.#state = state;
+    const greeted = 'hello' in state ? state.hello : undefined;
+    if (greeted !== this.#facts.hello) this.#facts = { ...this.#facts, hello: greeted };
+  }
+
+  /** RFC 5321 §7.8: a session that only makes trouble may be ended, with 421. */
+  #count(verb: string, code: number): void {
+    const { errorsMax, refusedRecipientsMax, idleCommandsMax } = this.#deps.limits;
+    if (code >= 500 && verb === 'RCPT' && this.#state.phase === 'transaction') this.#refusedRecipients += 1;
+    else if (code >= 500) this.#errors += 1;
+    else if (verb !== 'MAIL' && verb !== 'RCPT') this.#idleCommands += 1;
+    if (
+      this.#errors >= errorsMax ||
+      this.#refusedRecipients >= refusedRecipientsMax ||
+      this.#idleCommands >= idleCommandsMax
+    )
+      this.#endForErrors();
+  }
+
+  #endForErrors(): void {
+    const text = `${this.#deps.hostname} Too many errors, closing`;
+    this.#channel.end('too-many-errors', reply(421, '4.7.0', text));
+  }
+
+  #faulted(doing: string, cause: unknown): void {
+    this.#emit({ ...this.#named('smtp.fault'), doing, cause });
+  }
+
+  #refusedEvent(verb: string, { reply: { code, status }, reason = '' }: Outcome): void {
+    const traceId = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
+    this.#emit({ ...this.#named('smtp.command-refused'), verb, code, status, reason, traceId });
+  }
+
+  #messageRefused(message: IncomingMessage, transaction: Transaction, outcome: Outcome): void {
+    const { traceId, recipients } = transaction;
+    this.#emit({
+      ...this.#named('smtp.message-refused'),
+      traceId,
+      octets: message.octets,
+      recipients: recipients.length,
+      code: outcome.reply.code,
+      status: outcome.reply.status,
+      reason: outcome.reason ?? '',
+    });
+  }
+
+  #named<Name extends SmtpEvent['name']>(name: Name): EventHead<Name> {
+    const { sessionId, role, remote } = this.#facts;
+    return { name, sessionId, role: role.name, remoteAddress: remote.address };
+  }
+
+  #emit(event: SmtpEvent): void {
+    this.#deps.events(event);
+  }
+}
+
+type EventHead<Name> = Pick<SmtpEvent, 'sessionId' | 'role' | 'remoteAddress'> & { readonly name: Name };
+
+const GO_AHEAD = reply(354, undefined, 'Go ahead, end with a dot on a line of its own');
+const NO_RECIPIENTS = badSequence('No valid recipients');
+const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
+const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
+const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');
+const AUTHENTICATED: Outcome = { reply: reply(235, '2.7.0', 'Authenticated') };
+/** RFC 4954 §6. */
+const BAD_CREDENTIALS = reply(535, '5.7.8', 'Authentication credentials invalid');
+const AUTH_UNAVAILABLE = reply(454, '4.7.0', 'Authentication not possible now, try again later');
