@@ -327,6 +327,7 @@ class AddressParser {
   }
 
   #add(address: Omit<MailboxAddress, 'kind' | 'route'>, route: string): void {
+    if (this.#count >= this.#addressesMax) return;
     const mailbox: MailboxAddress = { kind: 'mailbox', ...address, ...(route === '' ? {} : { route }) };
     (this.#group?.members ?? this.#out).push(mailbox);
     this.#count += 1;

@@ -74,7 +74,7 @@ function makeDecoder(written: string): Decode {
   if (!iconv.encodingExists(label)) return guess;
   return (octets) => {
     try {
-      return iconv.decode(toBuffer(octets), label);
+      return iconv.decode(toBuffer(octets), label).toWellFormed();
     } catch {
       return guess(octets);
     }

@@ -10,7 +10,7 @@ import type { Part } from './entity.ts';
 import { toEnvelope } from './envelope.ts';
 import type { Field } from './header.ts';
 import { findField } from './header.ts';
-import { formatBodyStructure, formatEnvelope } from './imap-form.ts';
+import { formatBody, formatEnvelope } from './imap-form.ts';
 import { parseMessageId, parseMessageIds } from './message-id.ts';
 import { toPreview } from './preview.ts';
 import type { ScannedMessage } from './scan.ts';
@@ -59,18 +59,19 @@ export function digestMessage(scanned: ScannedMessage): MessageDigest {
   const base = baseSubject(subject);
   const messageId = envelope.messageId === undefined ? undefined : parseMessageId(envelope.messageId);
   const replied = envelope.inReplyTo === undefined ? [] : parseMessageIds(envelope.inReplyTo);
+  const { body, bodyStructure } = formatBody(root);
   const references = ancestors(root.fields, replied);
   return {
     octets: scanned.octets,
     headerOctets: root.headerEnd,
     envelope: fromLatin1(formatEnvelope(envelope)),
-    bodyStructure: fromLatin1(formatBodyStructure(root, true)),
-    body: fromLatin1(formatBodyStructure(root, false)),
+    bodyStructure: fromLatin1(bodyStructure),
+    body: fromLatin1(body),
     preview: toPreview(scanned),
     sentAtMs: envelope.date === undefined ? undefined : parseDate(envelope.date)?.epochMs,
     messageId,
     references,
-    threadIds: [...new Set([...(messageId === undefined ? [] : [messageId]), ...replied, ...references])],
+    threadIds: unique(messageId, replied, references),
     subject,
     baseSubject: base,
     sortKeys: {
@@ -89,6 +90,13 @@ function ancestors(fields: readonly Field[], replied: readonly string[]): readon
   const field = findField(fields, 'references');
   const found = field === undefined ? [] : parseMessageIds(field.raw);
   return found.length > 0 ? found : replied.slice(0, 1);
+}
+
+function unique(own: string | undefined, replied: readonly string[], references: readonly string[]): readonly string[] {
+  const ids = new Set(references);
+  for (const id of replied) ids.add(id);
+  if (own !== undefined) ids.add(own);
+  return [...ids];
 }
 
 /** RFC 5256 §3: addr-mailbox of the first address; of a group that is its name (RFC 9051 §7.5.2). */

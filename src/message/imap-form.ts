@@ -59,31 +59,40 @@ function mailbox({ name, route, localPart, domain }: MailboxAddress): string {
   return `(${name === '' ? 'NIL' : imapString(name)} ${imapNstring(route)} ${imapString(localPart)} ${imapString(domain)})`;
 }
 
-/** @param extended BODYSTRUCTURE if true, BODY if false */
-export function formatBodyStructure(part: Part, extended: boolean): string {
-  switch (part.kind) {
-    case 'multipart': {
-      let out = '(';
-      for (const child of part.children) out += formatBodyStructure(child, extended);
-      out += ` ${imapString(part.subtype.toUpperCase())}`;
-      if (extended) out += ` ${parameterList(part.parameters)}${extension(part)}`;
-      return `${out})`;
-    }
-    case 'message': {
-      const [root] = part.children;
-      if (root === undefined) return leaf(part, extended);
-      const envelope = formatEnvelope(toEnvelope(root.fields));
-      const end = extended ? ` ${imapNstring(part.md5)}${extension(part)}` : '';
-      return `(${basics(part)} ${envelope} ${formatBodyStructure(root, extended)} ${part.bodyLines}${end})`;
-    }
-    default:
-      return leaf(part, extended);
+/** The two forms of one structure: BODY, and BODYSTRUCTURE with its extension data. */
+export type BodyForms = { readonly body: string; readonly bodyStructure: string };
+
+export function formatBody(part: Part): BodyForms {
+  const [root] = part.children;
+  if (part.kind === 'multipart') return multipart(part);
+  if (part.kind === 'leaf' || root === undefined) {
+    return forms(part.type === 'text' ? `(${basics(part)} ${part.bodyLines}` : `(${basics(part)}`, part);
   }
+  const start = `(${basics(part)} ${formatEnvelope(toEnvelope(root.fields))}`;
+  const inner = formatBody(root);
+  return {
+    body: `${start} ${inner.body} ${part.bodyLines})`,
+    bodyStructure: `${start} ${inner.bodyStructure} ${part.bodyLines} ${imapNstring(part.md5)}${extension(part)})`,
+  };
 }
 
-function leaf(part: Part, extended: boolean): string {
-  const lines = part.type === 'text' ? ` ${part.bodyLines}` : '';
-  return `(${basics(part)}${lines}${extended ? ` ${imapNstring(part.md5)}${extension(part)}` : ''})`;
+function multipart(part: Part): BodyForms {
+  let body = '(';
+  let bodyStructure = '(';
+  for (const child of part.children) {
+    const inner = formatBody(child);
+    body += inner.body;
+    bodyStructure += inner.bodyStructure;
+  }
+  const subtype = imapString(part.subtype.toUpperCase());
+  return {
+    body: `${body} ${subtype})`,
+    bodyStructure: `${bodyStructure} ${subtype} ${parameterList(part.parameters)}${extension(part)})`,
+  };
+}
+
+function forms(start: string, part: Part): BodyForms {
+  return { body: `${start})`, bodyStructure: `${start} ${imapNstring(part.md5)}${extension(part)})` };
 }
 
 function basics(part: Part): string {

@@ -148,7 +148,10 @@ function isBareEnd(code: number): boolean {
 }
 
 /** RFC 2231 §3, §4 and §4.1. The first of two equal names counts; an extended form beats a plain one. */
-function join(written: readonly Written[]): Parameter[] {
+function join(written: readonly Written[]): readonly Parameter[] {
+  const [only] = written;
+  if (only === undefined) return [];
+  if (written.length === 1 && !only.name.includes('*')) return [{ ...only, extended: false }];
   const out = new Map<string, Parameter>();
   const split = new Map<string, Segment[]>();
   for (const { name, raw } of written) {

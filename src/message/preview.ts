@@ -14,7 +14,7 @@ export function toPreview(message: ScannedMessage, charactersMax: number = LIMIT
 }
 
 /** Most texts say enough at once; marketing begins with kilobytes of styles. */
-const FIRST_OCTETS = 1536;
+const FIRST_OCTETS = 384;
 
 function fromExcerpt(excerpt: Excerpt, charactersMax: number): string {
   const { part, octets } = excerpt;
@@ -40,21 +40,46 @@ function withoutQuotes(text: string, charactersMax: number): string {
   return out.trim() === '' ? text : out;
 }
 
-/** Control and invisible characters go, white space becomes single spaces. */
+/** Control and invisible characters go, white space becomes single spaces. Reads no further than it must. */
 function fold(text: string, charactersMax: number): string {
-  const near = text.length > charactersMax * 16 ? text.slice(0, charactersMax * 16) : text;
-  const folded = near
-    .replace(/[\u200b-\u200f\u2060\ufeff\u00ad\u034f\u061c]+/g, '')
-    .replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ')
-    .trim()
-    .toWellFormed();
-  if (folded.length <= charactersMax) return folded;
-  let size = 0;
+  let out = '';
   let count = 0;
-  for (const character of folded) {
-    if (count === charactersMax) break;
-    count += 1;
-    size += character.length;
+  let from = 0;
+  let blank = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    const kind = code < 0x7f && code > 0x20 ? 'shown' : kindOf(code);
+    if (kind !== 'shown') {
+      out += text.slice(from, at);
+      from = at + 1;
+      if (kind === 'blank') blank = true;
+      continue;
+    }
+    // The second half of a pair is no character of its own.
+    const follows = code >= 0xdc00 && code <= 0xdfff;
+    if (count >= charactersMax && !follows) return `${out}${text.slice(from, at)}`.trimEnd().toWellFormed();
+    if (blank) {
+      if (count + 1 >= charactersMax) return out.toWellFormed();
+      if (count > 0) {
+        out += ' ';
+        count += 1;
+      }
+      blank = false;
+    }
+    if (!follows) count += 1;
   }
-  return folded.slice(0, size).trimEnd();
+  return (out + text.slice(from)).toWellFormed();
+}
+
+function kindOf(code: number): 'blank' | 'hidden' | 'shown' {
+  if (code <= 0x20 || (code >= 0x7f && code <= 0xa0)) return 'blank';
+  if (code < 0xad) return 'shown';
+  if (code === 0xad || code === 0x34f || code === 0x61c || code === 0xfeff) return 'hidden';
+  if (code < 0x1680) return 'shown';
+  if (code >= 0x200b && code <= 0x200f) return 'hidden';
+  if (code >= 0x2060 && code <= 0x2064) return 'hidden';
+  if (code >= 0x2000 && code <= 0x200a) return 'blank';
+  return code === 0x1680 || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000
+    ? 'blank'
+    : 'shown';
 }

@@ -113,17 +113,21 @@ function flushGroup(out: Buffer, size: number, bits: number, count: number): num
 const EQUALS = 0x3d;
 /** White space before a line end longer than this is content: RFC 2045 §6.7 allows lines of 76. */
 const BLANKS_MAX = 1000;
+const EMPTY = Buffer.alloc(0);
+/** Octets that stand for themselves wherever they are. */
+const PLAIN = new Uint8Array(256).fill(1);
+for (const octet of [EQUALS, SPACE, TAB]) PLAIN[octet] = 0;
 
 class QuotedPrintableDecoder implements TransferDecoder {
   /** What waits for its end: an escape, or white space that may be at a line's end. Raw, not decoded. */
-  #carry: Buffer = Buffer.alloc(0);
+  #carry: Buffer = EMPTY;
 
   push(chunk: Uint8Array): Uint8Array {
     return this.#decode(this.#carry.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#carry, chunk]), false);
   }
 
   end(): Uint8Array {
-    return this.#decode(this.#carry, true);
+    return this.#carry.length === 0 ? NOTHING : this.#decode(this.#carry, true);
   }
 
   #decode(octets: Buffer, final: boolean): Uint8Array {
@@ -133,6 +137,11 @@ class QuotedPrintableDecoder implements TransferDecoder {
     let at = 0;
     while (at < size) {
       const octet = octets[at] ?? 0;
+      if (PLAIN[octet] === 1 || (octet === SPACE && at + 1 < size && PLAIN[octets[at + 1] ?? 0] === 1)) {
+        out[used++] = octet;
+        at += 1;
+        continue;
+      }
       if (octet === EQUALS) {
         const next = octets[at + 1] ?? 0;
         const high = hexValue(next);
@@ -168,8 +177,7 @@ class QuotedPrintableDecoder implements TransferDecoder {
         if (atEnd && !long && !final) break;
         const stops = octets[blanksEnd] === LF || (octets[blanksEnd] === CR && octets[blanksEnd + 1] === LF);
         if (long || !(stops || blanksEnd === size)) {
-          octets.copy(out, used, at, blanksEnd);
-          used += blanksEnd - at;
+          for (let blank = at; blank < blanksEnd; blank += 1) out[used++] = octets[blank] ?? 0;
         }
         at = blanksEnd;
       } else {
@@ -177,7 +185,7 @@ class QuotedPrintableDecoder implements TransferDecoder {
         at += 1;
       }
     }
-    this.#carry = at >= size ? Buffer.alloc(0) : Buffer.from(octets.subarray(at));
+    this.#carry = at >= size ? EMPTY : Buffer.from(octets.subarray(at));
     return out.subarray(0, used);
   }
 }
@@ -202,7 +210,7 @@ const UU_LINE_OCTETS_MAX = 1000;
 
 /** Lines between 'begin' and 'end'; what else there is, is not part of the file. */
 class UuDecoder implements TransferDecoder {
-  #carry: Buffer = Buffer.alloc(0);
+  #carry: Buffer = EMPTY;
   #state: 'before' | 'inside' | 'after' = 'before';
   /** The line is too long to be one of ours: skipped to its end. */
   #skips = false;
@@ -219,14 +227,14 @@ class UuDecoder implements TransferDecoder {
       at = lf + 1;
     }
     if (octets.length - at > UU_LINE_OCTETS_MAX) this.#skips = true;
-    this.#carry = this.#skips ? Buffer.alloc(0) : Buffer.from(octets.subarray(at));
+    this.#carry = this.#skips ? EMPTY : Buffer.from(octets.subarray(at));
     return Buffer.concat(pieces);
   }
 
   end(): Uint8Array {
     const pieces: Uint8Array[] = [];
     if (!this.#skips) this.#line(this.#carry, pieces);
-    this.#carry = Buffer.alloc(0);
+    this.#carry = EMPTY;
     return Buffer.concat(pieces);
   }
 
