@@ -20,7 +20,7 @@ export const FIRST_MAILBOXES: readonly { readonly name: string; readonly role: M
 ];
 
 /** C0, DEL, C1, the line and paragraph separators, and the delimiter. */
-const FORBIDDEN = /[\u0000-\u001f\u007f-\u009f\u2028\u2029/]/;
+const FORBIDDEN = /[\p{Cc}\u2028\u2029/]/u;
 
 /** One level as it is stored; `undefined` for what may not be a name. */
 export function toMailboxName(name: string, isTop: boolean): string | undefined {

@@ -1,18 +1,20 @@
 /** The blob store in memory: for tests. Nothing outlives it; the same octets written twice are kept once. */
 import { createHash } from 'node:crypto';
 import { BlobError, toBlobPlace } from '../blob-store.ts';
-import type { BlobRef, BlobStore, BlobWriter } from '../blob-store.ts';
+import type { BlobPlace, BlobRef, BlobStore, BlobWriter } from '../blob-store.ts';
 import { known, toBlobId } from '../ids.ts';
 import type { BlobId } from '../ids.ts';
 
 /** The port promises chunks of at most this many octets. */
 const CHUNK_OCTETS_MAX = 65_536;
 
+type Kept = { readonly place: BlobPlace; readonly octets: Buffer };
+
 class MemoryBlobWriter implements BlobWriter {
-  readonly #kept: Map<BlobId, Buffer>;
+  readonly #kept: Map<BlobId, Kept>;
   #chunks: Buffer[] | undefined = [];
 
-  constructor(kept: Map<BlobId, Buffer>) {
+  constructor(kept: Map<BlobId, Kept>) {
     this.#kept = kept;
   }
 
@@ -27,8 +29,9 @@ class MemoryBlobWriter implements BlobWriter {
     const octets = Buffer.concat(this.#chunks);
     this.#chunks = undefined;
     const id = known(toBlobId(createHash('sha256').update(octets).digest('hex')));
-    if (!this.#kept.has(id)) this.#kept.set(id, octets);
-    return { id, octets: octets.length, place: known(toBlobPlace(0)) };
+    const place = this.#kept.get(id)?.place ?? known(toBlobPlace(this.#kept.size));
+    this.#kept.set(id, { place, octets });
+    return { id, octets: octets.length, place };
   }
 
   abort(): void {
@@ -37,7 +40,7 @@ class MemoryBlobWriter implements BlobWriter {
 }
 
 class MemoryBlobStore implements BlobStore {
-  readonly #kept = new Map<BlobId, Buffer>();
+  readonly #kept = new Map<BlobId, Kept>();
 
   create(): BlobWriter {
     return new MemoryBlobWriter(this.#kept);
@@ -54,10 +57,10 @@ class MemoryBlobStore implements BlobStore {
     return Buffer.from(this.#range(ref, start, end));
   }
 
-  #range({ id }: BlobRef, start: number, end: number): Buffer {
-    const octets = this.#kept.get(id);
-    if (octets === undefined) throw new BlobError({ kind: 'missing' }, id);
-    return octets.subarray(start, Math.max(start, end));
+  #range({ id, place }: BlobRef, start: number, end: number): Buffer {
+    const kept = this.#kept.get(id);
+    if (kept?.place !== place) throw new BlobError({ kind: 'missing' }, id);
+    return kept.octets.subarray(start, Math.max(start, end));
   }
 }
 
