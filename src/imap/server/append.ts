@@ -1,0 +1,116 @@
+/**
+ * One APPEND under way: octets go to the blob store as they come, scanned in passing; nothing is in the mailbox before
+ * the last one is there. Source: RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 7889 §3 (TOOBIG).
+ */
+import type { Result } from '../../base/result.ts';
+import { err, ok } from '../../base/result.ts';
+import { digestMessage } from '../../message/digest.ts';
+import { createScanner, type Scanner } from '../../message/scan.ts';
+import type { BlobWriter } from '../../store/blob-store.ts';
+import type { AccountId } from '../../store/ids.ts';
+import type { Mailbox, NewMessage } from '../../store/mail-store.ts';
+import type { AppendMessage } from '../wire/command/append.ts';
+import type { ImapDeps } from './ports.ts';
+import type { Outcome } from './command-context.ts';
+import { flagsOf, type FlagNames } from './flags.ts';
+import { mailboxTree } from './mailbox-tree.ts';
+import { rangesOf } from '../wire/sequence-set.ts';
+
+type Arriving = {
+  readonly blob: BlobWriter;
+  readonly scanner: Scanner;
+  readonly names: FlagNames;
+  readonly receivedAtMs: number;
+};
+
+export class Append {
+  readonly #deps: ImapDeps;
+  readonly #account: AccountId;
+  readonly #mailbox: Mailbox;
+  readonly #messages: NewMessage[] = [];
+  #announced = 0;
+  #octets = 0;
+  #arriving: Arriving | undefined;
+
+  private constructor(deps: ImapDeps, account: AccountId, mailbox: Mailbox) {
+    this.#deps = deps;
+    this.#account = account;
+    this.#mailbox = mailbox;
+  }
+
+  static async open(deps: ImapDeps, account: AccountId, path: string): Promise<Result<Append, Outcome>> {
+    const node = mailboxTree(await deps.store.mailboxes(account)).find(path);
+    // RFC 9051 §6.3.12: the client may create it and try again.
+    if (node === undefined) return err({ status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' });
+    return ok(new Append(deps, account, node.mailbox));
+  }
+
+  get mailbox(): Mailbox {
+    return this.#mailbox;
+  }
+
+  /** Whether the announced message is taken; before the client has sent it, where the literal is synchronizing. */
+  async begin({ flags, internalDate, literal }: AppendMessage): Promise<Outcome | undefined> {
+    const { limits, store, blobs, clock } = this.#deps;
+    const names = flagsOf(flags);
+    if (names === undefined) return { status: 'BAD', text: 'Not a flag that can be set' };
+    if (literal.octets === 0) return { status: 'NO', code: 'CANNOT', text: 'A message is not empty' };
+    if (literal.octets > limits.messageOctetsMax)
+      return { status: 'NO', code: 'TOOBIG', text: `A message has ${limits.messageOctetsMax} octets at most` };
+    this.#announced += 1;
+    if (this.#announced > limits.appendMessagesMax)
+      return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
+    this.#octets += literal.octets;
+    const { octetsMax, octetsUsed } = await store.quota(this.#account);
+    if (octetsMax !== undefined && octetsUsed + this.#octets > octetsMax)
+      return { status: 'NO', code: 'OVERQUOTA', text: `Only ${Math.max(0, octetsMax - octetsUsed)} octets are left` };
+    this.#arriving = {
+      blob: blobs.create(literal.octets),
+      scanner: createScanner(),
+      names,
+      receivedAtMs: internalDate?.epochMs ?? clock.nowMs(),
+    };
+    return undefined;
+  }
+
+  /** A promise: the disk is slower than the client. */
+  write(octets: Buffer): Promise<void> | undefined {
+    const arriving = this.#arriving;
+    if (arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
+    arriving.scanner.push(octets);
+    return arriving.blob.write(octets);
+  }
+
+  /** After the last octet of a message. */
+  async end(): Promise<void> {
+    const arriving = this.#arriving;
+    if (arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
+    const blob = await arriving.blob.finish();
+    this.#arriving = undefined;
+    const digest = digestMessage(arriving.scanner.end());
+    const { names, receivedAtMs } = arriving;
+    this.#messages.push({ blob, prefix: new Uint8Array(0), digest, ...names, receivedAtMs });
+  }
+
+  async commit(): Promise<Outcome> {
+    const appended = await this.#deps.store.append(this.#account, this.#mailbox.id, this.#messages);
+    if (appended.ok) {
+      const { uidValidity, uids } = appended.value;
+      return { status: 'OK', code: { kind: 'APPENDUID', uidValidity, uids: rangesOf(uids) }, text: 'Appended' };
+    }
+    switch (appended.error.kind) {
+      case 'no-such-mailbox':
+        return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
+      case 'over-quota':
+        return { status: 'NO', code: 'OVERQUOTA', text: `Only ${appended.error.octetsLeft} octets are left` };
+      default:
+        return { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' };
+    }
+  }
+
+  /** Nothing of it is kept. Idempotent. */
+  abort(): void {
+    this.#arriving?.blob.abort();
+    this.#arriving = undefined;
+  }
+}

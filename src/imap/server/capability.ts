@@ -1,0 +1,43 @@
+/** What is offered, by state. A client that signs in over TLS is told the whole list in the completion (RFC 9051 §7.2.2). */
+import { MECHANISMS } from '../../sasl/registry.ts';
+import type { ImapDeps } from './ports.ts';
+import type { State } from './state.ts';
+
+const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'] as const;
+const SIGNED_IN = [
+  'APPENDLIMIT',
+  'BINARY',
+  'CHILDREN',
+  'CONDSTORE',
+  'CREATE-SPECIAL-USE',
+  'ESEARCH',
+  'IDLE',
+  'LIST-EXTENDED',
+  'LIST-STATUS',
+  'MOVE',
+  'MULTIAPPEND',
+  'NAMESPACE',
+  'OBJECTID',
+  'PREVIEW',
+  'QRESYNC',
+  'SAVEDATE',
+  'SEARCHRES',
+  'SPECIAL-USE',
+  'STATUS=SIZE',
+  'UIDPLUS',
+  'UNAUTHENTICATE',
+  'UNSELECT',
+  'UTF8=ACCEPT',
+  'WITHIN',
+] as const;
+
+/** @param isSecure whether the connection is under TLS: passwords are taken only then (RFC 9051 §11.3) */
+export function capabilities(state: State, isSecure: boolean, deps: ImapDeps): readonly string[] {
+  if (state.phase !== 'not-authenticated')
+    return [
+      ...ALWAYS,
+      ...SIGNED_IN.map((name) => (name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name)),
+    ];
+  if (isSecure) return [...ALWAYS, ...MECHANISMS.map(({ name }) => `AUTH=${name}`)];
+  return [...ALWAYS, ...(deps.tlsAvailable ? ['STARTTLS'] : []), 'LOGINDISABLED'];
+}

@@ -1,0 +1,144 @@
+/** SELECT and EXAMINE. Source: RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1 (UNSEEN, RECENT); RFC 7162 §3.1.2, §3.2.5. */
+import { FLAG, type Entry } from '../../../store/mail-store.ts';
+import { known, toModSeq, type MailboxId, type Uid } from '../../../store/ids.ts';
+import type { AccountId } from '../../../store/ids.ts';
+import type { Command } from '../../wire/command.ts';
+import type { QresyncParameter } from '../../wire/command/mailbox.ts';
+import type { Untagged } from '../../wire/response.ts';
+import { rangesHave, rangesOf, resolveRanges } from '../../wire/sequence-set.ts';
+import type { Context, Replies } from '../command-context.ts';
+import { SYSTEM_NAMES } from '../flags.ts';
+import { DELIMITER, mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
+import { formatMailboxId } from '../object-id.ts';
+import { listAttributes } from './list.ts';
+import type { SelectedMailbox, SignedIn } from '../state.ts';
+import { flagsFetch } from '../updates.ts';
+import { MailboxView } from '../view.ts';
+
+/** Rows of one read. */
+const PAGE = 5000;
+
+type Select = Extract<Command, { verb: 'SELECT' | 'EXAMINE' }>;
+
+export async function* select(state: SignedIn, command: Select, context: Context): Replies {
+  const { deps, enabled } = context;
+  const { principal } = state;
+  // RFC 9051 §6.3.2: whatever was selected is left, even if this fails.
+  if (state.phase === 'selected' && (enabled.imap4rev2 || enabled.qresync))
+    yield { kind: 'status', status: 'OK', code: 'CLOSED', text: 'The former mailbox is left' };
+  const next = { phase: 'authenticated', principal } as const;
+  if (command.qresync !== undefined && !enabled.qresync)
+    return { status: 'BAD', text: 'ENABLE QRESYNC comes first', next };
+  if (command.condstore || command.qresync !== undefined) enabled.condstore = true;
+  const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
+  if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox', next };
+
+  const readOnly = command.verb === 'EXAMINE';
+  const { selected, keywords, firstUnseen } = await open(principal.account, node, readOnly, context);
+  yield* describe(node, selected, keywords, firstUnseen, context);
+  if (command.qresync !== undefined)
+    yield* resynchronize(principal.account, selected, command.qresync, context);
+  return {
+    status: 'OK',
+    code: readOnly ? 'READ-ONLY' : 'READ-WRITE',
+    text: readOnly ? 'Examined' : 'Selected',
+    next: { phase: 'selected', principal, selected },
+  };
+}
+
+type Opened = {
+  readonly selected: SelectedMailbox;
+  readonly keywords: readonly string[];
+  /** Its sequence number. */
+  readonly firstUnseen: number | undefined;
+};
+
+async function open(
+  account: AccountId,
+  { mailbox, path }: MailboxNode,
+  readOnly: boolean,
+  { deps }: Context,
+): Promise<Opened> {
+  const uids: Uid[] = [];
+  const keywords = new Set<string>();
+  let firstUnseen: number | undefined;
+  for await (const page of allEntries(account, mailbox.id, deps.store)) {
+    for (const entry of page) {
+      uids.push(entry.uid);
+      for (const keyword of entry.keywords) keywords.add(keyword);
+      if (firstUnseen === undefined && (entry.flags & FLAG.seen) === 0) firstUnseen = uids.length;
+    }
+  }
+  // The mailbox was read before its entries: what came in between is told again by the feed, and does no harm.
+  const view = new MailboxView(uids, mailbox.highestModSeq);
+  const { id, uidValidity } = mailbox;
+  return {
+    selected: { id, path, readOnly, uidValidity, view, saved: [], scans: {} },
+    keywords: [...keywords].toSorted(),
+    firstUnseen,
+  };
+}
+
+async function* allEntries(
+  account: AccountId,
+  mailbox: MailboxId,
+  store: Context['deps']['store'],
+): AsyncGenerator<readonly Entry[], void, void> {
+  let after = 0;
+  for (;;) {
+    const page = await store.entries(account, mailbox, after, PAGE);
+    if (page.length > 0) yield page;
+    if (page.length < PAGE) return;
+    after = page.at(-1)?.uid ?? 0;
+  }
+}
+
+function* describe(
+  node: MailboxNode,
+  { view, readOnly, uidValidity }: SelectedMailbox,
+  keywords: readonly string[],
+  firstUnseen: number | undefined,
+  { enabled }: Context,
+): Generator<Untagged, void, void> {
+  const { mailbox, path } = node;
+  yield { kind: 'flags', flags: [...SYSTEM_NAMES, ...keywords] };
+  const permanent = readOnly ? [] : [...SYSTEM_NAMES, ...keywords, '\\*'];
+  yield status({ kind: 'PERMANENTFLAGS', flags: permanent }, 'These are kept');
+  yield { kind: 'exists', value: view.exists };
+  if (!enabled.imap4rev2) {
+    // RFC 9051 Appendix E: \Recent is gone; a server that never sets it is a legal RFC 3501 server.
+    yield { kind: 'recent', value: 0 };
+    if (firstUnseen !== undefined) yield status({ kind: 'UNSEEN', value: firstUnseen }, 'The first unseen message');
+  }
+  yield status({ kind: 'UIDVALIDITY', value: uidValidity }, 'UIDs are valid');
+  yield status({ kind: 'UIDNEXT', value: Math.max(mailbox.uidNext, view.lastUid + 1) }, 'The next UID');
+  yield status({ kind: 'HIGHESTMODSEQ', value: Math.max(1, view.modSeq) }, 'The highest mod-sequence');
+  yield status({ kind: 'MAILBOXID', id: formatMailboxId(mailbox.id) }, 'The mailbox');
+  if (enabled.imap4rev2)
+    yield { kind: 'list', attributes: listAttributes(node), delimiter: DELIMITER, mailbox: path };
+}
+
+function status(code: Extract<Untagged, { kind: 'status' }>['code'] & {}, text: string): Untagged {
+  return { kind: 'status', status: 'OK', code, text };
+}
+
+/** RFC 7162 §3.2.5: what is gone and what has changed since the client was here, if UIDs are still the same. */
+async function* resynchronize(
+  account: AccountId,
+  { id, uidValidity, view }: SelectedMailbox,
+  known_: QresyncParameter,
+  { deps, enabled }: Context,
+): AsyncGenerator<Untagged, void, void> {
+  if (known_.uidValidity !== uidValidity) return;
+  const changes = await deps.store.mailboxChanges(account, id, known(toModSeq(known_.modSeq)));
+  if (!changes.ok) return;
+  const { knownUids } = known_;
+  const asked = knownUids === undefined ? undefined : resolveRanges(knownUids, Infinity);
+  const { vanished, changed } = changes.value;
+  const gone = vanished.filter((uid) => view.seqOf(uid) === undefined && (asked === undefined || rangesHave(asked, uid)));
+  if (gone.length > 0) yield { kind: 'vanished', earlier: true, uids: rangesOf(gone) };
+  for (const entry of changed) {
+    const seq = view.seqOf(entry.uid);
+    if (seq !== undefined) yield flagsFetch(seq, entry, enabled);
+  }
+}

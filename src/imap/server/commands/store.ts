@@ -1,0 +1,68 @@
+/** STORE. Source: RFC 9051 §6.4.6, RFC 7162 §3.1.3 (UNCHANGEDSINCE). */
+import { known, toModSeq, type Uid } from '../../../store/ids.ts';
+import type { FlagChange } from '../../../store/mail-store.ts';
+import type { Command } from '../../wire/command.ts';
+import { rangesOf } from '../../wire/sequence-set.ts';
+import { done, type Context, type Replies } from '../command-context.ts';
+import { flagsOf } from '../flags.ts';
+import { pagesOf, resolveSet } from '../message-set.ts';
+import { refusal } from './mailbox.ts';
+import type { Selected } from '../state.ts';
+import { flagsFetch } from '../updates.ts';
+
+type Store = Extract<Command, { verb: 'STORE' }>;
+
+/** Messages of one commit: bounds the time that a writer is held. */
+const PAGE = 5000;
+
+export async function* store({ principal, selected }: Selected, command: Store, context: Context): Replies {
+  const { deps, enabled } = context;
+  if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
+  const names = flagsOf(command.flags);
+  if (names === undefined) return { status: 'BAD', text: 'Not a flag that can be set' };
+  const uids = resolveSet(command.set, command.uid, selected);
+  if (!uids.ok) return uids.error;
+  // RFC 7162 §3.1.2: UNCHANGEDSINCE is a CONDSTORE enabling command.
+  if (command.unchangedSince !== undefined) enabled.condstore = true;
+  const change: FlagChange = {
+    mode: command.action,
+    ...names,
+    ...(command.unchangedSince === undefined ? {} : { unchangedSince: known(toModSeq(command.unchangedSince)) }),
+  };
+  const refused: Uid[] = [];
+  let missing = false;
+  for (const page of pagesOf(uids.value, PAGE)) {
+    const changed = await deps.store.setFlags(principal.account, selected.id, page, change);
+    if (!changed.ok)
+      return changed.error.kind === 'too-many-keywords'
+        ? { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' }
+        : refusal(changed.error);
+    const { entries } = changed.value;
+    refused.push(...changed.value.refused);
+    missing ||= entries.length + changed.value.refused.length < page.length;
+    selected.view.toldOf(entries);
+    for (const entry of entries) {
+      const seq = selected.view.seqOf(entry.uid);
+      if (seq === undefined) continue;
+      if (!command.silent) yield flagsFetch(seq, entry, enabled);
+      // RFC 7162 §3.1.3: the new mod-sequence is told even where the flags are not.
+      else if (enabled.condstore)
+        yield {
+          kind: 'fetch',
+          sequence: seq,
+          data: [
+            { item: 'UID', value: entry.uid },
+            { item: 'MODSEQ', modSeq: entry.modSeq },
+          ],
+        };
+    }
+  }
+  if (refused.length > 0) {
+    const numbers = command.uid ? refused : refused.map((uid) => selected.view.seqOf(uid) ?? 0);
+    const set = rangesOf(numbers.toSorted((a, b) => a - b));
+    return { status: 'OK', code: { kind: 'MODIFIED', set }, text: 'Some were changed by others' };
+  }
+  // RFC 2180 §4.2.1: some were expunged by another session and their numbers still stand.
+  if (missing && !command.uid) return { status: 'NO', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
+  return done('Stored');
+}

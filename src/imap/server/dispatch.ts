@@ -1,0 +1,88 @@
+/** From a command to its handler. One row a verb; the compiler keeps the table whole. */
+import { unreachable } from '../../base/unreachable.ts';
+import type { Command } from '../wire/command.ts';
+import type { Context, Outcome, Replies } from './command-context.ts';
+import { copy, expunge } from './commands/copy.ts';
+import { fetch } from './commands/fetch.ts';
+import { list, lsub, namespace } from './commands/list.ts';
+import { create, remove, rename, subscribe } from './commands/mailbox.ts';
+import { search } from './commands/search.ts';
+import { select } from './commands/select.ts';
+import { close, enable, id, unselect } from './commands/session.ts';
+import { status } from './commands/status.ts';
+import { store } from './commands/store.ts';
+import type { Selected, SignedIn, State } from './state.ts';
+
+/** Commands that change the connection itself; the driver carries them out. */
+export type DriverVerb = 'STARTTLS' | 'AUTHENTICATE' | 'LOGIN' | 'LOGOUT' | 'IDLE' | 'UNAUTHENTICATE' | 'CAPABILITY';
+export type DriverCommand = Extract<Command, { verb: DriverVerb }>;
+export type HandledCommand = Exclude<Command, { verb: DriverVerb }>;
+
+/** The state was checked against `NEEDS` before; a handler that is reached without it is a bug. */
+export function dispatch(state: State, command: HandledCommand, context: Context): Replies {
+  switch (command.verb) {
+    case 'NOOP':
+      return only({ status: 'OK', text: 'Nothing done' });
+    case 'ID':
+      return id(context);
+    case 'ENABLE':
+      return enable(command.capabilities, context);
+    case 'SELECT':
+    case 'EXAMINE':
+      return select(signedIn(state), command, context);
+    case 'CREATE':
+      return only(create(signedIn(state), command, context));
+    case 'DELETE':
+      return only(remove(signedIn(state), command, context));
+    case 'RENAME':
+      return only(rename(signedIn(state), command, context));
+    case 'SUBSCRIBE':
+    case 'UNSUBSCRIBE':
+      return only(subscribe(signedIn(state), command, context));
+    case 'LIST':
+      return list(signedIn(state), command, context);
+    case 'LSUB':
+      return lsub(signedIn(state), command, context);
+    case 'NAMESPACE':
+      return namespace();
+    case 'STATUS':
+      return status(signedIn(state), command, context);
+    case 'CHECK':
+      // RFC 3501 §6.4.1: everything is on stable storage already.
+      return only({ status: 'OK', text: 'All is kept' });
+    case 'CLOSE':
+      return only(close(selected(state), context));
+    case 'UNSELECT':
+      return only(unselect(selected(state)));
+    case 'EXPUNGE':
+      return only(expunge(selected(state), command, context));
+    case 'SEARCH':
+      return search(selected(state), command, context);
+    case 'FETCH':
+      return fetch(selected(state), command, context);
+    case 'STORE':
+      return store(selected(state), command, context);
+    case 'COPY':
+    case 'MOVE':
+      return copy(selected(state), command, context);
+    case 'SORT':
+    case 'THREAD':
+      return only({ status: 'BAD', text: `Unknown command: ${command.verb}` });
+    default:
+      return unreachable(command);
+  }
+}
+
+async function* only(outcome: Outcome | Promise<Outcome>): Replies {
+  return await outcome;
+}
+
+function signedIn(state: State): SignedIn {
+  if (state.phase !== 'authenticated' && state.phase !== 'selected') throw new TypeError('Nobody is signed in');
+  return state;
+}
+
+function selected(state: State): Selected {
+  if (state.phase !== 'selected') throw new TypeError('No mailbox is selected');
+  return state;
+}

@@ -1,0 +1,47 @@
+/** Between IMAP's names of flags and the store's bits and keywords. Source: RFC 9051 §2.3.2. */
+import { LIMITS } from '../../base/limits.ts';
+import { FLAG } from '../../store/mail-store.ts';
+import { toSystemFlag, type SystemFlag } from '../wire/flag.ts';
+
+const BITS: Readonly<Record<SystemFlag, number>> = {
+  '\\Answered': FLAG.answered,
+  '\\Flagged': FLAG.flagged,
+  '\\Deleted': FLAG.deleted,
+  '\\Seen': FLAG.seen,
+  '\\Draft': FLAG.draft,
+};
+
+export const SYSTEM_NAMES: readonly SystemFlag[] = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
+
+/** Every combination of system flags, spelled once. */
+const SPELLED: readonly (readonly string[])[] = Array.from({ length: 32 }, (_, bits) =>
+  SYSTEM_NAMES.filter((name) => (bits & BITS[name]) !== 0),
+);
+
+export type FlagNames = { readonly flags: number; readonly keywords: readonly string[] };
+
+/** Undefined where a name cannot be set: a backslash and no system flag, or a keyword that is too long. */
+export function flagsOf(names: readonly string[]): FlagNames | undefined {
+  let flags = 0;
+  const keywords: string[] = [];
+  for (const name of names) {
+    const system = toSystemFlag(name);
+    if (system !== undefined) flags |= BITS[system];
+    // RFC 3501 §2.3.2: \Recent cannot be set; a client that copies it from a FETCH is not refused for that.
+    else if (name.toLowerCase() === '\\recent') continue;
+    else if (name.startsWith('\\') || name.length > LIMITS.keywordOctetsMax) return undefined;
+    else keywords.push(name);
+  }
+  return { flags, keywords };
+}
+
+export function bitOf(name: string): number | undefined {
+  const system = toSystemFlag(name);
+  return system === undefined ? undefined : BITS[system];
+}
+
+/** System flags first, then keywords. */
+export function flagNames(flags: number, keywords: readonly string[]): readonly string[] {
+  const names = SPELLED[flags & 31] ?? [];
+  return keywords.length === 0 ? names : [...names, ...keywords];
+}

@@ -1,0 +1,38 @@
+/** What an IMAP session needs of the world, and the limits it keeps. */
+import type { Clock } from '../../base/clock.ts';
+import type { Endpoint } from '../../base/connection.ts';
+import type { Result } from '../../base/result.ts';
+import type { AuthProblem, Principal } from '../../auth/principal.ts';
+import type { BlobStore } from '../../store/blob-store.ts';
+import type { MailStore } from '../../store/mail-store.ts';
+import type { SaslClaim } from '../../sasl/mechanism.ts';
+import type { ImapEvent } from './event.ts';
+
+export type ImapLimits = {
+  readonly messageOctetsMax: number;
+  /** Bad commands in a row before the session is ended. */
+  readonly errorsMax: number;
+  /** Failed attempts to sign in before the session is ended. */
+  readonly authFailuresMax: number;
+  /** Silence before a signed-in session is ended (RFC 9051 §5.4: at least 30 minutes). */
+  readonly idleMs: number;
+  /** Time to sign in. */
+  readonly signInMs: number;
+  /** Messages of one MULTIAPPEND. */
+  readonly appendMessagesMax: number;
+};
+
+export type ImapDeps = {
+  readonly hostname: string;
+  readonly clock: Clock;
+  readonly store: MailStore;
+  readonly blobs: BlobStore;
+  readonly authenticate: (claim: SaslClaim, remote: Endpoint) => Promise<Result<Principal, AuthProblem>>;
+  /** Whether STARTTLS can be offered. */
+  readonly tlsAvailable: boolean;
+  readonly limits: ImapLimits;
+  readonly version: string;
+  readonly emit: (event: ImapEvent) => void;
+  /** Aborted when the server stops: sessions say BYE at the next pause. */
+  readonly shutdown: AbortSignal;
+};

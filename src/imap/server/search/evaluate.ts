@@ -1,0 +1,187 @@
+/**
+ * SEARCH keys over one message, in three values: what was not read yet is unknown. So each message is read only as far
+ * as its answer needs: flags first, then rows, then digests, then octets. Source: RFC 9051 §6.4.4.
+ */
+import { unreachable } from '../../../base/unreachable.ts';
+import type { Entry, PlacedMessage, StoredMessage } from '../../../store/mail-store.ts';
+import type { SearchKey } from '../../wire/command/search-key.ts';
+import { rangesHave, resolveRanges, type Ranges } from '../../wire/sequence-set.ts';
+import { DAY_MS } from '../../wire/date-time.ts';
+import { bitOf } from '../flags.ts';
+import { parseEmailId, parseThreadId } from '../object-id.ts';
+import type { SelectedMailbox } from '../state.ts';
+import { contains, toNeedle, type Needle } from './text.ts';
+
+/** True, false, or not known from what was read. */
+export type Verdict = boolean | undefined;
+
+/** What has been read of a message; each step reads more. */
+export type Evidence = {
+  readonly uid: number;
+  readonly seq: number;
+  readonly entry?: Entry;
+  readonly placed?: PlacedMessage;
+  readonly full?: StoredMessage;
+  readonly text?: TextEvidence;
+};
+
+/** Decoded and folded as `text.ts` does. */
+export type TextEvidence = {
+  /** Each field: its key, its value. */
+  readonly fields: readonly { readonly key: string; readonly value: string }[];
+  /** The header section as text. */
+  readonly header: string;
+  /** Undefined where only the header was read. */
+  readonly body: readonly string[] | undefined;
+};
+
+export type Test = (evidence: Evidence) => Verdict;
+
+/** What a key looks at, at the deepest. */
+export type Depth = 'number' | 'entry' | 'placed' | 'full' | 'header' | 'body';
+const DEPTHS: readonly Depth[] = ['number', 'entry', 'placed', 'full', 'header', 'body'];
+
+export type Compiled = { readonly test: Test; readonly depth: Depth; /** MODSEQ is among the keys */ readonly asksModSeq: boolean };
+
+/** @param nowMs for OLDER and YOUNGER */
+export function compile(key: SearchKey, selected: SelectedMailbox, nowMs: number): Compiled {
+  switch (key.kind) {
+    case 'all':
+      return at('number', () => true);
+    case 'and':
+      return combine(key.keys.map((one) => compile(one, selected, nowMs)), false);
+    case 'or':
+      return combine(key.keys.map((one) => compile(one, selected, nowMs)), true);
+    case 'not': {
+      const { test, depth, asksModSeq } = compile(key.key, selected, nowMs);
+      return { depth, asksModSeq, test: (evidence) => negate(test(evidence)) };
+    }
+    case 'fuzzy':
+      // RFC 6203 §3: an exact match is a match.
+      return compile(key.key, selected, nowMs);
+    case 'flag':
+      return flag(key.flag);
+    // RFC 9051 Appendix E: no message here is ever \Recent.
+    case 'recent':
+      return at('number', () => false);
+    case 'sequence':
+    case 'uid':
+      return inSet(key, selected);
+    case 'field':
+      return key.field === 'subject' ? subject(toNeedle(key.value)) : field(key.field, toNeedle(key.value));
+    case 'header':
+      return field(key.name.toLowerCase(), toNeedle(key.value));
+    case 'body': {
+      const needle = toNeedle(key.value);
+      return at('body', ({ text }) => text?.body && text.body.some((part) => contains(part, needle)));
+    }
+    case 'text':
+      return text(toNeedle(key.value));
+    case 'date':
+      return date(key);
+    case 'larger':
+      return at('placed', ({ placed }) => placed && placed.octets > key.octets);
+    case 'smaller':
+      return at('placed', ({ placed }) => placed && placed.octets < key.octets);
+    // RFC 5032 §3: by internal date.
+    case 'older':
+      return at('placed', ({ placed }) => placed && placed.receivedAtMs <= nowMs - key.seconds * 1000);
+    case 'younger':
+      return at('placed', ({ placed }) => placed && placed.receivedAtMs >= nowMs - key.seconds * 1000);
+    case 'modseq':
+      return { depth: 'entry', asksModSeq: true, test: ({ entry }) => entry && entry.modSeq >= key.modSeq };
+    case 'savedate-supported':
+      return at('number', () => true);
+    case 'email-id': {
+      const id = parseEmailId(key.id);
+      return at('entry', ({ entry }) => entry && entry.emailId === id);
+    }
+    case 'thread-id': {
+      const id = parseThreadId(key.id);
+      return at('placed', ({ placed }) => placed && placed.threadId === id);
+    }
+    // RFC 5466 §3.1: a filter that is not there is refused before the search begins; there are none.
+    case 'filter':
+      return at('number', () => false);
+    default:
+      return unreachable(key);
+  }
+}
+
+function at(depth: Depth, test: Test): Compiled {
+  return { depth, test, asksModSeq: false };
+}
+
+function negate(verdict: Verdict): Verdict {
+  return verdict === undefined ? undefined : !verdict;
+}
+
+/** AND ends with the first false, OR (`decides` true) with the first true; cheap keys are asked first. */
+function combine(keys: readonly Compiled[], decides: boolean): Compiled {
+  const ordered = keys.toSorted((a, b) => DEPTHS.indexOf(a.depth) - DEPTHS.indexOf(b.depth));
+  const tests = ordered.map(({ test }) => test);
+  return {
+    depth: ordered.at(-1)?.depth ?? 'number',
+    asksModSeq: keys.some(({ asksModSeq }) => asksModSeq),
+    test: (evidence) => {
+      let unknown = false;
+      for (const test of tests) {
+        const verdict = test(evidence);
+        if (verdict === decides) return decides;
+        unknown ||= verdict === undefined;
+      }
+      return unknown ? undefined : !decides;
+    },
+  };
+}
+
+function flag(name: string): Compiled {
+  const bit = bitOf(name);
+  if (bit !== undefined) return at('entry', ({ entry }) => entry && (entry.flags & bit) !== 0);
+  const wanted = name.toLowerCase();
+  return at('entry', ({ entry }) => entry?.keywords.some((keyword) => keyword.toLowerCase() === wanted));
+}
+
+function inSet(key: Extract<SearchKey, { kind: 'sequence' | 'uid' }>, { view, saved }: SelectedMailbox): Compiled {
+  if (key.set.kind === 'saved') {
+    const uids = new Set(saved);
+    return at('number', ({ uid }) => uids.has(uid));
+  }
+  const largest = key.kind === 'uid' ? view.lastUid : view.exists;
+  const ranges: Ranges = resolveRanges(key.set.ranges, largest);
+  return key.kind === 'uid'
+    ? at('number', ({ uid }) => rangesHave(ranges, uid))
+    : at('number', ({ seq }) => rangesHave(ranges, seq));
+}
+
+function subject(needle: Needle): Compiled {
+  // The digest has it decoded already, but not whether an absent one is asked for.
+  return needle === ''
+    ? field('subject', needle)
+    : at('full', ({ full }) => full && contains(toNeedle(full.digest.subject), needle));
+}
+
+function field(name: string, needle: Needle): Compiled {
+  return at('header', ({ text: read }) => read?.fields.some(({ key, value }) => key === name && contains(value, needle)));
+}
+
+function text(needle: Needle): Compiled {
+  return at('body', ({ text: read }) => {
+    if (read === undefined) return undefined;
+    if (contains(read.header, needle)) return true;
+    return read.body?.some((part) => contains(part, needle));
+  });
+}
+
+/** Days are compared without time and zone: RFC 9051 §6.4.4. Dates of the store are told in UTC. */
+function date({ of, relation, day }: Extract<SearchKey, { kind: 'date' }>): Compiled {
+  const holds = (epochMs: number): boolean => {
+    const its = Math.floor(epochMs / DAY_MS);
+    return relation === 'before' ? its < day : relation === 'on' ? its === day : its >= day;
+  };
+  if (of === 'internal') return at('placed', ({ placed }) => placed && holds(placed.receivedAtMs));
+  if (of === 'saved') return at('placed', ({ placed }) => placed && holds(placed.savedAtMs));
+  // RFC 5256 §2.2: a message without a date that can be read has its internal date.
+  return at('full', ({ full }) => full && holds(full.digest.sentAtMs ?? full.receivedAtMs));
+}
+

@@ -1,0 +1,558 @@
+/**
+ * The driver of one IMAP session: reads commands, runs their handlers, writes what they say. It alone knows the
+ * connection. Source: RFC 9051 §3 (states), §5 (operation), §7 (responses); RFC 2177 (IDLE).
+ */
+import { toBuffer } from '../../base/bytes.ts';
+import { sleep } from '../../base/clock.ts';
+import type { Connection } from '../../base/connection.ts';
+import { Fault } from '../../base/fault.ts';
+import { unreachable } from '../../base/unreachable.ts';
+import type { Principal } from '../../auth/principal.ts';
+import type { SaslClaim } from '../../sasl/mechanism.ts';
+import { mechanismNamed } from '../../sasl/registry.ts';
+import { BlobError } from '../../store/blob-store.ts';
+import { decodeCharset, isKnownCharset } from '../../message/charset.ts';
+import type { Command } from '../wire/command.ts';
+import { COMMAND_LIMITS, createCommandReader, type CommandReader, type ReaderEvent } from '../wire/command-reader.ts';
+import { Append } from './append.ts';
+import { capabilities } from './capability.ts';
+import type { Context, Outcome } from './command-context.ts';
+import { capability } from './commands/session.ts';
+import { dispatch, type DriverCommand, type HandledCommand } from './dispatch.ts';
+import type { ImapEvent } from './event.ts';
+import { Output } from './output.ts';
+import type { ImapDeps } from './ports.ts';
+import { NEEDS, type Enabled, type State } from './state.ts';
+import { updates } from './updates.ts';
+
+type EndReason = Extract<ImapEvent, { name: 'imap.session.ended' }>['reason'];
+type SessionEvent = Exclude<ReaderEvent, { kind: 'need-more' }>;
+
+/** How often an idle client hears that we are there, and the mailbox is looked at though no hint came. */
+const IDLE_KEEPALIVE_MS = 120_000;
+const TLS_HANDSHAKE_MS = 30_000;
+/** A refused sign-in waits this long for each failure before it, so that guessing is slow. */
+const FAILURE_DELAY_MS = 500;
+
+/** Serves one connection to its end. Never throws. */
+export async function serveImap(connection: Connection, deps: ImapDeps): Promise<void> {
+  const session = new ImapSession(connection, deps);
+  const wake = (): void => connection.wake();
+  deps.shutdown.addEventListener('abort', wake);
+  try {
+    await session.run();
+  } finally {
+    deps.shutdown.removeEventListener('abort', wake);
+    await connection.close();
+  }
+}
+
+class ImapSession {
+  readonly #connection: Connection;
+  readonly #deps: ImapDeps;
+  readonly #reader: CommandReader;
+  readonly #output: Output;
+  readonly #startedMs: number;
+  #state: State = { phase: 'not-authenticated' };
+  #enabled: Enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+  #append: Append | undefined;
+  #commands = 0;
+  #errors = 0;
+  #authFailures = 0;
+  #verb = '';
+  #end: EndReason | undefined;
+
+  constructor(connection: Connection, deps: ImapDeps) {
+    this.#connection = connection;
+    this.#deps = deps;
+    const decode = (charset: string, octets: Buffer): string | undefined =>
+      isKnownCharset(charset) ? decodeCharset(octets, charset) : undefined;
+    this.#reader = createCommandReader(
+      // LITERAL+ is offered: a literal of any size that is accepted may come unasked (RFC 7888 §4).
+      { ...COMMAND_LIMITS, nonSyncOctetsMax: Infinity, skipOctetsMax: deps.limits.messageOctetsMax },
+      { decodeCharset: decode },
+    );
+    this.#output = new Output(connection);
+    this.#startedMs = deps.clock.monotonicMs();
+  }
+
+  async run(): Promise<void> {
+    const { emit } = this.#deps;
+    const remote = this.#connection.remote.address;
+    emit({ name: 'imap.session.started', remote, tls: this.#connection.tls !== undefined });
+    try {
+      this.#greet();
+      await this.#converse();
+    } catch (cause) {
+      this.#end = 'bug';
+      emit({ name: 'imap.bug', remote, verb: this.#verb, error: stackOf(cause) });
+      await this.#bye('Something went wrong here', 'SERVERBUG');
+    } finally {
+      this.#append?.abort();
+      const account = this.#principal?.account;
+      emit({
+        name: 'imap.session.ended',
+        remote,
+        ...(account === undefined ? {} : { account }),
+        reason: this.#end ?? 'closed',
+        commands: this.#commands,
+        durationMs: Math.round(this.#deps.clock.monotonicMs() - this.#startedMs),
+      });
+    }
+  }
+
+  get #principal(): Principal | undefined {
+    return this.#state.phase === 'authenticated' || this.#state.phase === 'selected' ? this.#state.principal : undefined;
+  }
+
+  get #isSecure(): boolean {
+    return this.#connection.tls !== undefined;
+  }
+
+  #greet(): void {
+    this.#output.writer.untagged({
+      kind: 'status',
+      status: 'OK',
+      code: { kind: 'CAPABILITY', capabilities: capabilities(this.#state, this.#isSecure, this.#deps) },
+      text: `${this.#deps.hostname} Postrider is ready`,
+    });
+  }
+
+  async #converse(): Promise<void> {
+    while (this.#end === undefined) {
+      const event = this.#reader.next();
+      if (event.kind === 'need-more') await this.#fill();
+      else await this.#handle(event);
+    }
+  }
+
+  /** Writes what was said, then waits for the client. Sets `#end` when there is nothing to wait for. */
+  async #fill(): Promise<void> {
+    const had = this.#connection.tryRead();
+    if (had !== undefined) {
+      this.#reader.push(toBuffer(had));
+      return;
+    }
+    await this.#output.flush();
+    const { limits, clock } = this.#deps;
+    const left =
+      this.#principal === undefined
+        ? Math.max(1, limits.signInMs - (clock.monotonicMs() - this.#startedMs))
+        : limits.idleMs;
+    const got = await this.#connection.read(left);
+    if (typeof got !== 'string') this.#reader.push(toBuffer(got));
+    else if (got === 'timeout') {
+      await this.#bye(this.#principal === undefined ? 'You did not sign in' : 'You were silent too long');
+      this.#end = this.#principal === undefined ? 'sign-in' : 'timeout';
+    } else if (got === 'woken') {
+      if (this.#deps.shutdown.aborted) await this.#shutDown();
+    } else this.#end = got === 'end' ? 'closed' : 'reset';
+  }
+
+  async #shutDown(): Promise<void> {
+    await this.#bye('The server is going down', 'UNAVAILABLE');
+    this.#end = 'shutdown';
+  }
+
+  async #bye(text: string, code?: 'UNAVAILABLE' | 'SERVERBUG'): Promise<void> {
+    this.#output.writer.untagged({ kind: 'status', status: 'BYE', ...(code === undefined ? {} : { code }), text });
+    await this.#output.flush();
+  }
+
+  async #handle(event: SessionEvent): Promise<void> {
+    switch (event.kind) {
+      case 'continue':
+        this.#output.writer.continuation();
+        return this.#output.flush();
+      case 'command':
+        return this.#command(event.tag, event.command);
+      case 'append':
+        return this.#guard(event.tag, 'APPEND', () => this.#appendAnnounced(event));
+      case 'append-octets':
+        return this.#appendOctets(event.octets, event.left);
+      case 'append-end':
+        return this.#guard(event.tag, 'APPEND', () => this.#appendEnd(event.tag));
+      case 'bad':
+        return this.#bad(event);
+      case 'idle-done':
+      case 'sasl':
+        // The reader gives these only where IDLE and AUTHENTICATE wait for them.
+        throw new TypeError(`Unexpected ${event.kind}`);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  async #bad({ tag, status, code, text, fatal }: Extract<SessionEvent, { kind: 'bad' }>): Promise<void> {
+    this.#append?.abort();
+    this.#append = undefined;
+    this.#output.writer.completion(tag ?? null, { status, text, ...(code === undefined ? {} : { code }) });
+    this.#refused(status, text);
+    if (fatal || this.#errors > this.#deps.limits.errorsMax) {
+      await this.#bye(fatal ? 'That cannot be read any further' : 'Too many bad commands');
+      this.#end = 'errors';
+    }
+  }
+
+  #refused(status: Outcome['status'], text: string): void {
+    if (status === 'OK') {
+      this.#errors = 0;
+      return;
+    }
+    if (status === 'BAD') this.#errors += 1;
+    this.#deps.emit({ name: 'imap.command.refused', remote: this.#connection.remote.address, verb: this.#verb, text });
+  }
+
+  async #command(tag: string, command: Command): Promise<void> {
+    this.#commands += 1;
+    this.#verb = command.verb;
+    const needs = NEEDS[command.verb];
+    if (!needs.includes(this.#state.phase)) {
+      await this.#complete(tag, { status: 'BAD', text: wrongState(this.#state, needs) });
+      return;
+    }
+    await this.#guard(tag, command.verb, async () =>
+      isDriverCommand(command) ? this.#drive(tag, command) : this.#run(tag, command),
+    );
+  }
+
+  /** Faults of the world are answered NO; everything else that is thrown is a bug and ends the session. */
+  async #guard(tag: string, verb: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      if (!(cause instanceof Fault) && !(cause instanceof BlobError)) throw cause;
+      this.#append?.abort();
+      this.#append = undefined;
+      this.#deps.emit({
+        name: 'imap.fault',
+        remote: this.#connection.remote.address,
+        verb,
+        doing: cause.message,
+        cause: cause.cause instanceof Error ? cause.cause.message : '',
+      });
+      await this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
+    }
+  }
+
+  async #run(tag: string, command: HandledCommand): Promise<void> {
+    const context: Context = { deps: this.#deps, enabled: this.#enabled, tag };
+    const replies = dispatch(this.#state, command, context);
+    const { writer } = this.#output;
+    for (;;) {
+      const step = await replies.next();
+      if (step.done === true) {
+        if (step.value.next !== undefined) this.#state = step.value.next;
+        if (command.verb === 'ENABLE') this.#setUtf8(this.#enabled.utf8);
+        await this.#update(mayExpunge(command), command);
+        return this.#complete(tag, step.value);
+      }
+      writer.untagged(step.value);
+      if (this.#output.isFull) await this.#output.flush();
+      if (this.#connection.gone !== undefined) {
+        this.#end = 'reset';
+        return;
+      }
+    }
+  }
+
+  #setUtf8(utf8: boolean): void {
+    this.#reader.setUtf8(utf8);
+    this.#output.writer.setUtf8(utf8);
+  }
+
+  /** What others did to the selected mailbox; after SELECT there is nothing to add. */
+  async #update(expunges: boolean, command?: Command): Promise<void> {
+    if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE') return;
+    for (const response of await updates(this.#state, this.#deps, this.#enabled, expunges))
+      this.#output.writer.untagged(response);
+  }
+
+  async #complete(tag: string, { status, code, text }: Outcome): Promise<void> {
+    this.#output.writer.completion(tag, { status, text, ...(code === undefined ? {} : { code }) });
+    this.#refused(status, text);
+    if (this.#errors > this.#deps.limits.errorsMax) {
+      await this.#bye('Too many bad commands');
+      this.#end = 'errors';
+    }
+    // More commands may be waiting; what is said to them goes out together.
+    else if (this.#output.isFull) await this.#output.flush();
+  }
+
+  async #drive(tag: string, command: DriverCommand): Promise<void> {
+    switch (command.verb) {
+      case 'CAPABILITY':
+        return this.#capability(tag);
+      case 'LOGOUT':
+        this.#output.writer.untagged({ kind: 'status', status: 'BYE', text: 'Good bye' });
+        await this.#complete(tag, { status: 'OK', text: 'Logged out' });
+        await this.#output.flush();
+        this.#end = 'logout';
+        return;
+      case 'STARTTLS':
+        return this.#startTls(tag);
+      case 'LOGIN':
+        return this.#login(tag, command.user, command.password);
+      case 'AUTHENTICATE':
+        return this.#authenticate(tag, command.mechanism, command.initialResponse);
+      case 'UNAUTHENTICATE':
+        return this.#unauthenticate(tag);
+      case 'IDLE':
+        return this.#idle(tag);
+      default:
+        return unreachable(command);
+    }
+  }
+
+  async #capability(tag: string): Promise<void> {
+    const replies = capability(this.#state, this.#isSecure, { deps: this.#deps, enabled: this.#enabled, tag });
+    for (;;) {
+      const step = await replies.next();
+      if (step.done === true) return this.#complete(tag, step.value);
+      this.#output.writer.untagged(step.value);
+    }
+  }
+
+  /** RFC 9051 §6.2.1. Commands sent behind STARTTLS in plain text end the session: somebody put them there. */
+  async #startTls(tag: string): Promise<void> {
+    if (this.#isSecure || !this.#deps.tlsAvailable)
+      return this.#complete(tag, { status: 'BAD', text: this.#isSecure ? 'TLS is on already' : 'There is no TLS' });
+    const { remote } = this.#connection;
+    if (this.#reader.pending() > 0 || this.#connection.tryRead() !== undefined) {
+      this.#reader.discardPending();
+      await this.#complete(tag, { status: 'BAD', text: 'Nothing may follow STARTTLS before TLS' });
+      await this.#bye('Nothing may follow STARTTLS before TLS');
+      this.#deps.emit({ name: 'imap.tls.failed', remote: remote.address, reason: 'commands behind STARTTLS' });
+      this.#end = 'tls';
+      return;
+    }
+    await this.#complete(tag, { status: 'OK', text: 'Begin TLS' });
+    await this.#output.flush();
+    const started = await this.#connection.startTls({ side: 'server', timeoutMs: TLS_HANDSHAKE_MS });
+    if (!started.ok) {
+      this.#deps.emit({ name: 'imap.tls.failed', remote: remote.address, reason: started.error.text });
+      this.#end = 'tls';
+      return;
+    }
+    const { protocol, cipher } = started.value;
+    this.#deps.emit({ name: 'imap.tls.started', remote: remote.address, protocol, cipher });
+  }
+
+  async #login(tag: string, user: string, password: string): Promise<void> {
+    // RFC 9051 §6.2.3: LOGINDISABLED.
+    if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
+    const claim = { kind: 'password', mechanism: 'PLAIN', authorizationId: '', authenticationId: user, password } as const;
+    return this.#signIn(tag, claim, 'LOGIN');
+  }
+
+  /** RFC 9051 §6.2.2, RFC 4959 (initial response). */
+  async #authenticate(tag: string, name: string, initial: Buffer | undefined): Promise<void> {
+    const mechanism = mechanismNamed(name);
+    if (mechanism === undefined) return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'No such mechanism' });
+    if (mechanism.revealsSecret && !this.#isSecure) return this.#complete(tag, NEEDS_TLS);
+    const exchange = mechanism.server();
+    let step = exchange.step(initial);
+    while (step.kind === 'challenge') {
+      this.#output.writer.challenge(toBuffer(step.octets));
+      this.#reader.expect('sasl');
+      const answer = await this.#nextEvent();
+      if (answer === undefined) return;
+      if (answer.kind === 'bad') {
+        await this.#complete(tag, { status: 'BAD', text: answer.text });
+        return;
+      }
+      if (answer.kind !== 'sasl') throw new TypeError(`Expected a SASL response, got ${answer.kind}`);
+      if (answer.response === undefined) return this.#complete(tag, { status: 'BAD', text: 'Cancelled' });
+      step = exchange.step(answer.response);
+    }
+    if (step.kind === 'malformed') return this.#complete(tag, { status: 'BAD', text: 'Not a response of that mechanism' });
+    return this.#signIn(tag, step.claim, mechanism.name);
+  }
+
+  async #signIn(tag: string, claim: SaslClaim, mechanism: string): Promise<void> {
+    const { remote } = this.#connection;
+    const { authenticate, emit, limits, clock, shutdown } = this.#deps;
+    const answer = await authenticate(claim, remote);
+    if (answer.ok) {
+      this.#state = { phase: 'authenticated', principal: answer.value };
+      emit({ name: 'imap.auth.succeeded', remote: remote.address, account: answer.value.account, mechanism });
+      return this.#complete(tag, {
+        status: 'OK',
+        code: { kind: 'CAPABILITY', capabilities: capabilities(this.#state, this.#isSecure, this.#deps) },
+        text: 'Signed in',
+      });
+    }
+    emit({ name: 'imap.auth.failed', remote: remote.address, mechanism, reason: answer.error.kind });
+    this.#authFailures += 1;
+    await sleep(clock, FAILURE_DELAY_MS * this.#authFailures, shutdown);
+    // RFC 5530 §3: one code and one text for all reasons.
+    await this.#complete(tag, { status: 'NO', code: 'AUTHENTICATIONFAILED', text: 'Wrong name or password' });
+    if (this.#authFailures < limits.authFailuresMax) return;
+    await this.#bye('Too many failed attempts');
+    this.#end = 'errors';
+  }
+
+  /** RFC 8437: as if the session had just begun, but under the same TLS. */
+  async #unauthenticate(tag: string): Promise<void> {
+    this.#state = { phase: 'not-authenticated' };
+    this.#enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+    this.#setUtf8(false);
+    await this.#complete(tag, { status: 'OK', text: 'Signed out' });
+  }
+
+  /** RFC 2177. Between hints from the store and octets from the client, whichever comes first. */
+  async #idle(tag: string): Promise<void> {
+    const account = this.#principal?.account;
+    if (account === undefined) throw new TypeError('IDLE without an account');
+    let changed = true;
+    const watch = this.#deps.store.watch(account, () => {
+      changed = true;
+      this.#connection.wake();
+    });
+    try {
+      this.#output.writer.continuation('idling');
+      this.#reader.expect('idle-done');
+      const endMs = this.#deps.clock.monotonicMs() + this.#deps.limits.idleMs;
+      for (;;) {
+        if (changed) {
+          changed = false;
+          await this.#update(true);
+        }
+        const event = this.#reader.next();
+        if (event.kind === 'idle-done') {
+          await this.#update(true);
+          return await this.#complete(tag, { status: 'OK', text: 'No longer idle' });
+        }
+        if (event.kind === 'bad') return await this.#complete(tag, { status: 'BAD', text: event.text });
+        if (event.kind !== 'need-more') throw new TypeError(`Unexpected ${event.kind} in IDLE`);
+        await this.#output.flush();
+        const got = await this.#connection.read(IDLE_KEEPALIVE_MS);
+        if (typeof got !== 'string') this.#reader.push(toBuffer(got));
+        else if (got === 'timeout') {
+          // RFC 9051 §5.4: a silent client is let go, also one that idles.
+          if (this.#deps.clock.monotonicMs() >= endMs) {
+            await this.#bye('You were silent too long');
+            this.#end = 'timeout';
+            return;
+          }
+          changed = true;
+          this.#output.writer.untagged({ kind: 'status', status: 'OK', text: 'Still here' });
+        } else if (got === 'woken') {
+          if (this.#deps.shutdown.aborted) return await this.#shutDown();
+        } else {
+          this.#end = got === 'end' ? 'closed' : 'reset';
+          return;
+        }
+      }
+    } finally {
+      watch.close();
+    }
+  }
+
+  /** The next event of an exchange inside a command; undefined when the session ended first. */
+  async #nextEvent(): Promise<SessionEvent | undefined> {
+    while (this.#end === undefined) {
+      const event = this.#reader.next();
+      if (event.kind !== 'need-more') return event;
+      await this.#fill();
+    }
+    return undefined;
+  }
+
+  async #appendAnnounced(event: Extract<SessionEvent, { kind: 'append' }>): Promise<void> {
+    this.#verb = 'APPEND';
+    if (event.first) this.#commands += 1;
+    let refusal: Outcome | undefined;
+    const account = this.#principal?.account;
+    try {
+      if (account === undefined) refusal = { status: 'BAD', text: wrongState(this.#state, NEEDS.APPEND) };
+      else if (event.first) {
+        const opened = await Append.open(this.#deps, account, event.mailbox);
+        if (opened.ok) this.#append = opened.value;
+        else refusal = opened.error;
+      }
+      refusal ??= await this.#append?.begin(event.message);
+    } catch (cause) {
+      this.#reader.refuseMessage();
+      throw cause;
+    }
+    if (refusal !== undefined) {
+      this.#append?.abort();
+      this.#append = undefined;
+      this.#reader.refuseMessage();
+      return this.#complete(event.tag, refusal);
+    }
+    this.#reader.acceptMessage();
+    if (!event.message.literal.sync) return;
+    this.#output.writer.continuation();
+    await this.#output.flush();
+  }
+
+  /** A fault here is told when the APPEND ends: its octets come in any case. */
+  async #appendOctets(octets: Buffer, left: number): Promise<void> {
+    const append = this.#append;
+    if (append === undefined) return;
+    try {
+      await append.write(octets);
+      if (left === 0) await append.end();
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      append.abort();
+      this.#append = undefined;
+      this.#deps.emit({
+        name: 'imap.fault',
+        remote: this.#connection.remote.address,
+        verb: 'APPEND',
+        doing: cause.message,
+        cause: cause.cause instanceof Error ? cause.cause.message : '',
+      });
+    }
+  }
+
+  async #appendEnd(tag: string): Promise<void> {
+    const append = this.#append;
+    this.#append = undefined;
+    if (append === undefined)
+      return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
+    const outcome = await append.commit();
+    await this.#update(true);
+    await this.#complete(tag, outcome);
+  }
+}
+
+const NEEDS_TLS: Outcome = { status: 'NO', code: 'PRIVACYREQUIRED', text: 'TLS comes first' };
+
+/** RFC 9051 §7.5.1: while these run by sequence numbers, numbers must not change. */
+function mayExpunge(command: HandledCommand): boolean {
+  switch (command.verb) {
+    case 'FETCH':
+    case 'STORE':
+    case 'SEARCH':
+      return command.uid;
+    default:
+      return true;
+  }
+}
+
+const DRIVER_VERBS: ReadonlySet<string> = new Set<DriverCommand['verb']>([
+  'STARTTLS',
+  'AUTHENTICATE',
+  'LOGIN',
+  'LOGOUT',
+  'IDLE',
+  'UNAUTHENTICATE',
+  'CAPABILITY',
+]);
+
+function isDriverCommand(command: Command): command is DriverCommand {
+  return DRIVER_VERBS.has(command.verb);
+}
+
+function wrongState(state: State, needs: readonly State['phase'][]): string {
+  if (state.phase === 'not-authenticated') return 'Sign in first';
+  return needs.includes('not-authenticated') ? 'You are signed in already' : 'Select a mailbox first';
+}
+
+function stackOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

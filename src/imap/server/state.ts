@@ -1,0 +1,76 @@
+/** The states of RFC 9051 §3, each with what is known in it; and which command may run where. */
+import type { Principal } from '../../auth/principal.ts';
+import type { MailboxId, UidValidity } from '../../store/ids.ts';
+import type { Verb } from '../wire/command.ts';
+import type { ScanCache } from './fetch/section.ts';
+import type { MailboxView } from './view.ts';
+
+export type SelectedMailbox = {
+  readonly id: MailboxId;
+  readonly path: string;
+  readonly readOnly: boolean;
+  readonly uidValidity: UidValidity;
+  readonly view: MailboxView;
+  /** UIDs of the last SEARCH with SAVE, ascending (RFC 9051 §6.4.4.1). */
+  saved: readonly number[];
+  readonly scans: ScanCache;
+};
+
+export type State =
+  | { readonly phase: 'not-authenticated' }
+  | { readonly phase: 'authenticated'; readonly principal: Principal }
+  | { readonly phase: 'selected'; readonly principal: Principal; readonly selected: SelectedMailbox }
+  | { readonly phase: 'logout' };
+
+export type SignedIn = Extract<State, { phase: 'authenticated' | 'selected' }>;
+export type Selected = Extract<State, { phase: 'selected' }>;
+
+/** What ENABLE and enabling commands have switched on (RFC 9051 §6.3.1, RFC 7162 §3.1). */
+export type Enabled = {
+  imap4rev2: boolean;
+  utf8: boolean;
+  condstore: boolean;
+  qresync: boolean;
+};
+
+const ANY = ['not-authenticated', 'authenticated', 'selected'] as const;
+const SIGNED_IN = ['authenticated', 'selected'] as const;
+const SELECTED = ['selected'] as const;
+const NOT_YET = ['not-authenticated'] as const;
+
+/** RFC 9051 §6.1 to §6.4, RFC 3501 §6. */
+export const NEEDS: Readonly<Record<Verb | 'APPEND', readonly State['phase'][]>> = {
+  CAPABILITY: ANY,
+  NOOP: ANY,
+  LOGOUT: ANY,
+  ID: ANY,
+  STARTTLS: NOT_YET,
+  AUTHENTICATE: NOT_YET,
+  LOGIN: NOT_YET,
+  UNAUTHENTICATE: SIGNED_IN,
+  ENABLE: SIGNED_IN,
+  SELECT: SIGNED_IN,
+  EXAMINE: SIGNED_IN,
+  CREATE: SIGNED_IN,
+  DELETE: SIGNED_IN,
+  RENAME: SIGNED_IN,
+  SUBSCRIBE: SIGNED_IN,
+  UNSUBSCRIBE: SIGNED_IN,
+  LIST: SIGNED_IN,
+  LSUB: SIGNED_IN,
+  NAMESPACE: SIGNED_IN,
+  STATUS: SIGNED_IN,
+  APPEND: SIGNED_IN,
+  IDLE: SIGNED_IN,
+  CHECK: SELECTED,
+  CLOSE: SELECTED,
+  UNSELECT: SELECTED,
+  EXPUNGE: SELECTED,
+  SEARCH: SELECTED,
+  SORT: SELECTED,
+  THREAD: SELECTED,
+  FETCH: SELECTED,
+  STORE: SELECTED,
+  COPY: SELECTED,
+  MOVE: SELECTED,
+};

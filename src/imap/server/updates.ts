@@ -1,0 +1,45 @@
+/** What a session is told of a selected mailbox that others change. Source: RFC 9051 §7.4, §7.5; RFC 7162 §3.2.10. */
+import type { Entry } from '../../store/mail-store.ts';
+import type { FetchDatum, Untagged } from '../wire/response.ts';
+import { rangesOf } from '../wire/sequence-set.ts';
+import type { ImapDeps } from './ports.ts';
+import { flagNames } from './flags.ts';
+import type { Enabled, Selected } from './state.ts';
+import type { Notice } from './view.ts';
+
+/** Reads the feed since the last time and gives what to say. */
+export async function updates(
+  { principal, selected }: Selected,
+  deps: ImapDeps,
+  enabled: Enabled,
+  mayExpunge: boolean,
+): Promise<readonly Untagged[]> {
+  const { view } = selected;
+  const changes = await deps.store.mailboxChanges(principal.account, selected.id, view.modSeq);
+  // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
+  const notices = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
+  return notices.length === 0 ? [] : [...formatNotices(notices, enabled)];
+}
+
+function* formatNotices(notices: readonly Notice[], enabled: Enabled): Generator<Untagged, void, void> {
+  const expunged = notices.filter((notice) => notice.kind === 'expunge');
+  if (enabled.qresync && expunged.length > 0) {
+    const uids = expunged.map(({ uid }) => uid).toSorted((a, b) => a - b);
+    yield { kind: 'vanished', earlier: false, uids: rangesOf(uids) };
+  }
+  for (const notice of notices) {
+    if (notice.kind === 'exists') yield { kind: 'exists', value: notice.count };
+    else if (notice.kind === 'flags') yield flagsFetch(notice.seq, notice.entry, enabled);
+    else if (!enabled.qresync) yield { kind: 'expunge', value: notice.seq };
+  }
+}
+
+/** FETCH with the flags of one message; its UID is always named, so that no client must guess. */
+export function flagsFetch(sequence: number, entry: Entry, enabled: Enabled): Untagged {
+  const data: FetchDatum[] = [
+    { item: 'UID', value: entry.uid },
+    { item: 'FLAGS', flags: flagNames(entry.flags, entry.keywords) },
+  ];
+  if (enabled.condstore) data.push({ item: 'MODSEQ', modSeq: entry.modSeq });
+  return { kind: 'fetch', sequence, data };
+}
