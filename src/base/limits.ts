@@ -104,6 +104,10 @@ export const LIMITS = {
   loginFailuresMax: 20,
   loginFailureForgivenMs: 30_000,
   loginSourcesMax: 100_000,
+  /** One request on the control socket, its connections, and entries of one page of a list. */
+  controlRequestOctetsMax: 1_048_576,
+  controlConnectionsMax: 32,
+  controlPageMax: 1000,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */
@@ -119,4 +123,13 @@ export const LIMITS = {
   dsnReturnedOctetsMax: 10_485_760,
   /** Octets of a header that a report gives back. */
   dsnHeaderOctetsMax: 65_536,
+  /** Messages that one queue runner holds leased at once. */
+  deliveryMessagesMax: 500,
+  /** Connections to one destination domain at once, at first and at most. */
+  destinationVisitsAtFirst: 4,
+  destinationVisitsMax: 20,
+  /** Destinations whose state is remembered. */
+  destinationsMax: 10_000,
+  /** Local deliveries of one thread at once. */
+  localDeliveriesMax: 64,
 } as const;

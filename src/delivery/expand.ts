@@ -1,0 +1,100 @@
+/**
+ * From the recipients of an envelope to those of the queue: aliases and groups are followed, each account gets the message
+ * once however many ways lead there, and targets at other hosts become remote recipients that keep the address the sender
+ * wrote (RFC 3461 §5.2.7: ORCPT, NOTIFY go along). Sources: RFC 5321 §3.9, §4.1.1.3.
+ */
+import type { Directory, Resolution } from '../auth/directory.ts';
+import { encodeXtext } from '../smtp/wire/xtext.ts';
+import type { NewRecipient, NotifyOn } from '../queue/queue.ts';
+
+/** One accepted RCPT. */
+export type EnvelopeRecipient = {
+  /** `local@domain` as received, or `postmaster`. */
+  readonly address: string;
+  readonly notify: NotifyOn | undefined;
+  /** As {@link NewRecipient.originalRecipient}. */
+  readonly originalRecipient: string | undefined;
+};
+
+/** What one RCPT became: indexes into `recipients`. Several RCPTs may share one. */
+export type Expansion = {
+  readonly recipients: readonly NewRecipient[];
+  /** For each envelope recipient, in order. `undefined`: it is nobody's any more. */
+  readonly targets: readonly (readonly number[] | undefined)[];
+};
+
+export async function expandRecipients(
+  directory: Pick<Directory, 'resolve'>,
+  envelope: readonly EnvelopeRecipient[],
+  smtpUtf8: boolean,
+): Promise<Expansion> {
+  const recipients: NewRecipient[] = [];
+  const numbers = new Map<string, number>();
+  const add = (key: string, recipient: NewRecipient): number => {
+    const known = numbers.get(key);
+    if (known !== undefined) return known;
+    numbers.set(key, recipients.length);
+    return recipients.push(recipient) - 1;
+  };
+  const resolutions = await Promise.all(envelope.map((recipient) => directory.resolve(recipient.address)));
+  const targets: (readonly number[] | undefined)[] = [];
+  for (const [index, resolution] of resolutions.entries()) {
+    const recipient = envelope[index];
+    if (recipient === undefined) continue;
+    // oxlint-disable-next-line no-await-in-loop -- earlier recipients decide what later ones share
+    targets.push(await targetsOf(recipient, resolution));
+  }
+  return { recipients, targets };
+
+  async function targetsOf(
+    recipient: EnvelopeRecipient,
+    resolution: Resolution,
+  ): Promise<readonly number[] | undefined> {
+    const { address, notify, originalRecipient } = recipient;
+    switch (resolution.kind) {
+      case 'unknown':
+      case 'disabled':
+        return undefined;
+      case 'remote': {
+        const forwardPath = onTheWire(address, resolution.domain, smtpUtf8);
+        return [
+          add(`remote ${forwardPath}`, {
+            forwardPath,
+            route: { kind: 'remote', domain: resolution.domain },
+            notify,
+            originalRecipient,
+          }),
+        ];
+      }
+      case 'local': {
+        const several = resolution.accounts.length + resolution.forwards.length > 1;
+        const original = originalRecipient ?? `rfc822;${encodeXtext(address)}`;
+        const found = resolution.accounts.map((target) =>
+          add(`local ${target.account}`, {
+            forwardPath: several ? target.address : address,
+            route: { kind: 'local', account: target.account, detail: target.detail },
+            notify,
+            originalRecipient: several ? original : originalRecipient,
+          }),
+        );
+        for (const forward of resolution.forwards) {
+          // oxlint-disable-next-line no-await-in-loop -- forwards are few
+          const next = await directory.resolve(forward);
+          if (next.kind !== 'remote') continue;
+          const forwardPath = onTheWire(forward, next.domain, smtpUtf8);
+          const route = { kind: 'remote', domain: next.domain } as const;
+          found.push(
+            add(`remote ${forwardPath}`, { forwardPath, route, notify, originalRecipient: original }),
+          );
+        }
+        return found;
+      }
+    }
+  }
+}
+
+/** The local part is the next host's to read: kept as it is. The domain is in A-labels where UTF-8 was not agreed. */
+function onTheWire(address: string, domain: string, smtpUtf8: boolean): string {
+  const at = address.lastIndexOf('@');
+  return smtpUtf8 || at === -1 ? address : `${address.slice(0, at)}@${domain}`;
+}

@@ -1,0 +1,292 @@
+/**
+ * Where receiving sessions hand over: says at RCPT who is here, takes a message's octets to the disk while looking them
+ * through, and at its end puts it into the queue by one durable commit. Its shapes are those of the SMTP session's ports
+ * (`RecipientVerifier`, `Intake`, `MessageSink`); the session is not imported.
+ *
+ * LMTP (RFC 2033 §4.2): a recipient that is one account of ours is answered when the message is in the mailbox, without
+ * the queue in between. One that stands for several, or leads elsewhere, is answered when the queue has it.
+ */
+import type { Directory } from '../auth/directory.ts';
+import type { Principal } from '../auth/principal.ts';
+import type { Clock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { NewQueuedMessage, NewRecipient, QueueId } from '../queue/queue.ts';
+import { toQueueId } from '../queue/queue.ts';
+import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
+import type { ForwardPath, ReversePath } from '../smtp/wire/path.ts';
+import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
+import type { Reply } from '../smtp/wire/reply.ts';
+import { reply } from '../smtp/wire/reply.ts';
+import { encodeXtext } from '../smtp/wire/xtext.ts';
+import type { BlobRef, BlobStore, BlobWriter } from '../store/blob-store.ts';
+import type { DeliverNow } from './deliver-now.ts';
+import { deliverSafely } from './deliver-now.ts';
+import type { DeliveryEventSink } from './event.ts';
+import type { EnvelopeRecipient, Expansion } from './expand.ts';
+import { expandRecipients } from './expand.ts';
+import type { LocalDelivery } from './local.ts';
+import { isLoop } from './local.ts';
+import type { FactsGatherer, MessageFacts } from './message-facts.ts';
+import { gatherFacts } from './message-facts.ts';
+import type { Outcome } from './outcome.ts';
+
+export type IntakePorts = {
+  readonly directory: Pick<Directory, 'resolve'>;
+  readonly blobs: BlobStore;
+  readonly local: LocalDelivery;
+  readonly now: DeliverNow;
+  readonly clock: Clock;
+  readonly events: DeliveryEventSink;
+};
+
+export type IntakeOptions = {
+  /** How long a message is tried before its sender hears that it failed (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
+  readonly lifetimeMs: number;
+};
+
+/** What is asked of a session's facts. */
+export type IntakeSession = {
+  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' };
+  readonly remote: { readonly address: string };
+  readonly hello: { readonly domain: string } | undefined;
+  readonly principal: Principal | undefined;
+};
+
+/** What is asked of a transaction's facts. */
+export type IntakeTransaction = {
+  readonly traceId: string;
+  readonly startedAtMs: number;
+  readonly reversePath: ReversePath;
+  readonly parameters: MailParameters;
+  readonly recipients: readonly { readonly forwardPath: ForwardPath; readonly parameters: RcptParameters }[];
+};
+
+export type IntakeRefusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
+export type IntakeOutcome = { readonly kind: 'accepted' } | IntakeRefusal;
+export type IntakeAnswer =
+  | IntakeOutcome
+  | { readonly kind: 'each'; readonly outcomes: readonly IntakeOutcome[] };
+
+export type IntakeMessage = {
+  readonly transaction: IntakeTransaction;
+  readonly session: IntakeSession;
+  readonly prefix: Uint8Array;
+};
+
+const ACCEPTED = { kind: 'accepted' } as const;
+
+export class DeliveryIntake {
+  readonly #ports: IntakePorts;
+  readonly #options: IntakeOptions;
+
+  constructor(ports: IntakePorts, options: IntakeOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** At RCPT. Relaying is for those who have authenticated; LMTP's clients deliver here and nowhere else. */
+  async verify(
+    forwardPath: ForwardPath,
+    _transaction: IntakeTransaction,
+    session: IntakeSession,
+  ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
+    const resolution = await this.#ports.directory.resolve(addressOf(forwardPath));
+    switch (resolution.kind) {
+      case 'local':
+        return { kind: 'accept' };
+      case 'unknown':
+        return refuse(reply(550, '5.1.1', 'No such mailbox here'), 'recipient.unknown');
+      case 'disabled':
+        return refuse(reply(550, '5.2.1', 'This mailbox is closed'), 'recipient.disabled');
+      case 'remote':
+        return session.principal !== undefined && session.role.name !== 'lmtp'
+          ? { kind: 'accept' }
+          : refuse(reply(550, '5.7.1', 'Relaying is not permitted'), 'recipient.relay-denied');
+    }
+  }
+
+  /** Takes one message. */
+  begin(transaction: IntakeTransaction): IntakeSink {
+    const { blobs } = this.#ports;
+    return new IntakeSink(blobs.create(transaction.parameters.declaredOctets), (message, blob, facts) =>
+      message.session.role.name === 'lmtp'
+        ? this.#acceptLmtp(message, blob, facts)
+        : this.#accept(message, blob, facts),
+    );
+  }
+
+  async #accept(message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts): Promise<IntakeAnswer> {
+    const { transaction } = message;
+    const [ref, { recipients, targets }] = await Promise.all([blob, this.#expand(transaction)]);
+    // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
+    if (targets.includes(undefined) || recipients.length === 0) return CHANGED;
+    await this.#ports.now.accept(this.#newMessage(message, ref, recipients), facts);
+    return ACCEPTED;
+  }
+
+  async #acceptLmtp(
+    message: IntakeMessage,
+    blob: Promise<BlobRef>,
+    facts: MessageFacts,
+  ): Promise<IntakeAnswer> {
+    const { transaction } = message;
+    const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
+    const outcomes = new Map<number, IntakeOutcome>();
+    const viaQueue = queuedTargets(expansion);
+    const queued = this.#newMessage(message, ref, expansion.recipients);
+    await Promise.all(
+      expansion.recipients.map(async (recipient, number) => {
+        const { route } = recipient;
+        if (route.kind !== 'local' || viaQueue.has(number)) return;
+        const target = { number, forwardPath: recipient.forwardPath, route };
+        const delivered = await deliverSafely(this.#ports, queued, target, facts);
+        outcomes.set(number, toLmtpOutcome(delivered));
+      }),
+    );
+    const rest = [...viaQueue]
+      .map((number) => expansion.recipients[number])
+      .filter((one) => one !== undefined);
+    if (rest.length > 0) await this.#ports.now.accept({ ...queued, recipients: rest }, facts);
+    return {
+      kind: 'each',
+      outcomes: expansion.targets.map((targets) => {
+        if (targets === undefined) return GONE;
+        return (
+          targets.map((number) => outcomes.get(number)).find((one) => one?.kind === 'refuse') ?? ACCEPTED
+        );
+      }),
+    };
+  }
+
+  #expand(transaction: IntakeTransaction): Promise<Expansion> {
+    const envelope = transaction.recipients.map(({ forwardPath, parameters }): EnvelopeRecipient => ({
+      address: addressOf(forwardPath),
+      notify: parameters.notify?.map((condition) => NOTIFY[condition]),
+      originalRecipient: originalRecipientOf(parameters),
+    }));
+    return expandRecipients(this.#ports.directory, envelope, transaction.parameters.smtpUtf8);
+  }
+
+  #newMessage(message: IntakeMessage, blob: BlobRef, recipients: readonly NewRecipient[]): NewQueuedMessage {
+    const { transaction, session, prefix } = message;
+    const { parameters, reversePath } = transaction;
+    const nowMs = this.#ports.clock.nowMs();
+    return {
+      id: queueIdOf(transaction.traceId),
+      blob,
+      prefix,
+      reversePath: reversePath === null ? null : formatEnvelopeAddress(reversePath),
+      body: parameters.body === undefined ? '7bit' : BODY[parameters.body],
+      smtpUtf8: parameters.smtpUtf8,
+      dsn: {
+        ret: parameters.ret === undefined ? undefined : RET[parameters.ret],
+        envid: parameters.envelopeId,
+      },
+      arrivedAtMs: nowMs,
+      expiresAtMs: nowMs + this.#options.lifetimeMs,
+      source: {
+        kind: session.role.name === 'relay' ? 'mx' : session.role.name,
+        remote: session.remote.address,
+        helo: session.hello?.domain,
+        account: session.principal?.account,
+      },
+      recipients,
+    };
+  }
+}
+
+/** One message on its way in. Exactly one of `commit` and `abort` ends it; `abort` may follow a `commit` that threw. */
+export class IntakeSink {
+  readonly #writer: BlobWriter;
+  readonly #accept: (
+    message: IntakeMessage,
+    blob: Promise<BlobRef>,
+    facts: MessageFacts,
+  ) => Promise<IntakeAnswer>;
+  readonly #gatherer: FactsGatherer = gatherFacts();
+  #finished = false;
+
+  constructor(
+    writer: BlobWriter,
+    accept: (message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts) => Promise<IntakeAnswer>,
+  ) {
+    this.#writer = writer;
+    this.#accept = accept;
+  }
+
+  write(octets: Uint8Array): Promise<void> | undefined {
+    this.#gatherer.push(octets);
+    return this.#writer.write(octets);
+  }
+
+  async commit(message: IntakeMessage): Promise<IntakeAnswer> {
+    const facts = this.#gatherer.end();
+    // RFC 5321 §6.3: too many hosts on the way mean a loop. Those who were delivered to before are found at delivery.
+    if (isLoop({ ...facts, deliveredTo: [] }, '')) {
+      this.abort();
+      return LOOP;
+    }
+    this.#finished = true;
+    return this.#accept(message, this.#writer.finish(), facts);
+  }
+
+  abort(): void {
+    if (!this.#finished) this.#writer.abort();
+    this.#finished = true;
+  }
+}
+
+const NOTIFY = { SUCCESS: 'success', FAILURE: 'failure', DELAY: 'delay' } as const;
+const BODY = { '7BIT': '7bit', '8BITMIME': '8bitmime', BINARYMIME: 'binarymime' } as const;
+const RET = { FULL: 'full', HDRS: 'hdrs' } as const;
+
+function refuse(text: Reply, reason: string): IntakeRefusal {
+  return { kind: 'refuse', reply: text, reason };
+}
+
+const LOOP: IntakeRefusal = refuse(
+  reply(554, '5.4.6', `Routing loop: more than ${LIMITS.receivedFieldsMax} Received fields`),
+  'delivery.loop',
+);
+const CHANGED: IntakeRefusal = refuse(
+  reply(451, '4.3.0', 'A recipient changed meanwhile, try again'),
+  'recipient.changed',
+);
+const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any more'), 'recipient.unknown');
+
+/** RFC 5321 §4.1.1.3: `<postmaster>` comes without a domain. */
+function addressOf(forwardPath: ForwardPath): string {
+  return forwardPath.domain === '' ? forwardPath.localPart : formatEnvelopeAddress(forwardPath);
+}
+
+function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
+  if (originalRecipient === undefined) return undefined;
+  const { type, address } = originalRecipient;
+  return `${type};${type.toLowerCase() === 'rfc822' ? encodeXtext(address) : address}`;
+}
+
+function queueIdOf(traceId: string): QueueId {
+  const id = toQueueId(traceId);
+  if (id === undefined) throw new TypeError(`The trace id ${traceId} is no queue id`);
+  return id;
+}
+
+/** The recipients that some RCPT shares with others, or that are elsewhere: the queue's. */
+function queuedTargets({ recipients, targets }: Expansion): ReadonlySet<number> {
+  const queued = new Set<number>();
+  for (const numbers of targets)
+    if (numbers !== undefined && numbers.length > 1) for (const number of numbers) queued.add(number);
+  for (const [number, { route }] of recipients.entries()) if (route.kind === 'remote') queued.add(number);
+  return queued;
+}
+
+function toLmtpOutcome(outcome: Outcome): IntakeOutcome {
+  if (outcome.kind === 'delivered' || outcome.kind === 'relayed') return ACCEPTED;
+  const { status, text, reason } = outcome.answer;
+  const [kind, subject = '0', detail = '0'] = status.split('.');
+  const rest = `${Number(subject)}.${Number(detail)}` as const;
+  if (kind === '5')
+    return refuse(reply(reason === 'recipient.unknown' ? 550 : 554, `5.${rest}` as const, text), reason);
+  // RFC 5321 §4.2.3: 452 for storage, 451 for the rest.
+  return refuse(reply(reason === 'mailbox.over-quota' ? 452 : 451, `4.${rest}` as const, text), reason);
+}

@@ -1,0 +1,52 @@
+/** What delivery must know of a message's octets, gathered in one pass while they stream by; nothing is kept of them. */
+import { LIMITS } from '../base/limits.ts';
+import type { MessageDigest } from '../message/digest.ts';
+import { digestMessage } from '../message/digest.ts';
+import { unfold } from '../message/header.ts';
+import { createScanner } from '../message/scan.ts';
+import type { BlobRef, BlobStore } from '../store/blob-store.ts';
+
+export type MessageFacts = {
+  /** Of the octets received, without any prefix. */
+  readonly digest: MessageDigest;
+  /** RFC 5321 §6.3: how many hosts it says it has passed. */
+  readonly receivedFields: number;
+  /** RFC 9228 §4: the addresses it was delivered to before, in lower case. */
+  readonly deliveredTo: readonly string[];
+};
+
+export type FactsGatherer = {
+  push(chunk: Uint8Array): void;
+  /** Once, after the last chunk. */
+  end(): MessageFacts;
+};
+
+export function gatherFacts(): FactsGatherer {
+  const scanner = createScanner();
+  return {
+    push: (chunk) => scanner.push(chunk),
+    end: () => {
+      const scanned = scanner.end();
+      let receivedFields = 0;
+      const deliveredTo: string[] = [];
+      for (const field of scanned.root.fields) {
+        if (field.key === 'received') receivedFields += 1;
+        if (field.key === 'delivered-to' && deliveredTo.length < LIMITS.receivedFieldsMax)
+          deliveredTo.push(toAddress(field.raw));
+      }
+      return { digest: digestMessage(scanned), receivedFields, deliveredTo };
+    },
+  };
+}
+
+export async function gatherFromBlob(blobs: BlobStore, blob: BlobRef): Promise<MessageFacts> {
+  const gatherer = gatherFacts();
+  for await (const chunk of blobs.stream(blob)) gatherer.push(chunk);
+  return gatherer.end();
+}
+
+/** Field text is raw: octets beyond ASCII become the UTF-8 that they are (RFC 6532 §3.2). */
+function toAddress(raw: string): string {
+  const text = unfold(raw).replace(/^<(.*)>$/, '$1');
+  return Buffer.from(text, 'latin1').toString('utf8').toLowerCase();
+}

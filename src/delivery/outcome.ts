@@ -1,0 +1,38 @@
+/** What became of one recipient in one attempt, and how answers are worded. Pure. */
+import type { LastAnswer } from '../queue/queue.ts';
+import type { PeerReply } from '../smtp/wire/reply.ts';
+
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly answer: LastAnswer | undefined }
+  | {
+      readonly kind: 'relayed';
+      readonly answer: LastAnswer;
+      /** The next hop reports success itself (it speaks DSN): we must not (RFC 3461 §5.2.1). */
+      readonly reportsItself: boolean;
+    }
+  | { readonly kind: 'delayed'; readonly answer: LastAnswer }
+  | { readonly kind: 'failed'; readonly answer: LastAnswer };
+
+/** Our own answer, that no other host said. */
+export function ownAnswer(atMs: number, status: string, reason: string, text: string): LastAnswer {
+  return { atMs, host: undefined, status, text, reason };
+}
+
+/** RFC 3464 §2.3.6: a peer's reply, word for word on one line, cut where it would fill the queue. */
+export function peerAnswer(atMs: number, host: string, reply: PeerReply, reason: string): LastAnswer {
+  const text = `${reply.code} ${reply.lines.join(' ')}`;
+  return { atMs, host, status: statusOf(reply), text: text.slice(0, ANSWER_CHARACTERS_MAX), reason };
+}
+
+/**
+ * The enhanced status of a reply, or what its code alone says (RFC 3463 §2: class from the first digit). A status whose
+ * class contradicts the code is a mistake of the peer; the code is what decides (RFC 2034 §4).
+ */
+export function statusOf(reply: PeerReply): string {
+  const found = STATUS.exec(reply.lines[0] ?? '')?.[1];
+  const kind = String(reply.code).charAt(0);
+  return found !== undefined && found.startsWith(`${kind}.`) ? found : `${kind}.0.0`;
+}
+
+const STATUS = /^([245]\.\d{1,3}\.\d{1,3})(?:\s|$)/;
+const ANSWER_CHARACTERS_MAX = 1000;

@@ -1,0 +1,66 @@
+/**
+ * What a next hop's answer means for a recipient: done, never, later, or elsewhere. Pure.
+ *
+ * A `reason` is stable: the queue groups by it, and retry decisions may look at it. Sources: RFC 5321 §4.2.1 (classes),
+ * §4.5.4 and §5.1 (other hosts), RFC 3463 (subjects).
+ */
+import type { LastAnswer } from '../../queue/queue.ts';
+import type { PeerReply } from '../../smtp/wire/reply.ts';
+import { ownAnswer, peerAnswer, statusOf } from '../outcome.ts';
+import type { HopAnswer } from './hop.ts';
+
+export type HopVerdict =
+  | { readonly kind: 'relayed' | 'failed' | 'delayed'; readonly answer: LastAnswer }
+  /** Another host of the domain may do better; if there is none, `last` is what becomes of it. */
+  | { readonly kind: 'next'; readonly last: 'failed' | 'delayed'; readonly answer: LastAnswer };
+
+export function classify(answer: HopAnswer, host: string, nowMs: number): HopVerdict {
+  if (answer.kind === 'lost') {
+    const status = answer.how === 'garbage' ? '4.5.0' : '4.4.2';
+    const said = ownAnswer(nowMs, status, `smtp.${answer.how}`, `${answer.text} (${host}, ${answer.at})`);
+    // After the content the hop may have taken the message: another host at once would make a copy likely.
+    return answer.at === 'content' || answer.how === 'stopped'
+      ? { kind: 'delayed', answer: said }
+      : { kind: 'next', last: 'delayed', answer: said };
+  }
+  const { reply, at } = answer;
+  const said = peerAnswer(nowMs, host, reply, replyReason(reply));
+  if (reply.code >= 200 && reply.code < 300) {
+    if (at === 'content') return { kind: 'relayed', answer: said };
+    // A yes that leads nowhere is no refusal either.
+    return { kind: 'next', last: 'delayed', answer: { ...said, status: '4.5.0' } };
+  }
+  const permanent = reply.code >= 500;
+  if (at === 'greeting' || at === 'hello' || at === 'tls')
+    return { kind: 'next', last: permanent ? 'failed' : 'delayed', answer: said };
+  if (permanent) return { kind: 'failed', answer: said };
+  // What the content met will meet it on the other hosts as well; a busy host or mailbox may not.
+  return at === 'content'
+    ? { kind: 'delayed', answer: said }
+    : { kind: 'next', last: 'delayed', answer: said };
+}
+
+const REASONS: readonly (readonly [prefix: string, reason: string])[] = [
+  ['1.1', 'smtp.address'],
+  ['1.2', 'smtp.address'],
+  ['1.10', 'smtp.address'],
+  ['2.2', 'smtp.mailbox-full'],
+  ['2.1', 'smtp.mailbox-closed'],
+  ['3.4', 'smtp.too-big'],
+  ['2.3', 'smtp.too-big'],
+  ['6.', 'smtp.content'],
+  ['7.', 'smtp.policy'],
+  ['4.', 'smtp.network'],
+  ['3.', 'smtp.system'],
+];
+
+function replyReason(reply: PeerReply): string {
+  if (reply.code < 400) return 'smtp.accepted';
+  const subject = statusOf(reply).slice(2);
+  const found = REASONS.find(([prefix]) =>
+    prefix.endsWith('.') ? subject.startsWith(prefix) : subject === prefix,
+  );
+  if (found !== undefined) return found[1];
+  if (reply.code === 552 || reply.code === 452) return 'smtp.storage';
+  return reply.code === 421 ? 'smtp.closing' : 'smtp.refused';
+}

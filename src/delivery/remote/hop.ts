@@ -1,0 +1,54 @@
+/** One visit to one next hop, as delivery sees it. The SMTP client is adapted to this in `smtp-hop.ts`. */
+import type { ConnectProblem } from '../../base/connection.ts';
+import type { NewQueuedMessage, NewRecipient } from '../../queue/queue.ts';
+import type { PeerReply } from '../../smtp/wire/reply.ts';
+
+export type HopTarget = {
+  /** The name for TLS and logs. */
+  readonly host: string;
+  /** An IP literal. */
+  readonly address: string;
+  readonly port: number;
+  /** 'opportunistic': STARTTLS where it is offered, any certificate (RFC 7435). */
+  readonly tls: 'opportunistic' | 'none';
+};
+
+export type HopMessage = Pick<NewQueuedMessage, 'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn'> & {
+  /** Of all that `content` gives. */
+  readonly octets: number;
+  readonly recipients: readonly Pick<NewRecipient, 'forwardPath' | 'notify' | 'originalRecipient'>[];
+  /** The message from its first octet; may be asked for again. */
+  content(): AsyncIterable<Uint8Array>;
+};
+
+/** Where in the session an answer was given or missed. `content`: nothing of it was confirmed or refused before. */
+export type HopStage = 'greeting' | 'hello' | 'tls' | 'mail' | 'rcpt' | 'content';
+
+export type HopAnswer =
+  | { readonly kind: 'replied'; readonly reply: PeerReply; readonly at: HopStage }
+  /** The connection was lost, or was useless, before an answer. After `content` the message may have arrived all the same. */
+  | {
+      readonly kind: 'lost';
+      readonly how: 'timeout' | 'reset' | 'garbage' | 'stopped';
+      readonly at: HopStage;
+      readonly text: string;
+    };
+
+export type HopVisit =
+  | { readonly kind: 'no-connection'; readonly problem: ConnectProblem }
+  /** The handshake failed; nothing was sent. */
+  | { readonly kind: 'tls-failed'; readonly text: string }
+  /** The hop cannot carry such a message; nothing was sent. */
+  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'size' }
+  | {
+      readonly kind: 'session';
+      /** One for each recipient, in order. */
+      readonly answers: readonly HopAnswer[];
+      /** The hop announced DSN: it reports what it was asked to (RFC 3461 §5.2.1). */
+      readonly speaksDsn: boolean;
+    };
+
+export type RemoteHop = {
+  /** Never rejects for what the peer or the network does; throws `Fault` where `content` does. */
+  visit(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit>;
+};

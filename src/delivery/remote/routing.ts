@@ -1,0 +1,206 @@
+/**
+ * Which hosts take the mail of a domain, in which order. Sources: RFC 5321 §5.1 (MX, implicit MX, CNAME, loops),
+ * RFC 7505 (null MX), RFC 5321 §4.1.3 (address literals).
+ */
+import { LIMITS } from '../../base/limits.ts';
+import type { Random } from '../../base/random.ts';
+import type { DnsAnswer, MxRecord, Resolver } from '../../dns/resolver.ts';
+import { toDnsName, toIpv4Octets, toIpv6Groups } from '../../dns/wire/question.ts';
+
+export type RoutingOptions = {
+  readonly resolver: Resolver;
+  readonly random: Random;
+  /** This host's names, lower case: an MX list that leads back to us is cut there. */
+  readonly ownNames: readonly string[];
+  /** This host's public addresses. */
+  readonly ownAddresses: readonly string[];
+  /** All mail goes there instead; its MX records are not asked for. */
+  readonly smarthost: { readonly host: string; readonly port: number } | undefined;
+  /** 25, but for tests and trials. */
+  readonly port: number;
+  /**
+   * False: an address of this machine's loopback is never connected to, as any domain's owner could point his MX at it.
+   */
+  readonly loopbackAllowed: boolean;
+};
+
+export type Problem = { readonly status: string; readonly reason: string; readonly text: string };
+
+export type RoutePlan =
+  | { readonly kind: 'exchanges'; readonly exchanges: readonly string[]; readonly port: number }
+  | ({ readonly kind: 'failed' | 'delayed' } & Problem);
+
+export type HostAddresses =
+  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  /** One of them is ours: this exchange and all after it would loop (RFC 5321 §5.1). */
+  | { readonly kind: 'own' }
+  | ({ readonly kind: 'failed' | 'delayed' } & Problem);
+
+export class Routing {
+  readonly #options: RoutingOptions;
+
+  constructor(options: RoutingOptions) {
+    this.#options = options;
+  }
+
+  /** @param domain A-labels, or an address literal in brackets */
+  async plan(domain: string): Promise<RoutePlan> {
+    const { smarthost, port, resolver } = this.#options;
+    if (smarthost !== undefined)
+      return { kind: 'exchanges', exchanges: [smarthost.host], port: smarthost.port };
+    if (domain.startsWith('[')) {
+      const address = literalAddress(domain);
+      return address === undefined
+        ? { kind: 'failed', ...BAD_DOMAIN }
+        : { kind: 'exchanges', exchanges: [address], port };
+    }
+    if (toDnsName(domain) === undefined) return { kind: 'failed', ...BAD_DOMAIN };
+    const answer = await resolver.mx(domain);
+    switch (answer.kind) {
+      case 'unavailable':
+        return { kind: 'delayed', ...dnsProblem(domain, answer.reason) };
+      case 'none':
+        // RFC 5321 §5.1: without MX records the domain is its own exchange; one that does not exist is none.
+        return answer.nameExists
+          ? { kind: 'exchanges', exchanges: [domain], port }
+          : {
+              kind: 'failed',
+              status: '5.1.2',
+              reason: 'dns.no-domain',
+              text: `The domain ${domain} does not exist`,
+            };
+      case 'found':
+        return this.#fromMx(domain, answer.records);
+    }
+  }
+
+  #fromMx(domain: string, records: readonly MxRecord[]): RoutePlan {
+    // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
+    const named = records.filter((record) => record.exchange !== '');
+    if (named.length === 0)
+      return {
+        kind: 'failed',
+        status: '5.1.10',
+        reason: 'dns.null-mx',
+        text: `The domain ${domain} takes no mail (null MX)`,
+      };
+    const own = new Set(this.#options.ownNames);
+    const cut = Math.min(
+      ...named.filter((record) => own.has(record.exchange)).map((record) => record.preference),
+      Number.MAX_SAFE_INTEGER,
+    );
+    const usable = named.filter((record) => record.preference < cut);
+    if (usable.length === 0) return { kind: 'failed', ...loop(domain) };
+    const exchanges = this.#ordered(usable).slice(0, LIMITS.mxHostsMax);
+    return { kind: 'exchanges', exchanges, port: this.#options.port };
+  }
+
+  /** By preference; equals in random order, so that they share the load (RFC 5321 §5.1). Each name once. */
+  #ordered(records: readonly MxRecord[]): readonly string[] {
+    const shuffled = [...records];
+    for (let left = shuffled.length - 1; left > 0; left -= 1) {
+      const at = this.#options.random.below(left + 1);
+      const [one, other] = [shuffled[left], shuffled[at]];
+      if (one === undefined || other === undefined) continue;
+      shuffled[left] = other;
+      shuffled[at] = one;
+    }
+    const sorted = shuffled.toSorted((one, other) => one.preference - other.preference);
+    return [...new Set(sorted.map((record) => record.exchange))];
+  }
+
+  /** IPv6 and IPv4 by turns, IPv6 first; at most {@link LIMITS.mxAddressesMax}. @param host a name or an IP literal */
+  async addressesOf(host: string): Promise<HostAddresses> {
+    if (isIpAddress(host)) return this.#checked(host, [host]);
+    if (toDnsName(host) === undefined)
+      return {
+        kind: 'failed',
+        status: '5.4.4',
+        reason: 'dns.bad-exchange',
+        text: `The exchange ${host} is no host name`,
+      };
+    const { resolver } = this.#options;
+    const [aaaa, a] = await Promise.all([resolver.aaaa(host), resolver.a(host)]);
+    const six = recordsOf(aaaa);
+    const four = recordsOf(a);
+    if (six.length + four.length === 0) {
+      const silent = [a, aaaa].find((answer) => answer.kind === 'unavailable');
+      if (silent?.kind === 'unavailable') return { kind: 'delayed', ...dnsProblem(host, silent.reason) };
+      return {
+        kind: 'failed',
+        status: '5.4.4',
+        reason: 'dns.no-address',
+        text: `The host ${host} has no address`,
+      };
+    }
+    const mixed: string[] = [];
+    for (let turn = 0; turn < Math.max(six.length, four.length); turn += 1)
+      for (const address of [six[turn], four[turn]]) if (address !== undefined) mixed.push(address);
+    return this.#checked(host, mixed.slice(0, LIMITS.mxAddressesMax));
+  }
+
+  #checked(host: string, addresses: readonly string[]): HostAddresses {
+    const { smarthost, ownAddresses, loopbackAllowed } = this.#options;
+    // Who runs this server may send its mail through another on the same machine.
+    if (host === smarthost?.host) return { kind: 'addresses', addresses };
+    if (addresses.some((address) => ownAddresses.includes(address))) return { kind: 'own' };
+    const usable = loopbackAllowed ? addresses : addresses.filter((address) => !isThisMachine(address));
+    return usable.length > 0
+      ? { kind: 'addresses', addresses: usable }
+      : {
+          kind: 'failed',
+          status: '5.4.4',
+          reason: 'route.loopback',
+          text: `The host ${host} has only loopback addresses`,
+        };
+  }
+}
+
+export function loop(domain: string): Problem {
+  return {
+    status: '5.4.6',
+    reason: 'route.loop',
+    text: `Mail for ${domain} leads back to this host, which is not its last`,
+  };
+}
+
+const BAD_DOMAIN: Problem = {
+  status: '5.1.2',
+  reason: 'route.bad-domain',
+  text: 'The domain is no host name',
+};
+
+function dnsProblem(
+  name: string,
+  reason: Extract<DnsAnswer<never>, { kind: 'unavailable' }>['reason'],
+): Problem {
+  return { status: '4.4.3', reason: `dns.${reason}`, text: `The DNS gave no answer for ${name} (${reason})` };
+}
+
+function recordsOf(answer: DnsAnswer<string>): readonly string[] {
+  return answer.kind === 'found' ? answer.records : [];
+}
+
+function isIpAddress(text: string): boolean {
+  return toIpv4Octets(text) !== undefined || toIpv6Groups(text) !== undefined;
+}
+
+/** `[192.0.2.1]`, `[IPv6:2001:db8::1]`. */
+function literalAddress(domain: string): string | undefined {
+  const inner = domain.slice(1, -1).replace(/^ipv6:/i, '');
+  return domain.endsWith(']') && isIpAddress(inner) ? inner : undefined;
+}
+
+/** Loopback and unspecified addresses, IPv4 in IPv6 too (RFC 6890 §2.2). */
+function isThisMachine(address: string): boolean {
+  const four = toIpv4Octets(address);
+  if (four !== undefined) return four[0] === 127 || four[0] === 0;
+  const groups = toIpv6Groups(address);
+  if (groups === undefined) return false;
+  const [g6 = 0, g7 = 0] = groups.slice(6);
+  if (groups.slice(0, 5).every((group) => group === 0)) {
+    if (groups[5] === 0xffff) return g6 >> 8 === 127 || g6 >> 8 === 0;
+    return groups[5] === 0 && g6 === 0 && g7 <= 1;
+  }
+  return false;
+}

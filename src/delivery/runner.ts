@@ -1,0 +1,290 @@
+/**
+ * The queue's worker: leases what is due, takes it to mailboxes and next hops, settles it, and sleeps until something
+ * falls due or the queue says so. One per process is enough; several, in any process, get along by their leases.
+ *
+ * The recipients of a message at one domain travel together. Each domain has a bound of its own (see
+ * {@link Destinations}): what is above it is put back for a moment, so that one domain's mail, however much and however
+ * stuck, leaves room for the others. Memory: at most `messagesMax` messages' envelopes, never their octets.
+ */
+import type { Clock, Timer } from '../base/clock.ts';
+import { Gate } from '../base/gate.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Queue, QueuedMessage, QueuedRecipient, QueueId } from '../queue/queue.ts';
+import { deliverSafely, faultAnswer, isLocal } from './deliver-now.ts';
+import type { Admission } from './destination.ts';
+import { Destinations } from './destination.ts';
+import type { DeliveryEventSink } from './event.ts';
+import type { LocalDelivery, LocalRecipient } from './local.ts';
+import type { Outcome } from './outcome.ts';
+import type { RemoteDelivery } from './remote/remote-delivery.ts';
+import type { Settler } from './settler.ts';
+
+export type DeliveryRunnerPorts = {
+  readonly queue: Queue;
+  readonly local: LocalDelivery;
+  readonly remote: RemoteDelivery;
+  readonly settler: Settler;
+  readonly clock: Clock;
+  readonly events: DeliveryEventSink;
+};
+
+export type DeliveryRunnerOptions = {
+  /** The name under which leases are held; no other runner has it. */
+  readonly owner: string;
+  readonly messagesMax?: number;
+  readonly leaseMs?: number;
+};
+
+/** One message being worked on. */
+type Flight = { readonly done: Promise<void>; readonly abort: AbortController };
+
+/** The recipients of one message that travel together. */
+type Group = {
+  readonly domain: string;
+  readonly recipients: readonly QueuedRecipient[];
+  readonly admission: Promise<Admission>;
+};
+
+const LEASE_MS = 300_000;
+const BATCH_MAX = 100;
+/** What finds its destination crowded comes back after this. */
+const PARK_MS = 5000;
+const FAULT_PAUSE_MS = 5000;
+/** Between two looks at the queue that nothing pressing asks for. */
+const PAUSE_MS = 100;
+const SLEEP_MAX_MS = 3_600_000;
+const STOPPED: ReadonlySet<string> = new Set(['delivery.stopped', 'smtp.stopped']);
+
+export class DeliveryRunner {
+  readonly #ports: DeliveryRunnerPorts;
+  readonly #owner: string;
+  readonly #messagesMax: number;
+  readonly #leaseMs: number;
+  readonly #flights = new Map<QueueId, Flight>();
+  readonly #destinations: Destinations;
+  readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
+  #phase: 'new' | 'running' | 'stopped' = 'new';
+  #watch: { close(): void } | undefined;
+  #sleep: Timer | undefined;
+  #renewal: Timer | undefined;
+  #filling: Promise<void> | undefined;
+  /** Asked to look again while looking. */
+  #again = false;
+  /** The last look ended because there was no room, not because there was no more. */
+  #more = false;
+
+  constructor(ports: DeliveryRunnerPorts, options: DeliveryRunnerOptions) {
+    this.#ports = ports;
+    this.#owner = options.owner;
+    this.#messagesMax = options.messagesMax ?? LIMITS.deliveryMessagesMax;
+    this.#leaseMs = options.leaseMs ?? LEASE_MS;
+    this.#destinations = new Destinations(ports.clock, Math.ceil(this.#messagesMax / 2));
+  }
+
+  /** Messages being worked on. */
+  get inFlight(): number {
+    return this.#flights.size;
+  }
+
+  start(): void {
+    if (this.#phase !== 'new') throw new TypeError('A runner is started once');
+    this.#phase = 'running';
+    this.#watch = this.#ports.queue.watch(() => this.wake());
+    this.#scheduleRenewal();
+    this.wake();
+  }
+
+  /** Looks into the queue soon. */
+  wake(): void {
+    if (this.#phase !== 'running') return;
+    if (this.#filling !== undefined) {
+      this.#again = true;
+      return;
+    }
+    this.#sleep?.cancel();
+    this.#sleep = undefined;
+    this.#filling = this.#fill().finally(() => {
+      this.#filling = undefined;
+      if (this.#again) {
+        this.#again = false;
+        this.wake();
+      }
+    });
+  }
+
+  /**
+   * Takes no more, and lets what is under way end; after `graceMs` it is cut. What had been decided by then is written
+   * down, the rest stays due. Resolves when nothing is under way.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#phase = 'stopped';
+    this.#watch?.close();
+    this.#sleep?.cancel();
+    await this.#filling;
+    const cut = this.#ports.clock.after(graceMs, () => {
+      for (const { abort } of this.#flights.values()) abort.abort();
+    });
+    await Promise.all([...this.#flights.values()].map(({ done }) => done));
+    cut.cancel();
+    this.#renewal?.cancel();
+  }
+
+  async #fill(): Promise<void> {
+    try {
+      while (this.#phase === 'running') {
+        const room = this.#messagesMax - this.#flights.size;
+        this.#more = room < 1;
+        if (this.#more) return;
+        const limit = Math.min(room, BATCH_MAX);
+        const nowMs = this.#ports.clock.nowMs();
+        // oxlint-disable-next-line no-await-in-loop -- each batch decides whether there is another
+        const batch = await this.#ports.queue.lease(this.#owner, nowMs, nowMs + this.#leaseMs, limit);
+        const parked = batch.filter((message) => !this.#take(message)).map((message) => message.id);
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        if (parked.length > 0) await this.#ports.queue.renew(this.#owner, parked, nowMs + PARK_MS);
+        if (batch.length < limit) break;
+      }
+      const nextMs = await this.#ports.queue.nextDueMs();
+      if (nextMs !== undefined) this.#sleepFor(nextMs - this.#ports.clock.nowMs());
+    } catch (cause) {
+      this.#ports.events({
+        name: 'delivery.fault',
+        queueId: undefined,
+        doing: 'Looking into the queue',
+        cause,
+      });
+      this.#sleepFor(FAULT_PAUSE_MS);
+    }
+  }
+
+  /** @param delayMs what falls due at once was seen by the look that just ended, or comes with the next */
+  #sleepFor(delayMs: number): void {
+    if (this.#phase !== 'running') return;
+    this.#sleep?.cancel();
+    this.#sleep = this.#ports.clock.after(Math.min(Math.max(delayMs, PAUSE_MS), SLEEP_MAX_MS), () =>
+      this.wake(),
+    );
+  }
+
+  /** Begins to work on a message; false where every destination that it has is crowded. */
+  #take(message: QueuedMessage): boolean {
+    // A lease that ran out under us: the work on it is still ours to end, and delivers it once.
+    if (this.#flights.has(message.id)) return true;
+    const nowMs = this.#ports.clock.nowMs();
+    const due = message.recipients.filter(({ state }) => state.kind === 'waiting' && state.dueAtMs <= nowMs);
+    const groups: Group[] = [];
+    for (const [domain, recipients] of byDomain(due)) {
+      const admission = this.#destinations.enter(domain);
+      if (admission !== undefined) groups.push({ domain, recipients, admission });
+    }
+    const locals = due.filter(isLocal);
+    if (locals.length + groups.length === 0) return due.length === 0;
+    const abort = new AbortController();
+    const done = this.#work(message, locals, groups, abort.signal).finally(() => this.#landed(message.id));
+    this.#flights.set(message.id, { done, abort });
+    return true;
+  }
+
+  #landed(id: QueueId): void {
+    this.#flights.delete(id);
+    if (this.#phase !== 'running') return;
+    if (this.#filling !== undefined) {
+      this.#again = true;
+      return;
+    }
+    // With a full house, look again once there is room for more than a few.
+    if (!this.#more) this.#sleepFor(0);
+    else if (this.#flights.size <= this.#messagesMax * 0.75) this.wake();
+  }
+
+  async #work(
+    message: QueuedMessage,
+    locals: readonly LocalRecipient[],
+    groups: readonly Group[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const outcomes = new Map<number, Outcome>();
+    const note = (number: number, outcome: Outcome): void => {
+      // What was only interrupted is not an attempt: it stays due.
+      const interrupted = outcome.kind === 'delayed' && STOPPED.has(outcome.answer.reason);
+      if (!interrupted) outcomes.set(number, outcome);
+    };
+    const works = locals.map(async (recipient) =>
+      note(recipient.number, await this.#localGate.run(() => deliverSafely(this.#ports, message, recipient))),
+    );
+    for (const group of groups) works.push(this.#visit(message, group, signal, note));
+    await Promise.all(works);
+    try {
+      const settled = await this.#ports.settler.settle(message, this.#owner, outcomes);
+      if (settled === 'stale') this.#ports.events({ name: 'delivery.lease-lost', queueId: message.id });
+    } catch (cause) {
+      // The lease runs out, and the work is done again.
+      this.#ports.events({
+        name: 'delivery.fault',
+        queueId: message.id,
+        doing: 'Settling in the queue',
+        cause,
+      });
+    }
+  }
+
+  async #visit(
+    message: QueuedMessage,
+    { domain, recipients, admission }: Group,
+    signal: AbortSignal,
+    note: (number: number, outcome: Outcome) => void,
+  ): Promise<void> {
+    const { clock, events, remote } = this.#ports;
+    const admitted = await admission;
+    if (admitted.kind === 'down') {
+      const answer = { ...admitted.answer, atMs: clock.nowMs() };
+      for (const { number } of recipients) note(number, { kind: 'delayed', answer });
+      return;
+    }
+    let unreachable: Outcome['answer'];
+    try {
+      const visited = await remote.deliver(message, domain, recipients, signal);
+      for (const [number, outcome] of visited.outcomes) note(number, outcome);
+      if (visited.unreachable && !signal.aborted)
+        [unreachable] = [...visited.outcomes.values()].map((one) => one.answer);
+    } catch (cause) {
+      events({ name: 'delivery.fault', queueId: message.id, doing: 'Delivering to another host', cause });
+      for (const { number } of recipients)
+        note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
+    } finally {
+      const untilMs = this.#destinations.leave(domain, unreachable);
+      if (untilMs !== undefined) events({ name: 'delivery.destination-down', domain, untilMs });
+    }
+  }
+
+  #scheduleRenewal(): void {
+    this.#renewal = this.#ports.clock.after(this.#leaseMs / 3, () => {
+      void this.#renew().finally(() => {
+        if (this.#phase === 'running' || this.#flights.size > 0) this.#scheduleRenewal();
+      });
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const ids = [...this.#flights.keys()];
+    if (ids.length === 0) return;
+    try {
+      const untilMs = this.#ports.clock.nowMs() + this.#leaseMs;
+      for (const id of await this.#ports.queue.renew(this.#owner, ids, untilMs))
+        this.#flights.get(id)?.abort.abort();
+    } catch (cause) {
+      this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing: 'Renewing leases', cause });
+    }
+  }
+}
+
+function byDomain(recipients: readonly QueuedRecipient[]): ReadonlyMap<string, readonly QueuedRecipient[]> {
+  const groups = new Map<string, QueuedRecipient[]>();
+  for (const recipient of recipients) {
+    if (recipient.route.kind !== 'remote') continue;
+    const group = groups.get(recipient.route.domain);
+    if (group === undefined) groups.set(recipient.route.domain, [recipient]);
+    else group.push(recipient);
+  }
+  return groups;
+}

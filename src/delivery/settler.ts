@@ -1,0 +1,310 @@
+/**
+ * Writes down what became of recipients: decides when delayed ones are tried again and when they have failed for good,
+ * writes the DSN that follows, and settles all of it in one commit of the queue. The DSN's octets are on stable storage
+ * before that commit names them.
+ */
+import { isAscii } from 'node:buffer';
+import type { Directory } from '../auth/directory.ts';
+import { fromLatin1 } from '../base/bytes.ts';
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Random } from '../base/random.ts';
+import type {
+  NewQueuedMessage,
+  Queue,
+  QueuedMessage,
+  QueuedRecipient,
+  QueueId,
+  Settlement,
+} from '../queue/queue.ts';
+import type { BlobRef, BlobStore } from '../store/blob-store.ts';
+import { BlobError } from '../store/blob-store.ts';
+import type { DsnAction, DsnRecipient } from './bounce.ts';
+import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
+import type { DeliveryEventSink } from './event.ts';
+import { expandRecipients } from './expand.ts';
+import type { Outcome } from './outcome.ts';
+
+export type SettlerPorts = {
+  readonly queue: Pick<Queue, 'settle'>;
+  readonly blobs: BlobStore;
+  readonly directory: Pick<Directory, 'resolve'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** A new id for a message of ours. */
+  readonly newId: () => QueueId;
+  /** When a recipient that was tried `attempts` times is due again. */
+  readonly nextDueMs: (attempts: number, nowMs: number) => number;
+  readonly events: DeliveryEventSink;
+};
+
+export type SettlerOptions = {
+  readonly hostname: string;
+  /** A recipient that waits longer than this after its arrival is reported as delayed, once. */
+  readonly delayReportAfterMs: number;
+  /** How long a DSN is tried. */
+  readonly dsnLifetimeMs: number;
+};
+
+type Decision = {
+  readonly settlement: Settlement;
+  /** Where the sender is to hear of it. */
+  readonly report: DsnRecipient | undefined;
+};
+
+/** Where a DSN could not be written, what it would have said is settled again after this. */
+const DSN_RETRY_MS = 300_000;
+
+export class Settler {
+  readonly #ports: SettlerPorts;
+  readonly #options: SettlerOptions;
+
+  constructor(ports: SettlerPorts, options: SettlerOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** @param outcomes by the recipient's number; recipients without one stay as they are */
+  async settle(
+    message: QueuedMessage,
+    owner: string,
+    outcomes: ReadonlyMap<number, Outcome>,
+  ): Promise<'settled' | 'stale'> {
+    const decisions: Decision[] = [];
+    for (const recipient of message.recipients) {
+      const outcome = outcomes.get(recipient.number);
+      if (outcome !== undefined) decisions.push(this.#decide(message, recipient, outcome));
+    }
+    const reports = decisions.map(({ report }) => report).filter((report) => report !== undefined);
+    let settlements = decisions.map(({ settlement }) => settlement);
+    let follow: readonly NewQueuedMessage[] = [];
+    if (reports.length > 0) {
+      const written = await this.#writeDsn(message, reports);
+      if (written === 'fault') settlements = decisions.map((decision) => this.#withoutReport(decision));
+      else if (written !== undefined) follow = [written];
+    }
+    const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow);
+    if (settled === 'settled') this.#tell(message, decisions, follow);
+    return settled;
+  }
+
+  #decide(message: QueuedMessage, recipient: QueuedRecipient, outcome: Outcome): Decision {
+    const { number } = recipient;
+    const report = (action: DsnAction): DsnRecipient | undefined =>
+      wantsDsn(message, recipient, action) ? { recipient, action, answer: outcome.answer } : undefined;
+    switch (outcome.kind) {
+      case 'delivered':
+        return {
+          settlement: { recipient: number, kind: 'delivered', answer: outcome.answer },
+          report: report('delivered'),
+        };
+      case 'relayed':
+        return {
+          settlement: { recipient: number, kind: 'relayed', answer: outcome.answer },
+          report: outcome.reportsItself ? undefined : report('relayed'),
+        };
+      case 'failed':
+        return {
+          settlement: { recipient: number, kind: 'failed', answer: outcome.answer },
+          report: report('failed'),
+        };
+      case 'delayed':
+        return this.#decideDelay(message, recipient, outcome);
+    }
+  }
+
+  #decideDelay(
+    message: QueuedMessage,
+    recipient: QueuedRecipient,
+    outcome: Extract<Outcome, { kind: 'delayed' }>,
+  ): Decision {
+    const nowMs = this.#ports.clock.nowMs();
+    const { answer } = outcome;
+    if (nowMs >= message.expiresAtMs) {
+      const report: DsnRecipient = { recipient, action: 'failed', answer };
+      return {
+        settlement: { recipient: recipient.number, kind: 'failed', answer },
+        report: wantsDsn(message, recipient, 'failed') ? report : undefined,
+      };
+    }
+    const { state } = recipient;
+    const attempts = (state.kind === 'waiting' ? state.attempts : 0) + 1;
+    const reported = state.kind === 'waiting' && state.delayReported;
+    const late = nowMs - message.arrivedAtMs >= this.#options.delayReportAfterMs;
+    const report = !reported && late && wantsDsn(message, recipient, 'delayed');
+    // The last attempt is made when time runs out, not after.
+    const dueAtMs = Math.min(this.#ports.nextDueMs(attempts, nowMs), message.expiresAtMs);
+    return {
+      settlement: {
+        recipient: recipient.number,
+        kind: 'delayed',
+        answer,
+        dueAtMs,
+        delayReported: reported || report,
+      },
+      report: report ? { recipient, action: 'delayed', answer } : undefined,
+    };
+  }
+
+  /** The disk refused the DSN. What was done stays done; a failure waits until its report can be written. */
+  #withoutReport({ settlement, report }: Decision): Settlement {
+    if (report === undefined) return settlement;
+    if (settlement.kind === 'delayed') return { ...settlement, delayReported: false };
+    if (settlement.kind !== 'failed' || settlement.answer === undefined) return settlement;
+    return {
+      recipient: settlement.recipient,
+      kind: 'delayed',
+      answer: settlement.answer,
+      dueAtMs: this.#ports.clock.nowMs() + DSN_RETRY_MS,
+      delayReported: true,
+    };
+  }
+
+  /** Undefined where the reverse-path leads nowhere: then nobody can be told. */
+  async #writeDsn(
+    message: QueuedMessage,
+    reports: readonly DsnRecipient[],
+  ): Promise<NewQueuedMessage | 'fault' | undefined> {
+    try {
+      return await this.#newDsn(message, reports);
+    } catch (cause) {
+      if (!(cause instanceof Fault)) throw cause;
+      this.#ports.events({ name: 'delivery.fault', queueId: message.id, doing: cause.message, cause });
+      return 'fault';
+    }
+  }
+
+  async #newDsn(
+    message: QueuedMessage,
+    reports: readonly DsnRecipient[],
+  ): Promise<NewQueuedMessage | undefined> {
+    const { directory, clock, newId } = this.#ports;
+    const { reversePath } = message;
+    if (reversePath === null) return undefined;
+    // RFC 3461 §6.1: to the reverse-path, with NOTIFY=NEVER.
+    const to = { address: reversePath, notify: [], originalRecipient: undefined };
+    const { recipients } = await expandRecipients(directory, [to], message.smtpUtf8);
+    if (recipients.length === 0) return undefined;
+    const nowMs = clock.nowMs();
+    const id = newId();
+    const { blob, eightBit, smtpUtf8 } = await this.#writeDsnBlob(message, reports, id, nowMs);
+    return {
+      id,
+      blob,
+      prefix: new Uint8Array(0),
+      reversePath: null,
+      body: eightBit ? '8bitmime' : '7bit',
+      smtpUtf8,
+      dsn: { ret: undefined, envid: undefined },
+      arrivedAtMs: nowMs,
+      expiresAtMs: nowMs + this.#options.dsnLifetimeMs,
+      source: { kind: 'dsn', remote: undefined, helo: undefined, account: undefined },
+      recipients,
+    };
+  }
+
+  async #writeDsnBlob(
+    message: QueuedMessage,
+    reports: readonly DsnRecipient[],
+    id: QueueId,
+    nowMs: number,
+  ): Promise<{ readonly blob: BlobRef; readonly eightBit: boolean; readonly smtpUtf8: boolean }> {
+    const { blobs, random } = this.#ports;
+    const octets = message.prefix.length + message.blob.octets;
+    const wanted = returnedPart(
+      message,
+      octets,
+      reports.map(({ action }) => action),
+    );
+    const original = await this.#original(message, wanted);
+    const boundary = Buffer.from(random.octets(18)).toString('base64url');
+    const frame = buildDsn({
+      message,
+      recipients: reports,
+      hostname: this.#options.hostname,
+      id,
+      nowMs,
+      boundary: `=_${boundary}`,
+      eightBit: original.eightBit,
+      returned: original.returned,
+    });
+    const writer = blobs.create(frame.head.length + octets + frame.tail.length);
+    try {
+      await writer.write(frame.head);
+      for await (const chunk of original.content()) await writer.write(chunk);
+      await writer.write(frame.tail);
+      return { blob: await writer.finish(), eightBit: frame.eightBit, smtpUtf8: frame.smtpUtf8 };
+    } catch (cause) {
+      writer.abort();
+      throw cause;
+    }
+  }
+
+  /** What goes back, looked through once before: its encoding stands in front of it. Damaged octets do not go back. */
+  async #original(message: QueuedMessage, wanted: 'message' | 'header'): Promise<Original> {
+    try {
+      if (wanted === 'header') return await this.#header(message);
+      let eightBit = isEightBit(message.prefix);
+      for await (const chunk of this.#ports.blobs.stream(message.blob)) eightBit ||= isEightBit(chunk);
+      const { blobs } = this.#ports;
+      return {
+        returned: 'message',
+        eightBit,
+        content: async function* content() {
+          yield message.prefix;
+          yield* blobs.stream(message.blob);
+        },
+      };
+    } catch (cause) {
+      if (!(cause instanceof BlobError)) throw cause;
+      return headerOnly(message.prefix);
+    }
+  }
+
+  async #header(message: QueuedMessage): Promise<Original> {
+    const end = Math.min(message.blob.octets, LIMITS.dsnHeaderOctetsMax);
+    const start = end === 0 ? Buffer.alloc(0) : await this.#ports.blobs.read(message.blob, 0, end);
+    return headerOnly(Buffer.concat([message.prefix, headerOf(start)]));
+  }
+
+  #tell(message: QueuedMessage, decisions: readonly Decision[], follow: readonly NewQueuedMessage[]): void {
+    for (const { settlement } of decisions)
+      this.#ports.events({
+        name: 'delivery.settled',
+        queueId: message.id,
+        recipient: settlement.recipient,
+        outcome: settlement.kind,
+        status: settlement.answer?.status,
+        reason: settlement.answer?.reason,
+        host: settlement.answer?.host,
+      });
+    for (const dsn of follow)
+      this.#ports.events({ name: 'delivery.dsn-queued', queueId: message.id, dsnId: dsn.id });
+  }
+}
+
+type Original = {
+  readonly returned: 'message' | 'header';
+  readonly eightBit: boolean;
+  content(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+};
+
+function headerOnly(header: Uint8Array): Original {
+  return { returned: 'header', eightBit: isEightBit(header), content: () => [header] };
+}
+
+/** Up to the empty line that ends it; of one that is cut, the whole lines. */
+function headerOf(octets: Buffer): Buffer {
+  const empty = /^\r?\n|\n\r?\n/.exec(octets.toString('latin1'));
+  if (empty !== null) return octets.subarray(0, empty.index === 0 ? 0 : empty.index + 1);
+  return octets.length < LIMITS.dsnHeaderOctetsMax
+    ? octets
+    : octets.subarray(0, octets.lastIndexOf(LINE_END) + 1);
+}
+
+const LINE_END = fromLatin1('\n');
+
+function isEightBit(octets: Uint8Array): boolean {
+  return !isAscii(octets);
+}
