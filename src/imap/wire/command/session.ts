@@ -19,7 +19,7 @@ export type PlainVerb =
   | 'UNSELECT';
 
 export type SessionCommand =
-  | { readonly verb: PlainVerb }
+  | { readonly [Verb in PlainVerb]: { readonly verb: Verb } }[PlainVerb]
   | {
       readonly verb: 'AUTHENTICATE';
       /** In capitals. */
@@ -41,7 +41,7 @@ const ID_PAIRS_MAX = 30;
 const ID_NAME_OCTETS_MAX = 30;
 const ID_VALUE_OCTETS_MAX = 1024;
 
-export function parsePlain(verb: PlainVerb): () => SessionCommand {
+export function parsePlain<Verb extends PlainVerb>(verb: Verb): () => { readonly verb: Verb } {
   return () => ({ verb });
 }
 
