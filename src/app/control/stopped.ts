@@ -1,0 +1,77 @@
+/** The data of a post office that is not running, opened by one command for its own short time, under the lock. */
+import { join } from 'node:path';
+import { openEmbeddedDirectory } from '../../auth/embedded/directory.ts';
+import type { DirectorySettings } from '../../auth/resolve-address.ts';
+import { err, ok } from '../../base/result.ts';
+import type { Result } from '../../base/result.ts';
+import type { Queue } from '../../queue/queue.ts';
+import type { MailStore } from '../../store/mail-store.ts';
+import { takeDataLock } from '../data-lock.ts';
+import type { DataInUse } from '../data-lock.ts';
+import { systemClock, systemRandom } from '../system.ts';
+import { answer } from './answer.ts';
+import type { ControlClient } from './client.ts';
+import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
+import type { ControlProblem } from './problem.ts';
+
+/** Where the directory is in a data directory. */
+export const DIRECTORY_FILE_NAME = 'directory.sqlite';
+
+/** Queue and mail store, opened only for the methods that ask for them. */
+export type StoppedStores = {
+  readonly queue: Queue;
+  readonly mailStore: MailStore;
+  close(): Promise<void>;
+};
+
+export type StoppedOptions = {
+  /** Exists. */
+  readonly dataDirectory: string;
+  /** The command, as the lock will name it. */
+  readonly what: string;
+  readonly settings: DirectorySettings;
+  openStores(): Promise<StoppedStores>;
+};
+
+/** Throws `DatabaseRefused` and `Fault` as opening the data does. */
+export async function openStopped(options: StoppedOptions): Promise<Result<ControlClient, DataInUse>> {
+  const holder = { pid: process.pid, what: options.what, sinceMs: systemClock.nowMs() };
+  const lock = await takeDataLock(options.dataDirectory, holder);
+  if (!lock.ok) return err(lock.error);
+  try {
+    const directory = openEmbeddedDirectory({
+      ...options.settings,
+      file: join(options.dataDirectory, DIRECTORY_FILE_NAME),
+      clock: systemClock,
+      random: systemRandom,
+    });
+    let stores: Promise<StoppedStores> | undefined;
+    const opened = async (): Promise<StoppedStores> => (stores ??= options.openStores());
+    const ports: ControlPorts = {
+      clock: systemClock,
+      directory,
+      queue: async () => (await opened()).queue,
+      mailStore: async () => (await opened()).mailStore,
+      server: undefined,
+    };
+    const close = async (): Promise<void> => {
+      directory.close();
+      await (await stores)?.close();
+      await lock.value.release();
+    };
+    return ok({ call: caller(ports), close });
+  } catch (cause) {
+    await lock.value.release();
+    throw cause;
+  }
+}
+
+/** A client that answers itself, through the same reading of parameters as the socket. */
+export function caller(ports: ControlPorts): ControlClient['call'] {
+  return async <Method extends ControlMethod>(method: Method, params: ControlParams<Method>) => {
+    const answered = await answer(method, params, ports, (error) => {
+      throw error;
+    });
+    return answered as Result<ControlResult<Method>, ControlProblem>;
+  };
+}

@@ -1,0 +1,18 @@
+/** The real clock and real chance: made here once, passed to everything that asks for them. */
+import { randomBytes, randomInt } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs).unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export const systemRandom: Random = {
+  octets: (count) => randomBytes(count),
+  below: (below) => randomInt(below),
+};
