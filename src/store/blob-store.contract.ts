@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { BlobError, toBlobPlace } from './blob-store.ts';
 import type { BlobRef, BlobStore, BlobWriter } from './blob-store.ts';
 import { known, toBlobId } from './ids.ts';
