@@ -108,7 +108,7 @@ export class RemoteDelivery {
         // oxlint-disable-next-line no-await-in-loop -- as above
         const visit = await this.#visit(target, message, pending, signal);
         this.#note(visit, target, pending);
-        spoke ||= visit.kind === 'session' && visit.answers.some((answer) => answer.kind === 'replied');
+        spoke ||= isAlive(visit);
       }
     }
     const stopped: Problem = {
@@ -192,6 +192,13 @@ export class RemoteDelivery {
   #own(problem: Problem): LastAnswer {
     return ownAnswer(this.#ports.clock.nowMs(), problem.status, problem.reason, problem.text);
   }
+}
+
+/** A host that falls silent over one message's recipients or content says nothing of the next message. */
+function isAlive(visit: HopVisit): boolean {
+  if (visit.kind === 'cannot') return true;
+  if (visit.kind !== 'session') return false;
+  return visit.answers.some(({ kind, at }) => kind === 'replied' || at === 'rcpt' || at === 'content');
 }
 
 const CANNOT = {

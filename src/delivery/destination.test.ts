@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { LIMITS } from '../base/limits.ts';
+import { Destinations } from './destination.ts';
+
+const ANSWER = { atMs: 0, host: undefined, status: '4.4.1', text: 'down', reason: 'connect.timeout' };
+
+test('visits begin few, grow by success, and never pass the limit', async () => {
+  const destinations = new Destinations(new FakeClock(), 10);
+  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1) assert.equal((await destinations.enter('a'))?.kind, 'go');
+  let gone = 0;
+  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1)
+    void destinations.enter('a')?.then(() => {
+      gone += 1;
+    });
+  assert.equal(destinations.enter('a'), undefined, 'an unproven domain has a short queue');
+  assert.equal((await destinations.enter('b'))?.kind, 'go', 'others are not concerned');
+  destinations.leave('a', undefined);
+  await Promise.resolve();
+  assert.equal(gone, 2, 'one for the place that came free, one for the success');
+});
+
+test('a domain that is down is left alone, then probed by one, and comes back', async () => {
+  const clock = new FakeClock();
+  const destinations = new Destinations(clock, 10);
+  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1) await destinations.enter('a');
+  const waiting = destinations.enter('a');
+  const untilMs = destinations.leave('a', ANSWER);
+  assert.equal(untilMs, clock.nowMs() + 60_000);
+  assert.deepEqual(await waiting, { kind: 'down', answer: ANSWER });
+  for (let n = 1; n < LIMITS.destinationVisitsAtFirst; n += 1)
+    assert.equal(destinations.leave('a', ANSWER), undefined, 'found down already');
+  assert.equal((await destinations.enter('a'))?.kind, 'down');
+  await clock.advance(60_000);
+  assert.equal((await destinations.enter('a'))?.kind, 'go');
+  const second = destinations.enter('a');
+  assert.equal(destinations.leave('a', ANSWER), clock.nowMs() + 120_000, 'twice as long');
+  assert.equal((await second)?.kind, 'down');
+  await clock.advance(120_000);
+  assert.equal((await destinations.enter('a'))?.kind, 'go');
+  destinations.leave('a', undefined);
+  assert.equal(destinations.size, 0, 'a healthy idle domain is forgotten');
+});

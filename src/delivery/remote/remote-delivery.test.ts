@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
+import { seededRandom } from '../../../test/support/world.ts';
+import type { Zone } from '../../dns/memory/resolver.ts';
+import { MemoryResolver } from '../../dns/memory/resolver.ts';
+import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
+import type { HopAnswer, HopMessage, HopTarget, HopVisit } from './hop.ts';
+import { RemoteDelivery } from './remote-delivery.ts';
+import { Routing } from './routing.ts';
+
+const ZONE: Zone = {
+  'two.example': {
+    mx: [
+      { preference: 10, exchange: 'one.example' },
+      { preference: 20, exchange: 'other.example' },
+    ],
+  },
+  'one.example': { a: ['192.0.2.1'] },
+  'other.example': { a: ['192.0.2.2'] },
+  'loop.example': {
+    mx: [
+      { preference: 10, exchange: 'one.example' },
+      { preference: 20, exchange: 'ours.example' },
+      { preference: 30, exchange: 'other.example' },
+    ],
+  },
+  'ours.example': { a: ['192.0.2.99'] },
+  'many.example': {
+    mx: Array.from({ length: 30 }, (_, index) => ({ preference: index, exchange: `h${index}.example` })),
+  },
+  ...Object.fromEntries(
+    Array.from({ length: 30 }, (_, index) => [
+      `h${index}.example`,
+      { a: Array.from({ length: 9 }, (__, at) => `198.51.100.${index * 8 + at}`) },
+    ]),
+  ),
+};
+
+const said = (at: 'greeting' | 'mail' | 'rcpt' | 'content', code: number, text = `${code} said`): HopAnswer => ({
+  kind: 'replied',
+  at,
+  reply: { code, lines: [text] },
+});
+const session = (...answers: HopAnswer[]): HopVisit => ({ kind: 'session', answers, speaksDsn: false });
+const lost = (at: 'mail' | 'content', how: 'timeout' | 'reset' | 'garbage'): HopAnswer => ({ kind: 'lost', how, at, text: how });
+const refused: HopVisit = { kind: 'no-connection', problem: { kind: 'refused', text: 'ECONNREFUSED' } };
+
+type Visited = { readonly target: HopTarget; readonly recipients: readonly string[] };
+
+async function deliver(
+  domain: string,
+  locals: readonly string[],
+  visit: (target: HopTarget, message: HopMessage) => HopVisit,
+  signal: AbortSignal = new AbortController().signal,
+) {
+  const visited: Visited[] = [];
+  const delivery = new RemoteDelivery({
+    routing: new Routing({
+      resolver: new MemoryResolver(ZONE),
+      random: seededRandom(),
+      ownNames: [],
+      ownAddresses: ['192.0.2.99'],
+      smarthost: undefined,
+      port: 25,
+      loopbackAllowed: false,
+    }),
+    hop: {
+      visit: async (target, message) => {
+        visited.push({ target, recipients: message.recipients.map(({ forwardPath }) => forwardPath) });
+        return visit(target, message);
+      },
+    },
+    blobs: openMemoryBlobStore(),
+    clock: new FakeClock(),
+  });
+  const message = queued(newMessage(locals.map((local) => remoteRecipient(`${local}@${domain}`))));
+  const outcome = await delivery.deliver(message, domain, message.recipients, signal);
+  return {
+    visited,
+    unreachable: outcome.unreachable,
+    outcomes: [...outcome.outcomes].map(([number, one]) => `${number} ${one.kind} ${one.answer?.status}`),
+    outcome,
+  };
+}
+
+const at = (host: string, first: HopVisit, second: HopVisit) => (target: HopTarget) =>
+  target.host === host ? first : second;
+
+const cases: readonly {
+  name: string;
+  visit: (target: HopTarget) => HopVisit;
+  hosts: number;
+  want: string;
+  unreachable?: boolean;
+}[] = [
+  { name: 'accepted by the first host', visit: () => session(said('content', 250)), hosts: 1, want: 'relayed 2.0.0' },
+  { name: 'no connection to the first (RFC 5321 §5.1)', visit: at('one.example', refused, session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  { name: 'no connection at all', visit: () => refused, hosts: 2, want: 'delayed 4.4.1', unreachable: true },
+  { name: 'refused for good at RCPT: no other host', visit: () => session(said('rcpt', 550, '5.1.1 unknown')), hosts: 1, want: 'failed 5.1.1' },
+  { name: 'refused for now at RCPT: the next host', visit: at('one.example', session(said('rcpt', 450)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  { name: 'refused for now everywhere', visit: () => session(said('rcpt', 450, '4.2.1 greylisted')), hosts: 2, want: 'delayed 4.2.1' },
+  { name: 'refused for good after the content', visit: () => session(said('content', 554, '5.7.1 spam')), hosts: 1, want: 'failed 5.7.1' },
+  { name: 'refused for now after the content', visit: () => session(said('content', 451)), hosts: 1, want: 'delayed 4.0.0' },
+  { name: '554 as greeting, the next takes it', visit: at('one.example', session(said('greeting', 554)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  { name: '554 as greeting everywhere', visit: () => session(said('greeting', 554)), hosts: 2, want: 'failed 5.0.0' },
+  { name: '554 as greeting, the other down: hope is left', visit: at('one.example', session(said('greeting', 554)), refused), hosts: 2, want: 'delayed 4.4.1' },
+  { name: 'the same the other way round', visit: at('one.example', refused, session(said('greeting', 554))), hosts: 2, want: 'delayed 4.4.1' },
+  { name: '421 as greeting', visit: at('one.example', session(said('greeting', 421)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  { name: 'silent at MAIL', visit: at('one.example', session(lost('mail', 'timeout')), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  { name: 'closed after the content: no copy elsewhere', visit: () => session(lost('content', 'reset')), hosts: 1, want: 'delayed 4.4.2' },
+  { name: 'garbage', visit: () => session(lost('mail', 'garbage')), hosts: 2, want: 'delayed 4.5.0', unreachable: true },
+  { name: '2xx where a no was due', visit: () => session(said('mail', 250)), hosts: 2, want: 'delayed 4.5.0' },
+  { name: 'a status that contradicts the code', visit: () => session(said('content', 550, '2.0.0 hm')), hosts: 1, want: 'failed 5.0.0' },
+  { name: 'no SMTPUTF8 (RFC 6531 §3.5)', visit: () => ({ kind: 'cannot', what: 'smtputf8' }), hosts: 2, want: 'failed 5.6.7' },
+  { name: 'no 8BITMIME (RFC 6152 §3)', visit: () => ({ kind: 'cannot', what: '8bitmime' }), hosts: 2, want: 'failed 5.6.3' },
+  { name: 'too large (RFC 1870 §6.1)', visit: () => ({ kind: 'cannot', what: 'size' }), hosts: 2, want: 'failed 5.3.4' },
+];
+for (const { name, visit, hosts, want, unreachable = false } of cases)
+  test(name, async () => {
+    const { visited, outcomes, ...rest } = await deliver('two.example', ['bob'], visit);
+    assert.deepEqual(outcomes, [`0 ${want}`]);
+    assert.equal(visited.length, hosts);
+    assert.equal(rest.unreachable, unreachable);
+  });
+
+test('a handshake that fails is followed by plain text (RFC 7435)', async () => {
+  const { visited, outcomes } = await deliver('two.example', ['bob'], (target) =>
+    target.tls === 'none' ? session(said('content', 250)) : { kind: 'tls-failed', text: 'bad' },
+  );
+  assert.deepEqual(visited.map(({ target }) => `${target.host} ${target.tls}`), ['one.example opportunistic', 'one.example none']);
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
+
+test('each recipient by its own answer; only the undecided go to the next host', async () => {
+  const { visited, outcomes } = await deliver('two.example', ['a', 'b', 'c'], (target, message) =>
+    target.host === 'one.example'
+      ? session(said('content', 250), said('rcpt', 550, '5.1.1 no'), said('rcpt', 450))
+      : session(...message.recipients.map(() => said('content', 250))),
+  );
+  assert.deepEqual(visited.map(({ recipients }) => recipients.length), [3, 1]);
+  assert.deepEqual(outcomes.toSorted(), ['0 relayed 2.0.0', '1 failed 5.1.1', '2 relayed 2.0.0']);
+});
+
+test('own address cuts the list: hosts behind it are not tried (RFC 5321 §5.1)', async () => {
+  const { visited, outcomes } = await deliver('loop.example', ['a'], () => refused);
+  assert.deepEqual(visited.map(({ target }) => target.host), ['one.example']);
+  assert.deepEqual(outcomes, ['0 delayed 4.4.1']);
+});
+
+test('the visits of one attempt are bounded', async () => {
+  const { visited } = await deliver('many.example', ['a'], () => refused);
+  assert.equal(visited.length, 10);
+});
+
+test('an interruption is no attempt', async () => {
+  const abort = new AbortController();
+  abort.abort();
+  const { visited, outcome } = await deliver('two.example', ['a'], () => refused, abort.signal);
+  assert.equal(visited.length, 0);
+  assert.equal(outcome.outcomes.get(0)?.answer?.reason, 'delivery.stopped');
+});
+
+test('a peer that speaks DSN reports itself (RFC 3461 §5.2.1)', async () => {
+  const { outcome } = await deliver('two.example', ['a'], () => ({
+    kind: 'session',
+    answers: [said('content', 250, '2.1.5 Ok')],
+    speaksDsn: true,
+  }));
+  const one = outcome.outcomes.get(0);
+  assert.deepEqual(one?.kind === 'relayed' && [one.reportsItself, one.answer.text, one.answer.host], [
+    true,
+    '250 2.1.5 Ok',
+    'one.example',
+  ]);
+});

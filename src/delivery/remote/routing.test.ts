@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '../../../test/support/world.ts';
+import type { Zone } from '../../dns/memory/resolver.ts';
+import { MemoryResolver } from '../../dns/memory/resolver.ts';
+import type { RoutingOptions } from './routing.ts';
+import { Routing } from './routing.ts';
+
+const mx = (...list: readonly (readonly [number, string])[]) =>
+  list.map(([preference, exchange]) => ({ preference, exchange }));
+
+const ZONE: Zone = {
+  'plain.example': { a: ['192.0.2.1'] },
+  'ordered.example': { mx: mx([20, 'b.example'], [10, 'a.example'], [30, 'c.example']) },
+  'null.example': { mx: mx([0, '']), a: ['192.0.2.1'] },
+  'null-and-more.example': { mx: mx([0, ''], [10, 'a.example']) },
+  'alias.example': { cname: 'ordered.example' },
+  'silent.example': { fails: 'timeout' },
+  'broken.example': { fails: 'servfail' },
+  'backup.example': { mx: mx([10, 'a.example'], [20, 'here.example'], [20, 'b.example'], [30, 'c.example']) },
+  'loop.example': { mx: mx([10, 'here.example'], [20, 'a.example']) },
+  'a.example': { a: ['192.0.2.10', '192.0.2.11'], aaaa: ['2001:db8::10'] },
+  'ours.example': { a: ['192.0.2.99'] },
+  'inner.example': { a: ['127.0.0.1', '0.0.0.0'], aaaa: ['::1', '::ffff:127.0.0.1'] },
+  'half.example': { a: ['127.0.0.1', '192.0.2.5'] },
+};
+
+function routing(options: Partial<RoutingOptions> = {}): Routing {
+  return new Routing({
+    resolver: new MemoryResolver(ZONE),
+    random: seededRandom(),
+    ownNames: ['here.example'],
+    ownAddresses: ['192.0.2.99'],
+    smarthost: undefined,
+    port: 25,
+    loopbackAllowed: false,
+    ...options,
+  });
+}
+
+const exchanges = (...list: string[]) => ({ kind: 'exchanges', exchanges: list, port: 25 });
+
+const plans = [
+  { name: 'MX by preference (RFC 5321 §5.1)', domain: 'ordered.example', want: exchanges('a.example', 'b.example', 'c.example') },
+  { name: 'implicit MX (RFC 5321 §5.1)', domain: 'plain.example', want: exchanges('plain.example') },
+  { name: 'MX behind a CNAME (RFC 5321 §5.1)', domain: 'alias.example', want: exchanges('a.example', 'b.example', 'c.example') },
+  { name: 'null MX (RFC 7505 §3)', domain: 'null.example', want: ['failed', '5.1.10', 'dns.null-mx'] },
+  { name: 'null MX beside others', domain: 'null-and-more.example', want: exchanges('a.example') },
+  { name: 'no such domain', domain: 'nowhere.example', want: ['failed', '5.1.2', 'dns.no-domain'] },
+  { name: 'no answer', domain: 'silent.example', want: ['delayed', '4.4.3', 'dns.timeout'] },
+  { name: 'SERVFAIL', domain: 'broken.example', want: ['delayed', '4.4.3', 'dns.servfail'] },
+  { name: 'own name cuts the list at its preference (RFC 5321 §5.1)', domain: 'backup.example', want: exchanges('a.example') },
+  { name: 'own name comes first', domain: 'loop.example', want: ['failed', '5.4.6', 'route.loop'] },
+  { name: 'IPv4 literal (RFC 5321 §4.1.3)', domain: '[192.0.2.7]', want: exchanges('192.0.2.7') },
+  { name: 'IPv6 literal', domain: '[IPv6:2001:db8::7]', want: exchanges('2001:db8::7') },
+  { name: 'an unknown literal', domain: '[X25:123]', want: ['failed', '5.1.2', 'route.bad-domain'] },
+  { name: 'no host name', domain: 'a b', want: ['failed', '5.1.2', 'route.bad-domain'] },
+] as const;
+for (const { name, domain, want } of plans)
+  test(name, async () => {
+    const plan = await routing().plan(domain);
+    assert.deepEqual(plan.kind === 'exchanges' ? plan : [plan.kind, plan.status, plan.reason], want);
+  });
+
+test('equal preferences share the load (RFC 5321 §5.1)', async () => {
+  const names = ['a.example', 'b.example', 'c.example', 'd.example'];
+  const resolver = new MemoryResolver({ 'x.example': { mx: names.map((exchange) => ({ preference: 5, exchange })) } });
+  const same = routing({ resolver });
+  const first = new Map<string, number>();
+  for (let turn = 0; turn < 4000; turn += 1) {
+    const plan = await same.plan('x.example');
+    const [name = ''] = plan.kind === 'exchanges' ? plan.exchanges : [];
+    first.set(name, (first.get(name) ?? 0) + 1);
+  }
+  for (const name of names) assert.ok((first.get(name) ?? 0) > 800, `${name}: ${first.get(name)}`);
+});
+
+test('a smarthost takes everything, without MX', async () => {
+  const resolver = new MemoryResolver(ZONE);
+  const smart = routing({ resolver, smarthost: { host: 'inner.example', port: 587 } });
+  assert.deepEqual(await smart.plan('null.example'), { kind: 'exchanges', exchanges: ['inner.example'], port: 587 });
+  assert.deepEqual(resolver.asked, []);
+  assert.equal((await smart.addressesOf('inner.example')).kind, 'addresses');
+});
+
+const hosts = [
+  { host: 'a.example', want: ['2001:db8::10', '192.0.2.10', '192.0.2.11'] },
+  { host: 'ours.example', want: 'own' },
+  { host: 'nowhere.example', want: 'failed' },
+  { host: 'silent.example', want: 'delayed' },
+  { host: 'inner.example', want: 'failed' },
+  { host: 'half.example', want: ['192.0.2.5'] },
+  { host: '192.0.2.4', want: ['192.0.2.4'] },
+  { host: '::1', want: 'failed' },
+] as const;
+for (const { host, want } of hosts)
+  test(`addresses of ${host}`, async () => {
+    const found = await routing().addressesOf(host);
+    assert.deepEqual(found.kind === 'addresses' ? found.addresses : found.kind, want);
+  });
