@@ -19,10 +19,10 @@ const clock: Clock = {
   },
 };
 
-function row(name: string, count: number, elapsedMs: number, octets: number, cpuMs: number): void {
+function row(name: string, count: number, elapsedMs: number, octets: number, spentMs: number): void {
   const rate = Math.round((count * 1000) / elapsedMs);
   const mib = ((count * octets * 1000) / elapsedMs / 1_048_576).toFixed(0);
-  const cpu = (cpuMs / count).toFixed(3);
+  const cpu = (spentMs / count).toFixed(3);
   console.log(
     `${name.padEnd(44)} ${String(rate).padStart(8)}/s ${mib.padStart(6)} MiB/s ${cpu.padStart(8)} CPU-ms each`,
   );
