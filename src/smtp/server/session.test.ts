@@ -398,7 +398,7 @@ test('a flood after the refusal is cut', async () => {
 
 test('a huge BDAT that was refused is cut', async () => {
   const talk = new Talk(office({ limits: limits({ discardOctetsMax: 100 }) }));
-  await talk.say(`${EHLO}`);
+  await talk.say(EHLO);
   assert.deepEqual(await talk.codes(`BDAT 9000000000000000\r\n${'x'.repeat(101)}`), ['421 4.7.0']);
   await talk.done;
 });

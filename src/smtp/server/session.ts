@@ -185,8 +185,19 @@ class SmtpSession {
         return this.#data();
       case 'BDAT':
         return this.#bdat(command.octets, command.last);
-      default:
+      case 'EHLO':
+      case 'HELO':
+      case 'LHLO':
+      case 'MAIL':
+      case 'RCPT':
+      case 'RSET':
+      case 'NOOP':
+      case 'HELP':
+      case 'VRFY':
+      case 'EXPN':
         return this.#settle(command);
+      default:
+        return unreachable(command);
     }
   }
 

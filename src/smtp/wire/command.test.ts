@@ -15,7 +15,9 @@ function outcome(line: string | Uint8Array): string {
         return `path ${error.problem}`;
       case 'parameter':
         return `parameter ${error.problem.kind} ${error.problem.keyword}`.trimEnd();
-      default:
+      case 'bad-octets':
+      case 'syntax':
+      case 'unknown-command':
         return error.kind;
     }
   }

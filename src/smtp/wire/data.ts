@@ -6,7 +6,7 @@
  * was met is remembered, and the session refuses the message. Sources: RFC 5321 §2.3.8, §4.1.1.4, §4.5.2.
  */
 import { Buffer } from 'node:buffer';
-import { CR, LF, toBuffer } from '../../base/bytes.ts';
+import { CR, CRLF, LF, toBuffer } from '../../base/bytes.ts';
 
 export type DataStep =
   /** `octets` is content, perhaps empty; there is more to come. */
@@ -105,17 +105,23 @@ export class NewlineCheck {
  * without its end gets one.
  */
 export class DataEncoder {
+  readonly #stuffing: boolean;
   #atLineStart = true;
   #openCr = false;
+
+  /** @param how 'BDAT' mends line ends only: a chunk's end is counted, not marked (RFC 3030 §2) */
+  constructor(how: 'DATA' | 'BDAT' = 'DATA') {
+    this.#stuffing = how === 'DATA';
+  }
 
   push(chunk: Uint8Array): Uint8Array {
     if (chunk.length === 0) return EMPTY;
     const input = toBuffer(chunk);
     if (this.#openCr || input[input.length - 1] === CR || BARE_NEWLINE.test(input.toString('latin1')))
       return this.#mended(input);
-    const head = this.#atLineStart && input[0] === DOT;
+    const head = this.#stuffing && this.#atLineStart && input[0] === DOT;
     this.#atLineStart = input[input.length - 1] === LF;
-    let found = nextDot(input, 0);
+    let found = this.#stuffing ? nextDot(input, 0) : -1;
     if (!head && found === -1) return input;
     const pieces: Uint8Array[] = head ? [ONE_DOT] : [];
     let from = 0;
@@ -127,9 +133,11 @@ export class DataEncoder {
     return Buffer.concat(pieces);
   }
 
-  /** What ends the data: the missing line end if there is one, and the final dot. */
+  /** What ends the content: the missing line end if there is one, and in DATA the final dot. */
   finish(): Uint8Array {
-    return this.#atLineStart && !this.#openCr ? FINAL_DOT : CRLF_FINAL_DOT;
+    const complete = this.#atLineStart && !this.#openCr;
+    if (!this.#stuffing) return complete ? EMPTY : CRLF;
+    return complete ? FINAL_DOT : CRLF_FINAL_DOT;
   }
 
   /** The slow way, for chunks with line ends to mend or one cut in two. */
@@ -148,7 +156,7 @@ export class DataEncoder {
         this.#openCr = true;
         continue;
       }
-      if (this.#atLineStart && octet === DOT) written = out.writeUInt8(DOT, written);
+      if (this.#stuffing && this.#atLineStart && octet === DOT) written = out.writeUInt8(DOT, written);
       this.#atLineStart = false;
       written = out.writeUInt8(octet, written);
     }

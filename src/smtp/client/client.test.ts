@@ -1,0 +1,499 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { MemoryConnection } from '../../../test/support/memory-connection.ts';
+import { FakeClock, memoryPair } from '../../../test/support/memory-connection.ts';
+import { office } from '../../../test/support/smtp-ports.ts';
+import type { Office } from '../../../test/support/smtp-ports.ts';
+import { SMTP_LIMITS } from '../server/limits.ts';
+import { LMTP, SUBMISSION } from '../server/role.ts';
+import { serveSmtp } from '../server/session.ts';
+import { parseEnvelopeAddress } from '../wire/path.ts';
+import { reply } from '../wire/reply.ts';
+import type { SendResult, SmtpClientOptions } from './client.ts';
+import { openSmtp } from './client.ts';
+import type { OutgoingMessage } from './message.ts';
+import { formatProblem } from './problem.ts';
+import { SMTP_TIMEOUTS } from './timeouts.ts';
+
+function address(text: string): NonNullable<ReturnType<typeof parseEnvelopeAddress>> {
+  const parsed = parseEnvelopeAddress(text);
+  assert.ok(parsed !== undefined, text);
+  return parsed;
+}
+
+function message(
+  to: readonly string[],
+  content = 'Subject: x\r\n\r\nbody\r\n',
+  change: Partial<OutgoingMessage> = {},
+): OutgoingMessage {
+  const octets = Buffer.from(content, 'latin1');
+  return {
+    reversePath: address('bob@away.test'),
+    recipients: to.map((text) => ({ forwardPath: address(text) })),
+    body: '7BIT',
+    smtpUtf8: false,
+    octets: octets.length,
+    content: [octets],
+    ...change,
+  };
+}
+
+const options = (clock: FakeClock, change: Partial<SmtpClientOptions> = {}): SmtpClientOptions => ({
+  protocol: 'smtp',
+  helloName: 'relay.example.test',
+  servername: 'mail.example.test',
+  tls: 'none',
+  chunking: false,
+  timeouts: SMTP_TIMEOUTS,
+  clock,
+  ...change,
+});
+
+/** Every recipient's outcome in a word or two. */
+function words({ outcomes }: SendResult): string[] {
+  return outcomes.map((outcome) =>
+    outcome.kind === 'relayed' ? 'relayed' : `${outcome.kind} ${outcome.status} ${outcome.problem.stage}`,
+  );
+}
+
+async function against(here: Office, change: Partial<SmtpClientOptions> = {}) {
+  const pair = memoryPair({ clock: here.clock });
+  const done = serveSmtp(pair.server, here.deps);
+  const opened = await openSmtp(pair.client, options(here.clock, change));
+  assert.ok(opened.ok, opened.ok ? '' : formatProblem(opened.error));
+  return { client: opened.value, done, pair };
+}
+
+for (const chunking of [false, true]) {
+  test(`against our own server, ${chunking ? 'BDAT' : 'DATA'}: several messages, each recipient's own outcome`, async () => {
+    const here = office();
+    const { client, done } = await against(here, { chunking });
+    const content = 'Subject: x\r\n\r\n.\r\n..\r\nbody without end';
+    const first = await client.send(
+      message(['alice@example.test', 'nobody@example.test', 'full@example.test', 'x@away.test'], content),
+    );
+    assert.deepEqual(words(first), [
+      'relayed',
+      'permanent 5.1.1 rcpt',
+      'temporary 4.2.2 rcpt',
+      'permanent 5.7.1 rcpt',
+    ]);
+    const none = await client.send(message(['nobody@example.test']));
+    assert.deepEqual(words(none), ['permanent 5.1.1 rcpt']);
+    assert.equal(none.reusable, true);
+    const second = await client.send(message(['alice@example.test'], 'a\nb\r\n', { reversePath: null }));
+    assert.deepEqual(words(second), ['relayed']);
+    await client.quit();
+    await done;
+    assert.deepEqual(
+      here.taken.map((taken) => taken.content),
+      [`${content}\r\n`, 'a\r\nb\r\n'],
+    );
+    assert.equal(here.open, 0);
+  });
+}
+
+test('MAIL, RCPT and DATA leave in one write (RFC 2920 §3.1)', async () => {
+  const here = office();
+  const { client, pair } = await against(here);
+  const before = pair.client.writes;
+  await client.send(message(['alice@example.test']));
+  assert.equal(pair.client.writes - before, 3, 'envelope, content, final dot');
+});
+
+test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RFC 6531)', async () => {
+  const here = office();
+  const { client } = await against(here);
+  const sent = message([], 'x\r\n', {
+    recipients: [
+      {
+        forwardPath: address('ü@example.test'),
+        notify: ['SUCCESS', 'DELAY'],
+        originalRecipient: { type: 'rfc822', address: 'a+b=c@example.test' },
+      },
+    ],
+    smtpUtf8: true,
+    body: '8BITMIME',
+    ret: 'HDRS',
+    envelopeId: 'QQ 314=+',
+  });
+  assert.deepEqual(words(await client.send(sent)), ['relayed']);
+  const [taken] = here.taken;
+  assert.deepEqual(taken?.transaction.parameters, {
+    declaredOctets: 3,
+    body: '8BITMIME',
+    smtpUtf8: true,
+    ret: 'HDRS',
+    envelopeId: 'QQ 314=+',
+    submitter: undefined,
+  });
+  assert.deepEqual(taken.transaction.recipients[0]?.parameters, {
+    notify: ['SUCCESS', 'DELAY'],
+    originalRecipient: { type: 'rfc822', address: 'a+b=c@example.test' },
+  });
+});
+
+test('STARTTLS and AUTH against our own submission', async () => {
+  for (const [password, want] of [
+    ['secret', 'ok'],
+    ['wrong', '535'],
+  ] as const) {
+    const here = office({ role: SUBMISSION });
+    const pair = memoryPair({ clock: here.clock });
+    const done = serveSmtp(pair.server, here.deps);
+    const opened = await openSmtp(
+      pair.client,
+      options(here.clock, { tls: 'required', credentials: { authenticationId: 'alice', password } }),
+    );
+    assert.equal(opened.ok ? 'ok' : formatProblem(opened.error).slice(0, 3), want);
+    if (opened.ok) assert.deepEqual(words(await opened.value.send(message(['x@away.test']))), ['relayed']);
+    pair.client.destroy();
+    await done;
+  }
+});
+
+test('LMTP: each accepted recipient has its own final reply (RFC 2033 §4.2)', async () => {
+  const here = office({
+    role: LMTP,
+    commit: () => ({
+      kind: 'each',
+      outcomes: [{ kind: 'accepted' }, { kind: 'refuse', reason: 'x', reply: reply(452, '4.2.2', 'Full') }],
+    }),
+  });
+  const { client } = await against(here, { protocol: 'lmtp' });
+  const sent = await client.send(
+    message(['alice@example.test', 'nobody@example.test', 'carol@example.test']),
+  );
+  assert.deepEqual(words(sent), ['relayed', 'permanent 5.1.1 rcpt', 'temporary 4.2.2 final']);
+  assert.equal(sent.reusable, true);
+});
+
+test('more recipients than fit in one group, and than the peer takes', async () => {
+  const here = office({ limits: { ...SMTP_LIMITS, recipientsMax: 250 } });
+  const { client } = await against(here);
+  const to = Array.from({ length: 260 }, (_, index) => `user${index}@example.test`);
+  const result = words(await client.send(message(to)));
+  assert.equal(result.filter((word) => word === 'relayed').length, 250);
+  assert.deepEqual(new Set(result.slice(250)), new Set(['temporary 4.5.3 rcpt']));
+});
+
+test('what the peer lacks is known before anything is sent', async () => {
+  const lacks = [
+    { offered: '250 x', change: { smtpUtf8: true }, want: 'permanent 5.6.7 mail' },
+    { offered: '250 x', change: { body: '8BITMIME' }, want: 'permanent 5.6.3 mail' },
+    { offered: '250-x\r\n250 SIZE 10', change: {}, want: 'permanent 5.3.4 mail' },
+    {
+      offered: '250 x',
+      change: { reversePath: { localPart: 'a\r\nRSET', domain: 'b', domainSyntax: 'name', ascii: true } },
+      want: 'permanent 5.1.7 mail',
+    },
+  ] as const;
+  for (const { offered, change, want } of lacks) {
+    const scripted = script(['220 x', offered]);
+    const opened = await openSmtp(scripted.client, options(scripted.clock));
+    assert.ok(opened.ok);
+    const heard = scripted.heard.length;
+    assert.deepEqual(words(await opened.value.send(message(['a@example.test'], undefined, change))), [want]);
+    assert.equal(scripted.heard.length, heard);
+  }
+});
+
+type Scripted = { readonly client: MemoryConnection; readonly clock: FakeClock; readonly heard: string[] };
+
+/**
+ * A peer that says the first line at once, then one answer for each write it hears; 'CLOSE' and 'RESET' end the connection,
+ * 'SILENCE' says nothing and lets the time run out.
+ */
+function script(answers: readonly string[]): Scripted {
+  const clock = new FakeClock();
+  const { client, server } = memoryPair({ clock });
+  const heard: string[] = [];
+  const left = [...answers];
+  const answer = (): void => {
+    const text = left.shift();
+    if (text === 'CLOSE' || text === undefined) void server.close();
+    else if (text === 'RESET') server.destroy();
+    else if (text === 'SILENCE') setImmediate(() => void clock.advance(3_600_000));
+    else void server.write(Buffer.from(`${text}\r\n`, 'latin1'));
+  };
+  answer();
+  void (async () => {
+    for (;;) {
+      const read = await server.read(86_400_000);
+      if (typeof read === 'string') return;
+      heard.push(Buffer.from(read).toString('latin1'));
+      answer();
+    }
+  })();
+  return { client, clock, heard };
+}
+
+const PLAIN = '250 x';
+const PIPE = '250-x\r\n250 PIPELINING';
+
+/** [name, answers, outcome of opening or of the two recipients, reusable]. */
+const hostile: readonly (readonly [string, readonly string[], readonly string[], boolean])[] = [
+  ['refused greeting', ['554 go away'], ['554 go away'], false],
+  ['greeting 421', ['421 busy'], ['421 busy'], false],
+  ['no greeting', ['CLOSE'], ['Connection lost at greeting'], false],
+  ['reset at greeting', ['RESET'], ['Connection lost at greeting'], false],
+  ['silent greeting', ['SILENCE'], ['No answer in time at greeting'], false],
+  [
+    'HTTP server',
+    ['HTTP/1.1 400 Bad Request'],
+    ['Not an SMTP reply (line) at greeting: "HTTP/1.1 400 Bad Request"'],
+    false,
+  ],
+  [
+    'endless line',
+    ['2'.repeat(5000)],
+    [`Not an SMTP reply (line-too-long) at greeting: "${'2'.repeat(200)}"`],
+    false,
+  ],
+  [
+    'endless reply',
+    ['220-x\r\n'.repeat(200)],
+    ['Not an SMTP reply (too-many-lines) at greeting: "220-x"'],
+    false,
+  ],
+  ['silence after EHLO', ['220 x', 'SILENCE'], ['No answer in time at hello'], false],
+  [
+    'EHLO refused, HELO taken (RFC 5321 §3.2)',
+    ['220 x', '502 what', PLAIN, '250 m', '250 r', '250 r', '354 go', '250 done'],
+    ['relayed', 'relayed'],
+    true,
+  ],
+  ['EHLO and HELO refused', ['220 x', '502 what', '550 no'], ['550 no'], false],
+  [
+    'MAIL refused for good',
+    ['220 x', PLAIN, '550 5.7.1 no', '250 reset'],
+    ['permanent 5.7.1 mail', 'permanent 5.7.1 mail'],
+    true,
+  ],
+  [
+    'MAIL refused for now',
+    ['220 x', PLAIN, '451 wait', '250 reset'],
+    ['temporary 4.0.0 mail', 'temporary 4.0.0 mail'],
+    true,
+  ],
+  [
+    'status that disagrees with the code',
+    ['220 x', PLAIN, '451 5.7.1 wait', '250 reset'],
+    ['temporary 4.0.0 mail', 'temporary 4.0.0 mail'],
+    true,
+  ],
+  [
+    '421 at MAIL',
+    ['220 x', PLAIN, '421 4.3.2 stop'],
+    ['temporary 4.3.2 mail', 'temporary 4.3.2 mail'],
+    false,
+  ],
+  ['closed at MAIL', ['220 x', PLAIN, 'CLOSE'], ['temporary 4.4.2 mail', 'temporary 4.4.2 mail'], false],
+  [
+    'silence at the first RCPT',
+    ['220 x', PLAIN, '250 m', 'SILENCE'],
+    ['temporary 4.4.2 rcpt', 'temporary 4.4.2 rcpt'],
+    false,
+  ],
+  [
+    'closed at the second RCPT',
+    ['220 x', PLAIN, '250 m', '550 5.1.1 no', 'CLOSE'],
+    ['permanent 5.1.1 rcpt', 'temporary 4.4.2 rcpt'],
+    false,
+  ],
+  [
+    '552 at RCPT is temporary (RFC 5321 §4.5.3.1.10)',
+    ['220 x', PLAIN, '250 m', '250 r', '552 too many', '354 go', '250 done'],
+    ['relayed', 'temporary 4.0.0 rcpt'],
+    true,
+  ],
+  [
+    '354 at RCPT',
+    ['220 x', PLAIN, '250 m', '354 go'],
+    ['temporary 4.5.0 rcpt', 'temporary 4.5.0 rcpt'],
+    false,
+  ],
+  [
+    'DATA refused',
+    ['220 x', PLAIN, '250 m', '250 r', '250 r', '554 no', '250 reset'],
+    ['permanent 5.0.0 data', 'permanent 5.0.0 data'],
+    true,
+  ],
+  [
+    'DATA answered 250',
+    ['220 x', PLAIN, '250 m', '250 r', '250 r', '250 what'],
+    ['temporary 4.5.0 data', 'temporary 4.5.0 data'],
+    false,
+  ],
+  [
+    'silence after the dot',
+    ['220 x', PLAIN, '250 m', '250 r', '250 r', '354 go', 'SILENCE'],
+    ['temporary 4.4.2 final', 'temporary 4.4.2 final'],
+    false,
+  ],
+  [
+    'garbage after the dot',
+    ['220 x', PLAIN, '250 m', '250 r', '250 r', '354 go', 'thanks'],
+    ['temporary 4.5.0 final', 'temporary 4.5.0 final'],
+    false,
+  ],
+  [
+    'refused after the dot',
+    ['220 x', PLAIN, '250 m', '250 r', '250 r', '354 go', '552 5.2.2 full'],
+    ['permanent 5.2.2 final', 'permanent 5.2.2 final'],
+    true,
+  ],
+  [
+    'pipelined, all refused, DATA too',
+    ['220 x', PIPE, '250 m\r\n550 a\r\n550 b\r\n503 no', '250 reset'],
+    ['permanent 5.0.0 rcpt', 'permanent 5.0.0 rcpt'],
+    true,
+  ],
+  [
+    'pipelined, all refused, yet 354 (RFC 2920 §3.1)',
+    ['220 x', PIPE, '250 m\r\n550 a\r\n450 b\r\n354 go', '554 nothing there'],
+    ['permanent 5.0.0 rcpt', 'temporary 4.0.0 rcpt'],
+    true,
+  ],
+  [
+    'pipelined, MAIL refused',
+    ['220 x', PIPE, '550 m\r\n503 a\r\n503 b\r\n503 no', '250 reset'],
+    ['permanent 5.0.0 mail', 'permanent 5.0.0 mail'],
+    true,
+  ],
+  [
+    'pipelined, one reply too few',
+    ['220 x', PIPE, '250 m\r\n250 a\r\n250 b', 'CLOSE'],
+    ['temporary 4.4.2 data', 'temporary 4.4.2 data'],
+    false,
+  ],
+];
+for (const [name, answers, want, reusable] of hostile) {
+  test(`a next hop: ${name}`, async () => {
+    const { client, clock } = script(answers);
+    if (name.startsWith('pipelined, one reply'))
+      setImmediate(() => setImmediate(() => setImmediate(() => void clock.advance(3_600_000))));
+    const opened = await openSmtp(client, options(clock));
+    if (!opened.ok) {
+      assert.deepEqual([formatProblem(opened.error)], want);
+      assert.notEqual(client.gone, undefined, 'destroyed');
+      return;
+    }
+    const result = await opened.value.send(message(['a@example.test', 'b@example.test']));
+    assert.deepEqual(words(result), want);
+    assert.equal(result.reusable, reusable);
+  });
+}
+
+test('replies are kept word for word', async () => {
+  const { client, clock } = script([
+    '220 x',
+    PLAIN,
+    '250 m',
+    '250 r',
+    '550-5.1.1  Kein  Empfänger\r\n550 5.1.1 hier',
+    '354 go',
+    '250 2.0.0 queued as X',
+  ]);
+  const opened = await openSmtp(client, options(clock));
+  assert.ok(opened.ok);
+  const { outcomes } = await opened.value.send(message(['a@example.test', 'b@example.test']));
+  const [first, second] = outcomes;
+  assert.ok(first?.kind === 'relayed' && second !== undefined && second.kind !== 'relayed');
+  assert.deepEqual(first.reply, { code: 250, lines: ['2.0.0 queued as X'] });
+  assert.equal(second.status, '5.1.1');
+  assert.ok(second.problem.kind === 'reply');
+  assert.deepEqual(second.problem.reply.lines.length, 2);
+});
+
+test('STARTTLS: what is sent in plain behind the invitation is not taken (RFC 3207 §5)', async () => {
+  const { client, clock } = script(['220 x', '250-x\r\n250 STARTTLS', '220 go\r\n250-x\r\n250 AUTH PLAIN']);
+  const opened = await openSmtp(client, options(clock, { tls: 'opportunistic' }));
+  assert.ok(!opened.ok && opened.error.kind === 'tls');
+});
+
+const tlsCases = [
+  { tls: 'opportunistic', answers: ['220 x', PLAIN], want: 'ok' },
+  { tls: 'required', answers: ['220 x', PLAIN], want: 'not-offered' },
+  { tls: 'verified', answers: ['220 x', PLAIN], want: 'not-offered' },
+  { tls: 'opportunistic', answers: ['220 x', '250-x\r\n250 STARTTLS', '454 not now'], want: 'ok' },
+  { tls: 'required', answers: ['220 x', '250-x\r\n250 STARTTLS', '454 not now'], want: 'reply' },
+] as const;
+for (const { tls, answers, want } of tlsCases) {
+  test(`TLS ${tls} where the peer says ${JSON.stringify(answers.slice(1))}`, async () => {
+    const { client, clock } = script(answers);
+    const opened = await openSmtp(client, options(clock, { tls }));
+    assert.equal(opened.ok ? 'ok' : opened.error.kind, want);
+  });
+}
+
+test('no password goes out in plain', async () => {
+  const { client, clock, heard } = script(['220 x', '250-x\r\n250 AUTH PLAIN']);
+  const opened = await openSmtp(
+    client,
+    options(clock, { credentials: { authenticationId: 'a', password: 'b' } }),
+  );
+  assert.ok(!opened.ok && opened.error.kind === 'not-offered');
+  assert.equal(heard.join('').includes('AUTH'), false);
+});
+
+test('content whose source fails is never ended by a dot', async () => {
+  const { client, clock, heard } = script(['220 x', PLAIN, '250 m', '250 r', '354 go', '250 taken']);
+  const opened = await openSmtp(client, options(clock));
+  assert.ok(opened.ok);
+  const content = (function* () {
+    yield Buffer.alloc(70_000, 'x');
+    throw new Error('disk');
+  })();
+  await assert.rejects(opened.value.send(message(['a@example.test'], '', { content })), /disk/);
+  assert.equal(client.gone, 'destroyed');
+  assert.equal(heard.join('').includes('\r\n.\r\n'), false);
+});
+
+test('a peer that does not take the content is given up after the time for a block (RFC 5321 §4.5.3.2.5)', async () => {
+  const clock = new FakeClock();
+  const { client, server } = memoryPair({ clock, windowOctets: 1000 });
+  void server.write(Buffer.from('220 x\r\n250 x\r\n250 m\r\n250 r\r\n354 go\r\n'));
+  const opened = await openSmtp(client, options(clock));
+  assert.ok(opened.ok);
+  const sending = opened.value.send(message(['a@example.test'], 'x'.repeat(200_000)));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await clock.advance(SMTP_TIMEOUTS.blockMs + 1);
+  assert.deepEqual(words(await sending), ['temporary 4.4.2 content']);
+});
+
+test('whatever a peer says, the client has an outcome for each recipient and never throws', async () => {
+  const said = fc.oneof(
+    fc.constantFrom(
+      '220 x',
+      PLAIN,
+      PIPE,
+      '250-x\r\n250 CHUNKING',
+      '354 go',
+      '421 x',
+      '550 5.1.1 x',
+      '250-x',
+      'x',
+      'CLOSE',
+      'RESET',
+      'SILENCE',
+    ),
+    fc.string({ maxLength: 20 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(said, { maxLength: 12 }), fc.boolean(), async (answers, chunking) => {
+      const { client, clock } = script(['220 x', PIPE, ...answers, 'SILENCE']);
+      const ticking = setInterval(() => void clock.advance(3_600_000), 1);
+      try {
+        const opened = await openSmtp(client, options(clock, { chunking }));
+        if (!opened.ok) return;
+        const result = await opened.value.send(message(['a@example.test', 'b@example.test']));
+        assert.equal(result.outcomes.length, 2);
+      } finally {
+        clearInterval(ticking);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});

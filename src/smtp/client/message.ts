@@ -1,0 +1,71 @@
+/** A message on its way out, and the command lines that its envelope makes. Sources: RFC 5321 §4.1.1, RFC 3461 §4, 1870, 6152, 6531. */
+import type { BodyType, NotifyCondition, OriginalRecipient } from '../wire/parameter.ts';
+import type { EnvelopeAddress, ReversePath } from '../wire/path.ts';
+import { formatPath, scanPath } from '../wire/path.ts';
+import { encodeXtext } from '../wire/xtext.ts';
+import type { Features } from './features.ts';
+
+export type OutgoingRecipient = {
+  readonly forwardPath: EnvelopeAddress;
+  readonly notify?: readonly NotifyCondition[] | undefined;
+  readonly originalRecipient?: OriginalRecipient | undefined;
+};
+
+export type OutgoingMessage = {
+  readonly reversePath: ReversePath;
+  readonly recipients: readonly OutgoingRecipient[];
+  /** '8BITMIME' where the content has octets above 127. */
+  readonly body: Exclude<BodyType, 'BINARYMIME'>;
+  /** An address or a header field is beyond ASCII (RFC 6531 §3.2). */
+  readonly smtpUtf8: boolean;
+  readonly ret?: 'FULL' | 'HDRS' | undefined;
+  readonly envelopeId?: string | undefined;
+  /** Of the content, prefix included; line ends that are mended on the way do not count. */
+  readonly octets: number;
+  /** Prefix, then blob. May be asked for once; what it throws goes to the caller of `send`. */
+  readonly content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+};
+
+/** Undefined where the path cannot be written. */
+export function mailLine(message: OutgoingMessage, features: Features): string | undefined {
+  const path = writable(message.reversePath);
+  if (path === undefined) return undefined;
+  let line = `MAIL FROM:${path}`;
+  if (features.size) line += ` SIZE=${message.octets}`;
+  if (features.eightBitMime && message.body === '8BITMIME') line += ' BODY=8BITMIME';
+  if (features.smtpUtf8 && message.smtpUtf8) line += ' SMTPUTF8';
+  if (features.dsn) {
+    if (message.ret !== undefined) line += ` RET=${message.ret}`;
+    if (message.envelopeId !== undefined) line += ` ENVID=${encodeXtext(message.envelopeId)}`;
+  }
+  return `${line}\r\n`;
+}
+
+export function rcptLine(recipient: OutgoingRecipient, features: Features): string | undefined {
+  const path = writable(recipient.forwardPath);
+  if (path === undefined) return undefined;
+  let line = `RCPT TO:${path}`;
+  const { notify, originalRecipient } = recipient;
+  if (features.dsn) {
+    if (notify !== undefined) line += ` NOTIFY=${notify.length === 0 ? 'NEVER' : notify.join(',')}`;
+    if (originalRecipient !== undefined) line += formatOriginalRecipient(originalRecipient);
+  }
+  return `${line}\r\n`;
+}
+
+/** RFC 6533 §3: utf-8 addresses are kept in the form they came in; that form goes on only if it is ASCII. */
+function formatOriginalRecipient({ type, address }: OriginalRecipient): string {
+  if (!ADDRESS_TYPE.test(type)) return '';
+  if (type.toLowerCase() !== 'utf-8') return ` ORCPT=${type};${encodeXtext(address)}`;
+  return PRINTABLE.test(address) ? ` ORCPT=${type};${address}` : '';
+}
+
+/** Only what reads back as one path goes out: no address, wherever it came from, writes a command of its own. */
+function writable(path: ReversePath): string | undefined {
+  const text = formatPath(path);
+  const scan = scanPath(text, 0);
+  return (scan.kind === 'address' || scan.kind === 'null') && scan.end === text.length ? text : undefined;
+}
+
+const ADDRESS_TYPE = /^[A-Za-z0-9-]+$/;
+const PRINTABLE = /^[!-<>-~]+$/;
