@@ -24,7 +24,8 @@ function sentence(next: Next, words: number): string {
 
 function textBody(next: Next, octets: number): string {
   let out = '';
-  while (out.length < octets) out += `${sentence(next, 8 + next(4))}${next(6) === 0 ? ' =E2=82=AC 12=2C50' : ''}.\r\n`;
+  while (out.length < octets)
+    out += `${sentence(next, 8 + next(4))}${next(6) === 0 ? ' =E2=82=AC 12=2C50' : ''}.\r\n`;
   return out;
 }
 

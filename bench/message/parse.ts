@@ -32,7 +32,8 @@ function whole(message: Buffer): void {
 
 function chunked(message: Buffer): void {
   const scanner = createScanner();
-  for (let at = 0; at < message.length; at += CHUNK_OCTETS) scanner.push(message.subarray(at, at + CHUNK_OCTETS));
+  for (let at = 0; at < message.length; at += CHUNK_OCTETS)
+    scanner.push(message.subarray(at, at + CHUNK_OCTETS));
   seen += digestMessage(scanner.end()).bodyStructure.length;
 }
 

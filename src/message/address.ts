@@ -63,6 +63,9 @@ export function flattenAddresses(addresses: readonly Address[]): readonly Mailbo
   return addresses.flatMap((address) => (address.kind === 'group' ? address.members : [address]));
 }
 
+/** RFC 5322 §3.4.1 domain-literal, of no more octets than a domain may have (RFC 5321 §4.5.3.1.2). */
+const LITERAL = /\[[^\][<>,;"()]{0,255}\]/y;
+
 type Word = { readonly text: string; readonly spaced: boolean };
 
 class AddressParser {
@@ -140,7 +143,11 @@ class AddressParser {
   #readComment(): void {
     const end = commentEnd(this.#text, this.#at);
     // The last comment is the one that used to hold the name: user@domain (Real Name).
-    this.#comment = this.#text.slice(this.#at + 1, end).replace(/\)$/, '').replace(/\\(.)/g, '$1').trim();
+    this.#comment = this.#text
+      .slice(this.#at + 1, end)
+      .replace(/\)$/, '')
+      .replace(/\\(.)/g, '$1')
+      .trim();
     this.#at = end;
     this.#spaced = true;
   }
@@ -261,7 +268,13 @@ class AddressParser {
   #readDomain(): string {
     const text = this.#text;
     this.#skipBlanks();
-    if (text.charCodeAt(this.#at) === 0x5b) return this.#readLiteral();
+    while (text.charCodeAt(this.#at) === 0x5b) {
+      const literal = this.#readLiteral();
+      if (literal !== '') return literal;
+      // A bracket that never closes means nothing.
+      this.#at += 1;
+      this.#skipBlanks();
+    }
     let out = '';
     for (;;) {
       const code = text.charCodeAt(this.#at);
@@ -281,11 +294,12 @@ class AddressParser {
     }
   }
 
+  /** '' if no literal is here. */
   #readLiteral(): string {
-    const start = this.#at;
-    const close = this.#text.indexOf(']', start);
-    this.#at = close < 0 ? this.#text.length : close + 1;
-    return this.#text.slice(start, this.#at).replace(/\s+/g, '');
+    LITERAL.lastIndex = this.#at;
+    const literal = LITERAL.exec(this.#text)?.[0] ?? '';
+    this.#at += literal.length;
+    return literal.replace(/\s+/g, '');
   }
 
   #skipBlanks(): boolean {
@@ -366,7 +380,8 @@ function isSpecial(code: number): boolean {
 }
 
 /** RFC 5322 §3.2.3 atext with dots, and UTF-8 (RFC 6532 §3.2). */
-const DOT_ATOM = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+)*$/u;
+const DOT_ATOM =
+  /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+(?:\.[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+)*$/u;
 const PHRASE = /^[\w!#$%&'*+\-/=?^`{|}~ ]*$/;
 
 /**
@@ -398,7 +413,9 @@ export function formatAddrSpec(localPart: string, domain: string): string {
 
 function formatName(name: string): string {
   if (!/^[\x20-\x7e]*$/.test(name) || name.includes('=?')) return encodeWords(name);
-  return PHRASE.test(name) && name.trim() === name && !name.includes('  ') && name !== '' ? name : quote(name);
+  return PHRASE.test(name) && name.trim() === name && !name.includes('  ') && name !== ''
+    ? name
+    : quote(name);
 }
 
 function quote(text: string): string {

@@ -56,7 +56,7 @@ export function buildReport(report: Report): Buffer {
   const eightBit = returnedOctets !== undefined && has8Bit(returnedOctets);
   const status = report.groups.map(formatGroup).join('\r\n');
   const global = /[^\x00-\x7f]/.test(status);
-  // RFC 6533 §3: a status in UTF-8 has a type of its own.
+  // RFC 6533 §4.1: a status in UTF-8 has a type of its own.
   const statusType = global ? `message/global-${reportType}` : `message/${reportType}`;
   const contentType = `multipart/report; report-type=${global ? `global-${reportType}` : reportType}; boundary="${boundary}"`;
   const start =
@@ -67,7 +67,7 @@ export function buildReport(report: Report): Buffer {
     `${global ? 'Content-Transfer-Encoding: 8bit\r\n' : ''}\r\n${status}`;
   const end = `\r\n--${boundary}--\r\n`;
   if (returned === undefined || returnedOctets === undefined) return fromUtf8(start + end);
-  const returnedType = returned.kind === 'message' ? 'message/rfc822' : 'text/rfc822-headers';
+  const returnedType = typeOfReturned(returned.kind, returnedOctets);
   const head =
     `\r\n--${boundary}\r\nContent-Type: ${returnedType}\r\n` +
     `${eightBit ? 'Content-Transfer-Encoding: 8bit\r\n' : ''}\r\n`;
@@ -101,6 +101,16 @@ function textPart(text: string, isWhole = true): string {
 
 function formatGroup(group: StatusGroup): string {
   return group.map(([name, value]) => formatField(name, value)).join('');
+}
+
+/** RFC 6533 §4.2 and §4.3: a header in UTF-8 asks for the types that allow it. */
+function typeOfReturned(kind: 'message' | 'header', octets: Buffer): string {
+  const blank = octets.indexOf('\n\r\n');
+  const bare = octets.indexOf('\n\n');
+  const end = blank >= 0 && (bare < 0 || blank < bare) ? blank : bare;
+  const global = has8Bit(end < 0 ? octets : octets.subarray(0, end));
+  if (kind === 'message') return global ? 'message/global' : 'message/rfc822';
+  return global ? 'message/global-headers' : 'text/rfc822-headers';
 }
 
 function has8Bit(octets: Buffer): boolean {

@@ -11,7 +11,16 @@ import { latin1, toBuffer } from '../base/bytes.ts';
 type Decode = (octets: Uint8Array) => string;
 
 /** Names that promise nothing: what is 8-bit in them is guessed (RFC 1428 §3 for unknown-8bit). */
-const GUESSED = new Set(['', 'us-ascii', 'ascii', 'ansi_x3.4-1968', 'unknown-8bit', 'x-unknown', 'unknown', 'default']);
+const GUESSED = new Set([
+  '',
+  'us-ascii',
+  'ascii',
+  'ansi_x3.4-1968',
+  'unknown-8bit',
+  'x-unknown',
+  'unknown',
+  'default',
+]);
 /** Names in use that neither library knows. */
 const ALIASES: Readonly<Record<string, string>> = {
   'unicode-1-1-utf-7': 'utf-7',
@@ -24,6 +33,9 @@ const ALIASES: Readonly<Record<string, string>> = {
   'x-gbk': 'gbk',
   'iso-8859-8-e': 'iso-8859-8',
 };
+/** iconv-lite builds its list of names at the first question, which takes long enough to be felt by a session. */
+iconv.encodingExists('utf-7');
+
 const NAME_OCTETS_MAX = 64;
 const decoders = new Map<string, Decode>();
 

@@ -62,14 +62,14 @@ export function parseDate(raw: string): MessageDate | undefined {
     if (first === 0x2b || first === 0x2d) {
       zoneMinutes ??= toZone(word);
     } else if (first >= 0x30 && first <= 0x39) {
-      const [one = '', two, three] = word.split('-', 3);
-      if (two !== undefined && three !== undefined) {
+      const [one = '', middle, last] = word.split('-', 3);
+      if (middle !== undefined && last !== undefined) {
         // '1-Feb-2003', or '2003-02-01'.
         const isoYear = /^\d{4}$/.test(one);
-        const middle = MONTHS.indexOf(two.slice(0, 3));
-        day ??= toNumber(isoYear ? three.slice(0, 2) : one);
-        month ??= middle >= 0 ? middle : toMonthNumber(two);
-        year ??= toYear(isoYear ? one : three);
+        const named = MONTHS.indexOf(middle.slice(0, 3));
+        day ??= toNumber(isoYear ? last.slice(0, 2) : one);
+        month ??= named >= 0 ? named : toMonthNumber(middle);
+        year ??= toYear(isoYear ? one : last);
       } else if (/^\d+$/.test(word)) {
         // RFC 5322 §3.3: the day comes first; asctime's year comes last.
         if (day === undefined && word.length <= 2) day = Number(word);
@@ -148,7 +148,7 @@ function toZone(text: string): number {
   if (!/^\d{4}$/.test(digits)) return 0;
   const minutes = Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2));
   if (Number(digits.slice(2)) > 59 || minutes > 1439) return 0;
-  return text.startsWith('-') ? -minutes : minutes;
+  return text.startsWith('-') && minutes > 0 ? -minutes : minutes;
 }
 
 function namedZone(word: string): number | undefined {

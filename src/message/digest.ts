@@ -92,7 +92,11 @@ function ancestors(fields: readonly Field[], replied: readonly string[]): readon
   return found.length > 0 ? found : replied.slice(0, 1);
 }
 
-function unique(own: string | undefined, replied: readonly string[], references: readonly string[]): readonly string[] {
+function unique(
+  own: string | undefined,
+  replied: readonly string[],
+  references: readonly string[],
+): readonly string[] {
   const ids = new Set(references);
   for (const id of replied) ids.add(id);
   if (own !== undefined) ids.add(own);
@@ -111,7 +115,9 @@ function displayKey([first]: readonly Address[]): string {
   if (first.kind === 'group') return collationKey(toUnicode(first.name));
   const name = decodeWords(first.name).trim();
   if (name !== '') return collationKey(name);
-  return collationKey(toUnicode(first.domain === '' ? first.localPart : `${first.localPart}@${first.domain}`));
+  return collationKey(
+    toUnicode(first.domain === '' ? first.localPart : `${first.localPart}@${first.domain}`),
+  );
 }
 
 function toUnicode(raw: string): string {
@@ -153,5 +159,7 @@ function isAttachment(part: Part, related: boolean): boolean {
     part.disposition?.parameters.some(({ name }) => name === 'filename') === true ||
     part.parameters.some(({ name }) => name === 'name');
   if (part.type === 'text') return named && part.disposition?.type !== 'inline';
-  return !(related && part.id !== undefined) || (part.disposition === undefined && named && part.type !== 'image');
+  return (
+    !(related && part.id !== undefined) || (part.disposition === undefined && named && part.type !== 'image')
+  );
 }

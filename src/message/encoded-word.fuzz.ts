@@ -21,7 +21,8 @@ export function fuzz(octets: Uint8Array): void {
   const encoded = encodeWords(text);
   assert.match(encoded, /^[\x20-\x7e]*$/);
   if (encoded !== text) {
-    for (const word of encoded.split(' ')) assert.ok(word.length <= 75 && /^=\?utf-8\?[qb]\?[^? ]*\?=$/.test(word));
+    for (const word of encoded.split(' '))
+      assert.ok(word.length <= 75 && /^=\?utf-8\?[qb]\?[^? ]*\?=$/.test(word));
   }
   assert.equal(decodeWords(encoded), text.replace(/[\r\n]+/g, ' '));
   const [name = ''] = raw.split('\n', 1);

@@ -91,7 +91,11 @@ function decodeQ(text: string): Buffer {
     const code = text.charCodeAt(at);
     if (code === 0x5f) {
       out[size++] = 0x20;
-    } else if (code === 0x3d && hexValue(text.charCodeAt(at + 1)) >= 0 && hexValue(text.charCodeAt(at + 2)) >= 0) {
+    } else if (
+      code === 0x3d &&
+      hexValue(text.charCodeAt(at + 1)) >= 0 &&
+      hexValue(text.charCodeAt(at + 2)) >= 0
+    ) {
       out[size++] = hexValue(text.charCodeAt(at + 1)) * 16 + hexValue(text.charCodeAt(at + 2));
       at += 2;
     } else {

@@ -4,6 +4,7 @@
  *
  * Source: RFC 2045 §5, §6, §7, §8; RFC 2183; RFC 3282; RFC 2557; RFC 1864.
  */
+import { asciiLower } from './ascii.ts';
 import type { Field } from './header.ts';
 import { unfold } from './header.ts';
 import type { Parameter } from './parameter.ts';
@@ -109,7 +110,8 @@ function mediaType(raw: string | undefined, inDigest: boolean): MediaType {
   const type = slash < 0 ? '' : token.slice(0, slash).trim();
   const subtype = slash < 0 ? '' : token.slice(slash + 1).trim();
   // RFC 2045 §5.2: what cannot be understood is plain text. 'text' alone is older than MIME.
-  if (!isToken(type) || !isToken(subtype)) return token === 'text' ? { ...TEXT_PLAIN, parameters } : TEXT_PLAIN;
+  if (!isToken(type) || !isToken(subtype))
+    return token === 'text' ? { ...TEXT_PLAIN, parameters } : TEXT_PLAIN;
   return { type, subtype, parameters };
 }
 
@@ -118,7 +120,7 @@ function isToken(text: string): boolean {
 }
 
 function encodingName(raw: string): string {
-  const name = withoutComments(unfold(raw)).trim().toLowerCase();
+  const name = asciiLower(withoutComments(unfold(raw)).trim());
   const end = name.search(/[\s;]/);
   return name === '' ? '7bit' : end < 0 ? name : name.slice(0, end) || '7bit';
 }

@@ -7,6 +7,7 @@
  */
 import { LIMITS } from '../base/limits.ts';
 import { latin1 } from '../base/bytes.ts';
+import { asciiLower } from './ascii.ts';
 
 export type Field = {
   /** As written, without white space before the colon; '' for a line that is no field. */
@@ -52,13 +53,15 @@ export function parseHeaderOctets(section: Uint8Array): readonly Field[] {
 }
 
 function toField(section: string, start: number, end: number, lineEnd: number): Field {
-  const valueEnd = lineEnd < end && section.charCodeAt(lineEnd - 1) === CR && lineEnd > start ? lineEnd - 1 : lineEnd;
+  const valueEnd =
+    lineEnd < end && section.charCodeAt(lineEnd - 1) === CR && lineEnd > start ? lineEnd - 1 : lineEnd;
   const colon = section.indexOf(':', start);
-  if (colon < 0 || colon >= valueEnd) return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
+  if (colon < 0 || colon >= valueEnd)
+    return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
   let nameEnd = colon;
   while (nameEnd > start && isBlank(section.charCodeAt(nameEnd - 1))) nameEnd -= 1;
   const name = section.slice(start, nameEnd);
-  return { name, key: name.toLowerCase(), raw: section.slice(colon + 1, valueEnd), start, end };
+  return { name, key: asciiLower(name), raw: section.slice(colon + 1, valueEnd), start, end };
 }
 
 function isBlank(code: number): boolean {

@@ -6,6 +6,7 @@
  * A multipart or message that was not looked into is shown as application/octet-stream, as Dovecot does.
  * Source: RFC 9051 §7.5.2 and §9 (body, envelope).
  */
+import { asciiUpper } from './ascii.ts';
 import type { Address, MailboxAddress } from './address.ts';
 import type { Description, Part } from './entity.ts';
 import type { Envelope } from './envelope.ts';
@@ -84,7 +85,7 @@ function multipart(part: Part): BodyForms {
     body += inner.body;
     bodyStructure += inner.bodyStructure;
   }
-  const subtype = imapString(part.subtype.toUpperCase());
+  const subtype = imapString(asciiUpper(part.subtype));
   return {
     body: `${body} ${subtype})`,
     bodyStructure: `${bodyStructure} ${subtype} ${parameterList(part.parameters)}${extension(part)})`,
@@ -101,7 +102,7 @@ function basics(part: Part): string {
   const parameters = part.type === 'text' ? withCharset(part.parameters) : part.parameters;
   return (
     `${type} ${parameterList(parameters)} ${imapNstring(part.id)} ${imapNstring(part.description)}` +
-    ` ${imapString(part.encoding.toUpperCase())} ${part.bodyEnd - part.headerEnd}`
+    ` ${imapString(asciiUpper(part.encoding))} ${part.bodyEnd - part.headerEnd}`
   );
 }
 
@@ -111,7 +112,7 @@ function isContainer({ type, subtype }: Description): boolean {
 
 function mediaType({ type, subtype }: Description): string {
   if (type === 'text' && subtype === 'plain') return '"TEXT" "PLAIN"';
-  return `${imapString(type.toUpperCase())} ${imapString(subtype.toUpperCase())}`;
+  return `${imapString(asciiUpper(type))} ${imapString(asciiUpper(subtype))}`;
 }
 
 const US_ASCII: readonly Parameter[] = [{ name: 'charset', raw: 'us-ascii', extended: false }];
@@ -129,8 +130,8 @@ function parameterList(parameters: readonly Parameter[]): string {
     out += out === '' ? '(' : ' ';
     // RFC 9051 §7.5.2: a value that RFC 2231 encoded is given as UTF-8 under the name with its star.
     out += extended
-      ? `${imapString(`${name.toUpperCase()}*`)} ${imapString(`utf-8''${percentEncode(raw)}`)}`
-      : `${imapString(name.toUpperCase())} ${imapString(raw)}`;
+      ? `${imapString(`${asciiUpper(name)}*`)} ${imapString(`utf-8''${percentEncode(raw)}`)}`
+      : `${imapString(asciiUpper(name))} ${imapString(raw)}`;
   }
   return `${out})`;
 }
@@ -146,7 +147,7 @@ function extension({ disposition, languages, location }: Description): string {
   const dsp =
     disposition === undefined
       ? 'NIL'
-      : `(${imapString(disposition.type.toUpperCase())} ${parameterList(disposition.parameters)})`;
+      : `(${imapString(asciiUpper(disposition.type))} ${parameterList(disposition.parameters)})`;
   const [only] = languages;
   const lang =
     only === undefined

@@ -5,6 +5,7 @@
  * Tolerant: comments, missing semicolons, values with blanks and without quotes. Source: RFC 2045 §5.1, RFC 2231.
  */
 import { fromLatin1, fromUtf8, latin1 } from '../base/bytes.ts';
+import { asciiLower } from './ascii.ts';
 import { decodeCharset } from './charset.ts';
 import { decodeWords, hexValue } from './encoded-word.ts';
 import { unfold } from './header.ts';
@@ -33,10 +34,10 @@ export function parseParameterized(raw: string): Parameterized {
   const text = unfold(raw);
   const semicolon = text.indexOf(';');
   const head = semicolon < 0 ? text : text.slice(0, semicolon);
-  const token = (head.includes('(') ? withoutComments(text.slice(0, headEnd(text))) : head).trim().toLowerCase();
+  const token = (head.includes('(') ? withoutComments(text.slice(0, headEnd(text))) : head).trim();
   const from = head.includes('(') ? headEnd(text) : head.length;
-  if (from >= text.length) return { token, parameters: [] };
-  return { token, parameters: join(cut(text, from)) };
+  if (from >= text.length) return { token: asciiLower(token), parameters: [] };
+  return { token: asciiLower(token), parameters: join(cut(text, from)) };
 }
 
 /** The value of a parameter as text, encoded words included, which many write there against RFC 2047 §5. */
@@ -105,7 +106,7 @@ function cut(text: string, from: number): Written[] {
     }
     const nameStart = at;
     while (at < text.length && text[at] !== '=' && text[at] !== ';') at += 1;
-    const name = withoutComments(text.slice(nameStart, at)).trim().toLowerCase();
+    const name = asciiLower(withoutComments(text.slice(nameStart, at)).trim());
     if (text[at] !== '=') continue;
     at = skipBlanks(text, at + 1);
     let raw = '';

@@ -48,7 +48,8 @@ export function findSection(root: Part, path: readonly number[], text: SectionTe
       return path.length === 0 ? { start: root.headerStart, end: root.bodyEnd } : bodyRange(part);
     case 'MIME':
       return path.length === 0 ? undefined : headerRange(part);
-    default: {
+    case 'HEADER':
+    case 'TEXT': {
       // RFC 9051 §6.4.5: HEADER and TEXT are of a message, never of another part.
       const message = path.length === 0 ? root : part.kind === 'message' ? part.children[0] : undefined;
       if (message === undefined) return undefined;
@@ -72,7 +73,11 @@ export function bodyRange(part: Part): OctetRange {
  * @param names in any case
  * @param keeps 'named' for HEADER.FIELDS, 'others' for HEADER.FIELDS.NOT
  */
-export function selectFields(section: Uint8Array, names: readonly string[], keeps: 'named' | 'others'): Buffer {
+export function selectFields(
+  section: Uint8Array,
+  names: readonly string[],
+  keeps: 'named' | 'others',
+): Buffer {
   const wanted = new Set(names.map((name) => name.toLowerCase()));
   const text = latin1(section.subarray(0, LIMITS.headerOctetsMax));
   let out = '';

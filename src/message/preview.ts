@@ -7,7 +7,10 @@ import type { Excerpt, ScannedMessage } from './scan.ts';
 import { decodePartText, stripHtml } from './text.ts';
 
 /** '' if the message has no text that is shown. */
-export function toPreview(message: ScannedMessage, charactersMax: number = LIMITS.previewCharactersMax): string {
+export function toPreview(
+  message: ScannedMessage,
+  charactersMax: number = LIMITS.previewCharactersMax,
+): string {
   const plain = message.plain === undefined ? '' : fromExcerpt(message.plain, charactersMax);
   if (plain !== '' || message.html === undefined) return plain;
   return fromExcerpt(message.html, charactersMax);
@@ -24,7 +27,10 @@ function fromExcerpt(excerpt: Excerpt, charactersMax: number): string {
     let text = decodePartText(part, whole ? octets : octets.subarray(0, size));
     // What was cut in the middle of a character ends in a replacement.
     if (!whole || !excerpt.complete) text = text.replace(/\ufffd+$/, '');
-    const preview = fold(html ? stripHtml(text, charactersMax * 4) : withoutQuotes(text, charactersMax), charactersMax);
+    const preview = fold(
+      html ? stripHtml(text, charactersMax * 4) : withoutQuotes(text, charactersMax),
+      charactersMax,
+    );
     if (whole || preview.length >= charactersMax) return preview;
   }
 }
@@ -79,7 +85,12 @@ function kindOf(code: number): 'blank' | 'hidden' | 'shown' {
   if (code >= 0x200b && code <= 0x200f) return 'hidden';
   if (code >= 0x2060 && code <= 0x2064) return 'hidden';
   if (code >= 0x2000 && code <= 0x200a) return 'blank';
-  return code === 0x1680 || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000
+  return code === 0x1680 ||
+    code === 0x2028 ||
+    code === 0x2029 ||
+    code === 0x202f ||
+    code === 0x205f ||
+    code === 0x3000
     ? 'blank'
     : 'shown';
 }

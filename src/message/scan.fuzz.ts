@@ -75,16 +75,18 @@ export function fuzz(octets: Uint8Array): void {
   checkImapList(latin1(digest.envelope));
   checkImapList(latin1(digest.body));
   checkImapList(latin1(digest.bodyStructure));
-  assert.ok([...digest.preview].length <= 256);
+  assert.ok(Array.from(digest.preview).length <= 256);
   assert.ok(digest.preview.isWellFormed());
   for (const path of [[], [1], [1, 1], [2]]) {
     for (const text of ['BODY', 'MIME', 'HEADER', 'TEXT'] as const) {
       const range = findSection(whole.root, path, text);
-      if (range !== undefined) assert.ok(range.start >= 0 && range.start <= range.end && range.end <= message.length);
+      if (range !== undefined)
+        assert.ok(range.start >= 0 && range.start <= range.end && range.end <= message.length);
     }
   }
   const header = message.subarray(0, whole.root.headerEnd);
-  const kept = selectFields(header, ['Subject'], 'named').length + selectFields(header, ['Subject'], 'others').length;
+  const kept =
+    selectFields(header, ['Subject'], 'named').length + selectFields(header, ['Subject'], 'others').length;
   assert.ok(kept <= header.length + 4);
   for (const part of parts(whole.root)) toPlainText(part, message.subarray(part.headerEnd, part.bodyEnd));
 }
@@ -133,7 +135,10 @@ function checkRanges(part: Part): void {
 
 function checkLines(message: Buffer, part: Part, inMessage: boolean): void {
   if (inMessage || part.kind === 'message' || part.type === 'text') {
-    assert.equal(part.bodyLines, latin1(message.subarray(part.headerEnd, part.bodyEnd)).split('\n').length - 1);
+    assert.equal(
+      part.bodyLines,
+      latin1(message.subarray(part.headerEnd, part.bodyEnd)).split('\n').length - 1,
+    );
   }
   for (const child of part.children) checkLines(message, child, inMessage || part.kind === 'message');
 }

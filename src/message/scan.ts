@@ -84,7 +84,12 @@ type OpenPart = {
 type Boundary = { readonly text: string; readonly depth: number };
 
 /** Pieces of a text part that is being read. */
-type Capture = { readonly open: OpenPart; readonly pieces: Uint8Array[]; size: number; part: Part | undefined };
+type Capture = {
+  readonly open: OpenPart;
+  readonly pieces: Uint8Array[];
+  size: number;
+  part: Part | undefined;
+};
 
 const PLAIN_DESCRIPTION = describe([], false);
 
@@ -143,7 +148,12 @@ class MessageScanner implements Scanner {
     if (chunk.length === 0) return;
     const octets = this.#carry.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#carry, chunk]);
     const used = this.#read(octets, false);
-    this.#carry = used === octets.length ? NO_OCTETS : this.#copies ? Buffer.from(octets.subarray(used)) : octets.subarray(used);
+    this.#carry =
+      used === octets.length
+        ? NO_OCTETS
+        : this.#copies
+          ? Buffer.from(octets.subarray(used))
+          : octets.subarray(used);
     this.#base += used;
   }
 
@@ -325,7 +335,8 @@ class MessageScanner implements Scanner {
       return at;
     }
     // The window may end between the line end and the dashes.
-    const end = !final && size - 2 >= at && octets[size - 1] === DASH && octets[size - 2] === LF ? size - 1 : size;
+    const end =
+      !final && size - 2 >= at && octets[size - 1] === DASH && octets[size - 2] === LF ? size - 1 : size;
     if (end > at) this.#atLineStart = octets[end - 1] === LF;
     this.#useBody(octets, at, end);
     this.#needsMore = true;

@@ -110,7 +110,8 @@ export function collationKey(text: string): string {
   for (const character of text) {
     const upper = character.toUpperCase();
     // RFC 5051 §2 maps characters to characters: 'ß' has no upper case of one.
-    out += [...upper].length === 1 ? upper : character;
+    const whole = upper.codePointAt(0);
+    out += whole !== undefined && upper.length === (whole > 0xffff ? 2 : 1) ? upper : character;
   }
   return out.normalize('NFKD').toWellFormed();
 }

@@ -8,7 +8,7 @@ export const covers: RegExp = /src\/message\/transfer\.ts/;
 export const seeds: readonly Uint8Array[] = [
   'YWJj\r\nZGVm\r\n=YQ==YWI=!',
   'a=C3=A4 \t\r\n=\r\nb= \r\n=4 =GG = \n\tc \r',
-  "begin 644 a\r\n#0V%T\r\n`\r\nend\r\n",
+  'begin 644 a\r\n#0V%T\r\n`\r\nend\r\n',
   'x'.repeat(100),
 ].map((text) => Buffer.from(text, 'latin1'));
 

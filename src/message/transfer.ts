@@ -47,9 +47,8 @@ export function decodeTransfer(octets: Uint8Array, encoding: string): Uint8Array
 }
 
 const BASE64 = new Int8Array(256).fill(-1);
-for (const [value, letter] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
-  BASE64[letter.charCodeAt(0)] = value;
-}
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+for (let value = 0; value < ALPHABET.length; value += 1) BASE64[ALPHABET.charCodeAt(value)] = value;
 const PADDING = 0x3d;
 
 /** Other characters are skipped (RFC 2045 §6.8); padding ends a group, and another may follow it. */
@@ -123,7 +122,10 @@ class QuotedPrintableDecoder implements TransferDecoder {
   #carry: Buffer = EMPTY;
 
   push(chunk: Uint8Array): Uint8Array {
-    return this.#decode(this.#carry.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#carry, chunk]), false);
+    return this.#decode(
+      this.#carry.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#carry, chunk]),
+      false,
+    );
   }
 
   end(): Uint8Array {
@@ -171,7 +173,8 @@ class QuotedPrintableDecoder implements TransferDecoder {
       } else if (isBlank(octet)) {
         // RFC 2045 §6.7 (3): white space at the end of a line was added on the way.
         let blanksEnd = at + 1;
-        while (blanksEnd < size && blanksEnd - at < BLANKS_MAX && isBlank(octets[blanksEnd] ?? 0)) blanksEnd += 1;
+        while (blanksEnd < size && blanksEnd - at < BLANKS_MAX && isBlank(octets[blanksEnd] ?? 0))
+          blanksEnd += 1;
         const long = blanksEnd - at >= BLANKS_MAX;
         const atEnd = blanksEnd === size || (octets[blanksEnd] === CR && blanksEnd + 1 === size);
         if (atEnd && !long && !final) break;
@@ -288,7 +291,9 @@ export function encodeQuotedPrintable(octets: Uint8Array): string {
     }
     const endsLine = next === undefined || next === LF || (next === CR && octets[at + 2] === LF);
     const plain = (octet > SPACE && octet < 0x7f && octet !== EQUALS) || (isBlank(octet) && !endsLine);
-    const piece = plain ? String.fromCharCode(octet) : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`;
+    const piece = plain
+      ? String.fromCharCode(octet)
+      : `=${octet.toString(16).toUpperCase().padStart(2, '0')}`;
     if (column + piece.length > (endsLine ? 76 : 75)) {
       out += '=\r\n';
       column = 0;
