@@ -10,7 +10,11 @@ import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
 
 const MESSAGE = queued(newMessage([remoteRecipient('bob@far.example')]));
 
-const wants: readonly { reversePath: string | null; notify: NotifyOn | undefined; want: readonly DsnAction[] }[] = [
+const wants: readonly {
+  reversePath: string | null;
+  notify: NotifyOn | undefined;
+  want: readonly DsnAction[];
+}[] = [
   { reversePath: 'a@b.example', notify: undefined, want: ['failed', 'delayed'] },
   { reversePath: 'a@b.example', notify: [], want: [] },
   { reversePath: 'a@b.example', notify: ['success'], want: ['delivered', 'relayed'] },
@@ -61,16 +65,28 @@ function parsed(request: Partial<DsnRequest>, returned = 'Subject: original\r\n\
   const groups = body(1)
     .split('\r\n\r\n')
     .filter((text) => text !== '')
-    .map((text) => parseHeader(`${text}\r\n`).map(({ name, raw }) => `${name}:${raw.replaceAll('\r\n', '')}`));
+    .map((text) =>
+      parseHeader(`${text}\r\n`).map(({ name, raw }) => `${name}:${raw.replaceAll('\r\n', '')}`),
+    );
   return { frame, root, octets, body, groups };
 }
 
 test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
-  const answer = { atMs: Date.UTC(2026, 0, 2, 12), host: 'mx.far.example', status: '5.1.1', text: '550 5.1.1 No such user', reason: 'smtp.address' };
+  const answer = {
+    atMs: Date.UTC(2026, 0, 2, 12),
+    host: 'mx.far.example',
+    status: '5.1.1',
+    text: '550 5.1.1 No such user',
+    reason: 'smtp.address',
+  };
   const { root, body, groups, octets } = parsed({
     message: { ...MESSAGE, dsn: { ret: undefined, envid: 'QQ314159' } },
     recipients: [
-      { recipient: { forwardPath: 'bob@far.example', originalRecipient: 'rfc822;Bob+2Bx@Far.Example' }, action: 'failed', answer },
+      {
+        recipient: { forwardPath: 'bob@far.example', originalRecipient: 'rfc822;Bob+2Bx@Far.Example' },
+        action: 'failed',
+        answer,
+      },
     ],
   });
   assert.deepEqual(
@@ -86,11 +102,10 @@ test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
       'Content-Type: multipart/report; report-type=delivery-status; boundary="=_boundary"',
     ],
   );
-  assert.deepEqual(root.children.map(({ type, subtype }) => `${type}/${subtype}`), [
-    'text/plain',
-    'message/delivery-status',
-    'message/rfc822',
-  ]);
+  assert.deepEqual(
+    root.children.map(({ type, subtype }) => `${type}/${subtype}`),
+    ['text/plain', 'message/delivery-status', 'message/rfc822'],
+  );
   assert.deepEqual(groups, [
     [
       'Original-Envelope-Id: QQ314159',
@@ -107,14 +122,23 @@ test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
       'Last-Attempt-Date: Fri, 2 Jan 2026 12:00:00 +0000',
     ],
   ]);
-  assert.match(body(0), /could not be delivered to:\r\n\r\n {2}bob@far.example\r\n {4}mx.far.example said:\r\n {4}550 5.1.1 No such user/);
+  assert.match(
+    body(0),
+    /could not be delivered to:\r\n\r\n {2}bob@far.example\r\n {4}mx.far.example said:\r\n {4}550 5.1.1 No such user/,
+  );
   assert.match(body(0), new RegExp(MESSAGE.id));
   assert.equal(body(2), 'Subject: original\r\n\r\nText\r\n');
   assert.ok(octets.every((octet) => octet < 0x80));
 });
 
 test('a delay says until when (RFC 3464 §2.3.9), and its status is of class 4', () => {
-  const answer = { atMs: 0, host: undefined, status: '4.4.1', text: 'No connection', reason: 'connect.timeout' };
+  const answer = {
+    atMs: 0,
+    host: undefined,
+    status: '4.4.1',
+    text: 'No connection',
+    reason: 'connect.timeout',
+  };
   const { groups, body, root } = parsed({
     recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'delayed', answer }],
     returned: 'header',
@@ -130,26 +154,45 @@ test('a delay says until when (RFC 3464 §2.3.9), and its status is of class 4',
 
 test('a failure by expiry carries class 5 though the last answer was temporary (RFC 3464 §2.3.4)', () => {
   const answer = { atMs: 0, host: 'h.example', status: '4.2.2', text: '452 4.2.2 full', reason: 'x' };
-  const { groups } = parsed({ recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }] });
+  const { groups } = parsed({
+    recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }],
+  });
   assert.ok(groups[1]?.includes('Status: 5.2.2'));
 });
 
 test('addresses beyond ASCII make the report global (RFC 6533 §4)', () => {
   const { groups, root, frame } = parsed({
     message: { ...MESSAGE, reversePath: 'jörg@sender.example', smtpUtf8: true },
-    recipients: [{ recipient: { forwardPath: 'bø@far.example', originalRecipient: undefined }, action: 'delivered', answer: undefined }],
+    recipients: [
+      {
+        recipient: { forwardPath: 'bø@far.example', originalRecipient: undefined },
+        action: 'delivered',
+        answer: undefined,
+      },
+    ],
     returned: 'header',
   });
-  assert.deepEqual(root.children.map(({ subtype }) => subtype), ['plain', 'global-delivery-status', 'global-headers']);
+  assert.deepEqual(
+    root.children.map(({ subtype }) => subtype),
+    ['plain', 'global-delivery-status', 'global-headers'],
+  );
   assert.equal(frame.smtpUtf8, true);
   assert.equal(frame.eightBit, true);
-  assert.ok(groups[1]?.some((line) => Buffer.from(line, 'latin1').toString() === 'Final-Recipient: utf-8; bø@far.example' || line === 'Final-Recipient: utf-8; bø@far.example'));
+  assert.ok(
+    groups[1]?.some(
+      (line) =>
+        Buffer.from(line, 'latin1').toString() === 'Final-Recipient: utf-8; bø@far.example' ||
+        line === 'Final-Recipient: utf-8; bø@far.example',
+    ),
+  );
   assert.ok(groups[1]?.includes('Status: 2.0.0'));
 });
 
 test('a peer that answers beyond ASCII does not make the report 8-bit', () => {
   const answer = { atMs: 0, host: 'h.example', status: '5.0.0', text: '550 größer', reason: 'x' };
-  const { frame, groups } = parsed({ recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }] });
+  const { frame, groups } = parsed({
+    recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }],
+  });
   assert.equal(frame.eightBit, false);
   assert.ok(groups[1]?.includes('Diagnostic-Code: smtp; 550 gr\\x{F6}\\x{DF}er'));
 });
@@ -161,19 +204,28 @@ test('nothing that a peer or sender says makes a field, a part or a long line of
       const answer = { atMs: 0, host: 'h.example', status: '5.0.0', text: `550 ${text}`, reason: 'x' };
       const { root, groups, frame } = parsed({
         message: { ...MESSAGE, dsn: { ret: undefined, envid } },
-        recipients: [{ recipient: { forwardPath: 'bob@far.example', originalRecipient: `rfc822;${original}` }, action: 'failed', answer }],
+        recipients: [
+          {
+            recipient: { forwardPath: 'bob@far.example', originalRecipient: `rfc822;${original}` },
+            action: 'failed',
+            answer,
+          },
+        ],
       });
       assert.equal(root.children.length, 3);
       assert.equal(groups.length, 2);
-      assert.deepEqual(groups[1]?.map((line) => line.split(':')[0]), [
-        'Original-Recipient',
-        'Final-Recipient',
-        'Action',
-        'Status',
-        'Remote-MTA',
-        'Diagnostic-Code',
-        'Last-Attempt-Date',
-      ]);
+      assert.deepEqual(
+        groups[1]?.map((line) => line.split(':')[0]),
+        [
+          'Original-Recipient',
+          'Final-Recipient',
+          'Action',
+          'Status',
+          'Remote-MTA',
+          'Diagnostic-Code',
+          'Last-Attempt-Date',
+        ],
+      );
       for (const line of frame.head.toString('latin1').split('\r\n')) {
         assert.ok(line.length <= 998);
         assert.ok(!/[\r\n]/.test(line));

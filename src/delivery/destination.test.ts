@@ -8,7 +8,8 @@ const ANSWER = { atMs: 0, host: undefined, status: '4.4.1', text: 'down', reason
 
 test('visits begin few, grow by success, and never pass the limit', async () => {
   const destinations = new Destinations(new FakeClock(), 10);
-  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1) assert.equal((await destinations.enter('a'))?.kind, 'go');
+  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1)
+    assert.equal((await destinations.enter('a'))?.kind, 'go');
   let gone = 0;
   for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1)
     void destinations.enter('a')?.then(() => {

@@ -23,6 +23,8 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
       ? { kind: 'delayed', answer: said }
       : { kind: 'next', last: 'delayed', answer: said };
   }
+  if (answer.kind === 'unfit')
+    return { kind: 'failed', answer: ownAnswer(nowMs, answer.status, answer.reason, answer.text) };
   const { reply, at } = answer;
   const said = peerAnswer(nowMs, host, reply, replyReason(reply));
   if (reply.code >= 200 && reply.code < 300) {
@@ -30,6 +32,9 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
     // A yes that leads nowhere is no refusal either.
     return { kind: 'next', last: 'delayed', answer: { ...said, status: '4.5.0' } };
   }
+  // RFC 5321 §4.5.3.1.10: 552 to RCPT means too many recipients, and is to be treated as 452.
+  if (at === 'rcpt' && reply.code === 552)
+    return { kind: 'delayed', answer: { ...said, status: '4.5.3', reason: 'smtp.too-many-recipients' } };
   const permanent = reply.code >= 500;
   if (at === 'greeting' || at === 'hello' || at === 'tls')
     return { kind: 'next', last: permanent ? 'failed' : 'delayed', answer: said };

@@ -32,14 +32,16 @@ export type HopAnswer =
       readonly how: 'timeout' | 'reset' | 'garbage' | 'stopped';
       readonly at: HopStage;
       readonly text: string;
-    };
+    }
+  /** It was not even tried: no host could take this recipient. */
+  | { readonly kind: 'unfit'; readonly status: string; readonly reason: string; readonly text: string };
 
 export type HopVisit =
   | { readonly kind: 'no-connection'; readonly problem: ConnectProblem }
   /** The handshake failed; nothing was sent. */
   | { readonly kind: 'tls-failed'; readonly text: string }
   /** The hop cannot carry such a message; nothing was sent. */
-  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'size' }
+  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'binarymime' | 'size' }
   | {
       readonly kind: 'session';
       /** One for each recipient, in order. */

@@ -38,13 +38,22 @@ const ZONE: Zone = {
   ),
 };
 
-const said = (at: 'greeting' | 'mail' | 'rcpt' | 'content', code: number, text = `${code} said`): HopAnswer => ({
+const said = (
+  at: 'greeting' | 'mail' | 'rcpt' | 'content',
+  code: number,
+  text = `${code} said`,
+): HopAnswer => ({
   kind: 'replied',
   at,
   reply: { code, lines: [text] },
 });
 const session = (...answers: HopAnswer[]): HopVisit => ({ kind: 'session', answers, speaksDsn: false });
-const lost = (at: 'mail' | 'content', how: 'timeout' | 'reset' | 'garbage'): HopAnswer => ({ kind: 'lost', how, at, text: how });
+const lost = (at: 'mail' | 'content', how: 'timeout' | 'reset' | 'garbage'): HopAnswer => ({
+  kind: 'lost',
+  how,
+  at,
+  text: how,
+});
 const refused: HopVisit = { kind: 'no-connection', problem: { kind: 'refused', text: 'ECONNREFUSED' } };
 
 type Visited = { readonly target: HopTarget; readonly recipients: readonly string[] };
@@ -95,27 +104,128 @@ const cases: readonly {
   want: string;
   unreachable?: boolean;
 }[] = [
-  { name: 'accepted by the first host', visit: () => session(said('content', 250)), hosts: 1, want: 'relayed 2.0.0' },
-  { name: 'no connection to the first (RFC 5321 §5.1)', visit: at('one.example', refused, session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
+  {
+    name: 'accepted by the first host',
+    visit: () => session(said('content', 250)),
+    hosts: 1,
+    want: 'relayed 2.0.0',
+  },
+  {
+    name: 'no connection to the first (RFC 5321 §5.1)',
+    visit: at('one.example', refused, session(said('content', 250))),
+    hosts: 2,
+    want: 'relayed 2.0.0',
+  },
   { name: 'no connection at all', visit: () => refused, hosts: 2, want: 'delayed 4.4.1', unreachable: true },
-  { name: 'refused for good at RCPT: no other host', visit: () => session(said('rcpt', 550, '5.1.1 unknown')), hosts: 1, want: 'failed 5.1.1' },
-  { name: 'refused for now at RCPT: the next host', visit: at('one.example', session(said('rcpt', 450)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
-  { name: 'refused for now everywhere', visit: () => session(said('rcpt', 450, '4.2.1 greylisted')), hosts: 2, want: 'delayed 4.2.1' },
-  { name: 'refused for good after the content', visit: () => session(said('content', 554, '5.7.1 spam')), hosts: 1, want: 'failed 5.7.1' },
-  { name: 'refused for now after the content', visit: () => session(said('content', 451)), hosts: 1, want: 'delayed 4.0.0' },
-  { name: '554 as greeting, the next takes it', visit: at('one.example', session(said('greeting', 554)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
-  { name: '554 as greeting everywhere', visit: () => session(said('greeting', 554)), hosts: 2, want: 'failed 5.0.0' },
-  { name: '554 as greeting, the other down: hope is left', visit: at('one.example', session(said('greeting', 554)), refused), hosts: 2, want: 'delayed 4.4.1' },
-  { name: 'the same the other way round', visit: at('one.example', refused, session(said('greeting', 554))), hosts: 2, want: 'delayed 4.4.1' },
-  { name: '421 as greeting', visit: at('one.example', session(said('greeting', 421)), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
-  { name: 'silent at MAIL', visit: at('one.example', session(lost('mail', 'timeout')), session(said('content', 250))), hosts: 2, want: 'relayed 2.0.0' },
-  { name: 'closed after the content: no copy elsewhere', visit: () => session(lost('content', 'reset')), hosts: 1, want: 'delayed 4.4.2' },
-  { name: 'garbage', visit: () => session(lost('mail', 'garbage')), hosts: 2, want: 'delayed 4.5.0', unreachable: true },
-  { name: '2xx where a no was due', visit: () => session(said('mail', 250)), hosts: 2, want: 'delayed 4.5.0' },
-  { name: 'a status that contradicts the code', visit: () => session(said('content', 550, '2.0.0 hm')), hosts: 1, want: 'failed 5.0.0' },
-  { name: 'no SMTPUTF8 (RFC 6531 §3.5)', visit: () => ({ kind: 'cannot', what: 'smtputf8' }), hosts: 2, want: 'failed 5.6.7' },
-  { name: 'no 8BITMIME (RFC 6152 §3)', visit: () => ({ kind: 'cannot', what: '8bitmime' }), hosts: 2, want: 'failed 5.6.3' },
-  { name: 'too large (RFC 1870 §6.1)', visit: () => ({ kind: 'cannot', what: 'size' }), hosts: 2, want: 'failed 5.3.4' },
+  {
+    name: 'refused for good at RCPT: no other host',
+    visit: () => session(said('rcpt', 550, '5.1.1 unknown')),
+    hosts: 1,
+    want: 'failed 5.1.1',
+  },
+  {
+    name: 'refused for now at RCPT: the next host',
+    visit: at('one.example', session(said('rcpt', 450)), session(said('content', 250))),
+    hosts: 2,
+    want: 'relayed 2.0.0',
+  },
+  {
+    name: 'refused for now everywhere',
+    visit: () => session(said('rcpt', 450, '4.2.1 greylisted')),
+    hosts: 2,
+    want: 'delayed 4.2.1',
+  },
+  {
+    name: 'refused for good after the content',
+    visit: () => session(said('content', 554, '5.7.1 spam')),
+    hosts: 1,
+    want: 'failed 5.7.1',
+  },
+  {
+    name: 'refused for now after the content',
+    visit: () => session(said('content', 451)),
+    hosts: 1,
+    want: 'delayed 4.0.0',
+  },
+  {
+    name: '554 as greeting, the next takes it',
+    visit: at('one.example', session(said('greeting', 554)), session(said('content', 250))),
+    hosts: 2,
+    want: 'relayed 2.0.0',
+  },
+  {
+    name: '554 as greeting everywhere',
+    visit: () => session(said('greeting', 554)),
+    hosts: 2,
+    want: 'failed 5.0.0',
+  },
+  {
+    name: '554 as greeting, the other down: hope is left',
+    visit: at('one.example', session(said('greeting', 554)), refused),
+    hosts: 2,
+    want: 'delayed 4.4.1',
+  },
+  {
+    name: 'the same the other way round',
+    visit: at('one.example', refused, session(said('greeting', 554))),
+    hosts: 2,
+    want: 'delayed 4.4.1',
+  },
+  {
+    name: '421 as greeting',
+    visit: at('one.example', session(said('greeting', 421)), session(said('content', 250))),
+    hosts: 2,
+    want: 'relayed 2.0.0',
+  },
+  {
+    name: 'silent at MAIL',
+    visit: at('one.example', session(lost('mail', 'timeout')), session(said('content', 250))),
+    hosts: 2,
+    want: 'relayed 2.0.0',
+  },
+  {
+    name: 'closed after the content: no copy elsewhere',
+    visit: () => session(lost('content', 'reset')),
+    hosts: 1,
+    want: 'delayed 4.4.2',
+  },
+  {
+    name: 'garbage',
+    visit: () => session(lost('mail', 'garbage')),
+    hosts: 2,
+    want: 'delayed 4.5.0',
+    unreachable: true,
+  },
+  {
+    name: '2xx where a no was due',
+    visit: () => session(said('mail', 250)),
+    hosts: 2,
+    want: 'delayed 4.5.0',
+  },
+  {
+    name: 'a status that contradicts the code',
+    visit: () => session(said('content', 550, '2.0.0 hm')),
+    hosts: 1,
+    want: 'failed 5.0.0',
+  },
+  {
+    name: 'no SMTPUTF8 (RFC 6531 §3.5)',
+    visit: () => ({ kind: 'cannot', what: 'smtputf8' }),
+    hosts: 2,
+    want: 'failed 5.6.7',
+  },
+  {
+    name: 'no 8BITMIME (RFC 6152 §3)',
+    visit: () => ({ kind: 'cannot', what: '8bitmime' }),
+    hosts: 2,
+    want: 'failed 5.6.3',
+  },
+  {
+    name: 'too large (RFC 1870 §6.1)',
+    visit: () => ({ kind: 'cannot', what: 'size' }),
+    hosts: 2,
+    want: 'failed 5.3.4',
+  },
 ];
 for (const { name, visit, hosts, want, unreachable = false } of cases)
   test(name, async () => {
@@ -129,7 +239,10 @@ test('a handshake that fails is followed by plain text (RFC 7435)', async () => 
   const { visited, outcomes } = await deliver('two.example', ['bob'], (target) =>
     target.tls === 'none' ? session(said('content', 250)) : { kind: 'tls-failed', text: 'bad' },
   );
-  assert.deepEqual(visited.map(({ target }) => `${target.host} ${target.tls}`), ['one.example opportunistic', 'one.example none']);
+  assert.deepEqual(
+    visited.map(({ target }) => `${target.host} ${target.tls}`),
+    ['one.example opportunistic', 'one.example none'],
+  );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
 });
 
@@ -139,13 +252,19 @@ test('each recipient by its own answer; only the undecided go to the next host',
       ? session(said('content', 250), said('rcpt', 550, '5.1.1 no'), said('rcpt', 450))
       : session(...message.recipients.map(() => said('content', 250))),
   );
-  assert.deepEqual(visited.map(({ recipients }) => recipients.length), [3, 1]);
+  assert.deepEqual(
+    visited.map(({ recipients }) => recipients.length),
+    [3, 1],
+  );
   assert.deepEqual(outcomes.toSorted(), ['0 relayed 2.0.0', '1 failed 5.1.1', '2 relayed 2.0.0']);
 });
 
 test('own address cuts the list: hosts behind it are not tried (RFC 5321 §5.1)', async () => {
   const { visited, outcomes } = await deliver('loop.example', ['a'], () => refused);
-  assert.deepEqual(visited.map(({ target }) => target.host), ['one.example']);
+  assert.deepEqual(
+    visited.map(({ target }) => target.host),
+    ['one.example'],
+  );
   assert.deepEqual(outcomes, ['0 delayed 4.4.1']);
 });
 

@@ -107,7 +107,7 @@ export class RemoteDelivery {
         const target: HopTarget = { host, address, port: plan.port, tls: 'opportunistic' };
         // oxlint-disable-next-line no-await-in-loop -- as above
         const visit = await this.#visit(target, message, pending, signal);
-        this.#note(visit, target, pending);
+        if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
         spoke ||= isAlive(visit);
       }
     }
@@ -198,7 +198,9 @@ export class RemoteDelivery {
 function isAlive(visit: HopVisit): boolean {
   if (visit.kind === 'cannot') return true;
   if (visit.kind !== 'session') return false;
-  return visit.answers.some(({ kind, at }) => kind === 'replied' || at === 'rcpt' || at === 'content');
+  return visit.answers.some(
+    (answer) => answer.kind !== 'lost' || answer.at === 'rcpt' || answer.at === 'content',
+  );
 }
 
 const CANNOT = {
@@ -206,6 +208,7 @@ const CANNOT = {
   smtputf8: (host) => ['5.6.7', 'smtp.no-smtputf8', `${host} cannot take internationalized mail (SMTPUTF8)`],
   // RFC 6152 §3 leaves conversion or return; RFC 3463 §3.7: X.6.3.
   '8bitmime': (host) => ['5.6.3', 'smtp.no-8bitmime', `${host} cannot take 8-bit content (8BITMIME)`],
+  binarymime: () => ['5.6.3', 'smtp.no-binarymime', 'Binary content (BINARYMIME) cannot be handed on'],
   // RFC 1870 §6.1; RFC 3463 §3.4: X.3.4.
   size: (host) => ['5.3.4', 'smtp.too-big', `The message is larger than ${host} accepts (SIZE)`],
 } as const satisfies Record<

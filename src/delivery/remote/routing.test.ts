@@ -41,15 +41,27 @@ function routing(options: Partial<RoutingOptions> = {}): Routing {
 const exchanges = (...list: string[]) => ({ kind: 'exchanges', exchanges: list, port: 25 });
 
 const plans = [
-  { name: 'MX by preference (RFC 5321 §5.1)', domain: 'ordered.example', want: exchanges('a.example', 'b.example', 'c.example') },
+  {
+    name: 'MX by preference (RFC 5321 §5.1)',
+    domain: 'ordered.example',
+    want: exchanges('a.example', 'b.example', 'c.example'),
+  },
   { name: 'implicit MX (RFC 5321 §5.1)', domain: 'plain.example', want: exchanges('plain.example') },
-  { name: 'MX behind a CNAME (RFC 5321 §5.1)', domain: 'alias.example', want: exchanges('a.example', 'b.example', 'c.example') },
+  {
+    name: 'MX behind a CNAME (RFC 5321 §5.1)',
+    domain: 'alias.example',
+    want: exchanges('a.example', 'b.example', 'c.example'),
+  },
   { name: 'null MX (RFC 7505 §3)', domain: 'null.example', want: ['failed', '5.1.10', 'dns.null-mx'] },
   { name: 'null MX beside others', domain: 'null-and-more.example', want: exchanges('a.example') },
   { name: 'no such domain', domain: 'nowhere.example', want: ['failed', '5.1.2', 'dns.no-domain'] },
   { name: 'no answer', domain: 'silent.example', want: ['delayed', '4.4.3', 'dns.timeout'] },
   { name: 'SERVFAIL', domain: 'broken.example', want: ['delayed', '4.4.3', 'dns.servfail'] },
-  { name: 'own name cuts the list at its preference (RFC 5321 §5.1)', domain: 'backup.example', want: exchanges('a.example') },
+  {
+    name: 'own name cuts the list at its preference (RFC 5321 §5.1)',
+    domain: 'backup.example',
+    want: exchanges('a.example'),
+  },
   { name: 'own name comes first', domain: 'loop.example', want: ['failed', '5.4.6', 'route.loop'] },
   { name: 'IPv4 literal (RFC 5321 §4.1.3)', domain: '[192.0.2.7]', want: exchanges('192.0.2.7') },
   { name: 'IPv6 literal', domain: '[IPv6:2001:db8::7]', want: exchanges('2001:db8::7') },
@@ -64,7 +76,9 @@ for (const { name, domain, want } of plans)
 
 test('equal preferences share the load (RFC 5321 §5.1)', async () => {
   const names = ['a.example', 'b.example', 'c.example', 'd.example'];
-  const resolver = new MemoryResolver({ 'x.example': { mx: names.map((exchange) => ({ preference: 5, exchange })) } });
+  const resolver = new MemoryResolver({
+    'x.example': { mx: names.map((exchange) => ({ preference: 5, exchange })) },
+  });
   const same = routing({ resolver });
   const first = new Map<string, number>();
   for (let turn = 0; turn < 4000; turn += 1) {
@@ -78,7 +92,11 @@ test('equal preferences share the load (RFC 5321 §5.1)', async () => {
 test('a smarthost takes everything, without MX', async () => {
   const resolver = new MemoryResolver(ZONE);
   const smart = routing({ resolver, smarthost: { host: 'inner.example', port: 587 } });
-  assert.deepEqual(await smart.plan('null.example'), { kind: 'exchanges', exchanges: ['inner.example'], port: 587 });
+  assert.deepEqual(await smart.plan('null.example'), {
+    kind: 'exchanges',
+    exchanges: ['inner.example'],
+    port: 587,
+  });
   assert.deepEqual(resolver.asked, []);
   assert.equal((await smart.addressesOf('inner.example')).kind, 'addresses');
 });
