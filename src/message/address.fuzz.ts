@@ -1,7 +1,7 @@
 /** Any text gives addresses; what is formatted reads back as the same addresses. */
 import assert from 'node:assert/strict';
 import { latin1 } from '../base/bytes.ts';
-import type { Address } from './address.ts';
+import type { MailboxAddress } from './address.ts';
 import { decodeAddresses, flattenAddresses, formatAddresses, parseAddresses } from './address.ts';
 
 export const covers: RegExp = /src\/message\/(?:address|encoded-word)\.ts/;
@@ -20,12 +20,17 @@ export function fuzz(octets: Uint8Array): void {
   const decoded = decodeAddresses(text);
   assert.equal(decoded.length, raw.length);
   assert.equal(decodeAddresses(text, 1).length, Math.min(1, decoded.length));
+  const kept = flattenAddresses(decoded).filter(isAddress);
   const again = decodeAddresses(Buffer.from(formatAddresses(decoded)).toString('latin1'));
-  assert.equal(flattenAddresses(again).length, flattenAddresses(decoded).length);
-  assert.deepEqual(flattenAddresses(again).map(spec), flattenAddresses(decoded).map(spec));
+  assert.deepEqual(flattenAddresses(again).filter(isAddress).map(spec), kept.map(spec));
+}
+
+/** A name alone may decode to nothing. */
+function isAddress({ localPart, domain }: MailboxAddress): boolean {
+  return localPart !== '' || domain !== '';
 }
 
 /** What mail goes to. Control characters and blanks do not survive being formatted. */
-function spec(address: Address): string {
-  return address.kind === 'group' ? '' : `${address.localPart}@${address.domain}`.replace(/[\s\0]+/g, ' ');
+function spec(address: MailboxAddress): string {
+  return `${address.localPart}@${address.domain}`.replace(/[\s\0]+/g, ' ');
 }

@@ -8,6 +8,7 @@
  */
 import { fromLatin1 } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
+import { asciiTrim } from './ascii.ts';
 import { decodeCharset } from './charset.ts';
 import { decodeWords, encodedWordEnd, encodeWords } from './encoded-word.ts';
 import { unfold } from './header.ts';
@@ -63,6 +64,7 @@ export function flattenAddresses(addresses: readonly Address[]): readonly Mailbo
   return addresses.flatMap((address) => (address.kind === 'group' ? address.members : [address]));
 }
 
+const BLANKS = /[\t-\r ]+/g;
 /** RFC 5322 §3.4.1 domain-literal, of no more octets than a domain may have (RFC 5321 §4.5.3.1.2). */
 const LITERAL = /\[[^\][<>,;"()]{0,255}\]/y;
 
@@ -143,11 +145,8 @@ class AddressParser {
   #readComment(): void {
     const end = commentEnd(this.#text, this.#at);
     // The last comment is the one that used to hold the name: user@domain (Real Name).
-    this.#comment = this.#text
-      .slice(this.#at + 1, end)
-      .replace(/\)$/, '')
-      .replace(/\\(.)/g, '$1')
-      .trim();
+    const inside = this.#text.slice(this.#at + 1, end).replace(/\)$/, '');
+    this.#comment = asciiTrim(inside.replace(/\\(.)/g, '$1'));
     this.#at = end;
     this.#spaced = true;
   }
@@ -234,7 +233,7 @@ class AddressParser {
     // '<@domain>' is no route but an address without a local part.
     if (text.charCodeAt(at) !== 0x3a) return '';
     this.#at = at + 1;
-    return text.slice(start, at).replace(/[\s]+/g, '');
+    return text.slice(start, at).replace(BLANKS, '');
   }
 
   /** An address without brackets: what was read so far is its local part, or ends in it. */
@@ -299,7 +298,7 @@ class AddressParser {
     LITERAL.lastIndex = this.#at;
     const literal = LITERAL.exec(this.#text)?.[0] ?? '';
     this.#at += literal.length;
-    return literal.replace(/\s+/g, '');
+    return literal.replace(BLANKS, '');
   }
 
   #skipBlanks(): boolean {
@@ -407,13 +406,14 @@ function formatMailbox({ name, localPart, domain }: MailboxAddress): string {
 
 /** RFC 5322 §3.4.1. */
 export function formatAddrSpec(localPart: string, domain: string): string {
-  const local = DOT_ATOM.test(localPart) ? localPart : quote(localPart);
+  // What looks like the beginning of an encoded word could swallow what follows.
+  const local = DOT_ATOM.test(localPart) && !localPart.includes('=?') ? localPart : quote(localPart);
   return domain === '' ? local : `${local}@${domain}`;
 }
 
 function formatName(name: string): string {
   if (!/^[\x20-\x7e]*$/.test(name) || name.includes('=?')) return encodeWords(name);
-  return PHRASE.test(name) && name.trim() === name && !name.includes('  ') && name !== ''
+  return PHRASE.test(name) && asciiTrim(name) === name && !name.includes('  ') && name !== ''
     ? name
     : quote(name);
 }

@@ -50,7 +50,7 @@ export function parseDate(raw: string): MessageDate | undefined {
   let year: number | undefined;
   let time: { readonly seconds: number } | undefined;
   let zoneMinutes: number | undefined;
-  for (const word of text.split(/[\s,]+/)) {
+  for (const word of text.split(/[\t-\r ,]+/)) {
     if (word === '') continue;
     if (word.includes(':') && time === undefined) {
       const cut = word.search(/[+-]/);
@@ -136,10 +136,11 @@ function toYear(text: string): number | undefined {
 
 /** RFC 5256 §2.2: a time that is not valid is 00:00:00. A leap second is the one before it. */
 function toTime(text: string): { readonly seconds: number } {
-  const [hour, minute, second = '0'] = text.split(':', 3);
-  const [h, m, s] = [Number(hour), Number(minute), Number(second.split('.', 1)[0])];
-  const valid = h >= 0 && h <= 23 && m >= 0 && m <= 59 && s >= 0 && s <= 60;
-  return { seconds: valid ? h * 3600 + m * 60 + Math.min(s, 59) : 0 };
+  const found = /^(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d*)?)?$/.exec(text);
+  if (found === null) return { seconds: 0 };
+  const [hours, minutes, seconds] = [Number(found[1]), Number(found[2]), Number(found[3] ?? 0)];
+  const valid = hours <= 23 && minutes <= 59 && seconds <= 60;
+  return { seconds: valid ? hours * 3600 + minutes * 60 + Math.min(seconds, 59) : 0 };
 }
 
 /** RFC 5256 §2.2: an invalid zone is UTC. */

@@ -6,6 +6,7 @@
  * at the next question mark, never further.
  */
 import { fromLatin1, fromUtf8 } from '../base/bytes.ts';
+import { asciiTrim } from './ascii.ts';
 import { decodeCharset } from './charset.ts';
 import { unfold } from './header.ts';
 
@@ -47,7 +48,7 @@ export function decodeWords(raw: string): string {
     }
     const between = raw.slice(done, open);
     // RFC 2047 §6.2: white space between two words is not shown.
-    const adjacent = run.length > 0 && between.trim() === '';
+    const adjacent = run.length > 0 && asciiTrim(between) === '';
     if (!adjacent || word.charset !== charset) flush();
     if (!adjacent) out += decodeRaw(between);
     charset = word.charset;

@@ -4,7 +4,7 @@
  *
  * Source: RFC 2045 §5, §6, §7, §8; RFC 2183; RFC 3282; RFC 2557; RFC 1864.
  */
-import { asciiLower } from './ascii.ts';
+import { asciiLower, asciiTrim } from './ascii.ts';
 import type { Field } from './header.ts';
 import { unfold } from './header.ts';
 import type { Parameter } from './parameter.ts';
@@ -107,8 +107,8 @@ function mediaType(raw: string | undefined, inDigest: boolean): MediaType {
   if (raw === undefined) return inDigest ? MESSAGE : TEXT_PLAIN;
   const { token, parameters } = parseParameterized(raw);
   const slash = token.indexOf('/');
-  const type = slash < 0 ? '' : token.slice(0, slash).trim();
-  const subtype = slash < 0 ? '' : token.slice(slash + 1).trim();
+  const type = slash < 0 ? '' : asciiTrim(token.slice(0, slash));
+  const subtype = slash < 0 ? '' : asciiTrim(token.slice(slash + 1));
   // RFC 2045 §5.2: what cannot be understood is plain text. 'text' alone is older than MIME.
   if (!isToken(type) || !isToken(subtype))
     return token === 'text' ? { ...TEXT_PLAIN, parameters } : TEXT_PLAIN;
@@ -120,8 +120,8 @@ function isToken(text: string): boolean {
 }
 
 function encodingName(raw: string): string {
-  const name = asciiLower(withoutComments(unfold(raw)).trim());
-  const end = name.search(/[\s;]/);
+  const name = asciiLower(asciiTrim(withoutComments(unfold(raw))));
+  const end = name.search(/[\t-\r ;]/);
   return name === '' ? '7bit' : end < 0 ? name : name.slice(0, end) || '7bit';
 }
 
@@ -137,7 +137,7 @@ const LANGUAGES_MAX = 100;
 function toLanguages(raw: string): readonly string[] {
   const tags: string[] = [];
   for (const tag of withoutComments(unfold(raw)).split(',', LANGUAGES_MAX)) {
-    const trimmed = tag.trim();
+    const trimmed = asciiTrim(tag);
     if (trimmed !== '') tags.push(trimmed);
   }
   return tags;

@@ -75,6 +75,10 @@ test('unfolds to one line without the blanks around it (RFC 5322 §2.2.3)', () =
   assert.equal(unfold(' a\r\n b\n\tc '), 'a b\tc');
 });
 
+test('0xA0 is no blank: it ends characters of UTF-8 (RFC 6532 §3)', () => {
+  assert.equal(unfold(' \xc3\xa0 '), '\xc3\xa0');
+});
+
 test('finds the first field of a name in any case', () => {
   assert.equal(findField(parseHeader('SUBJECT: a\r\nsubject: b\r\n'), 'subject')?.raw, ' a');
 });

@@ -7,7 +7,7 @@
  */
 import { LIMITS } from '../base/limits.ts';
 import { latin1 } from '../base/bytes.ts';
-import { asciiLower } from './ascii.ts';
+import { asciiLower, asciiTrim } from './ascii.ts';
 
 export type Field = {
   /** As written, without white space before the colon; '' for a line that is no field. */
@@ -70,7 +70,7 @@ function isBlank(code: number): boolean {
 
 /** RFC 5322 §2.2.3: a value on one line, without the white space around it. Raw in, raw out. */
 export function unfold(raw: string): string {
-  return (raw.includes('\n') ? raw.replace(/\r?\n/g, '') : raw).trim();
+  return asciiTrim(raw.includes('\n') ? raw.replace(/\r?\n/g, '') : raw);
 }
 
 /** The first field of that name. @param key in lower case */

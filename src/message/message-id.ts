@@ -39,7 +39,7 @@ export function parseMessageId(raw: string): string | undefined {
   const [first] = parseMessageIds(raw);
   if (first !== undefined) return first;
   const text = unfold(raw);
-  return /^[^\s<>()"]+$/.test(text) ? normalise(text) : undefined;
+  return /^[^\t-\r <>()"]+$/.test(text) ? normalise(text) : undefined;
 }
 
 function quotedEnd(text: string, open: number): number {
@@ -61,6 +61,6 @@ function idEnd(text: string, open: number): number {
 }
 
 function normalise(text: string): string | undefined {
-  const plain = /["\s\\]/.test(text) ? text.replace(/\\(.)/g, '$1').replace(/["\s]+/g, '') : text;
+  const plain = /["\t-\r \\]/.test(text) ? text.replace(/\\(.)/g, '$1').replace(/["\t-\r ]+/g, '') : text;
   return plain === '' || plain.length > ID_OCTETS_MAX ? undefined : plain;
 }

@@ -5,7 +5,7 @@
  * Tolerant: comments, missing semicolons, values with blanks and without quotes. Source: RFC 2045 §5.1, RFC 2231.
  */
 import { fromLatin1, fromUtf8, latin1 } from '../base/bytes.ts';
-import { asciiLower } from './ascii.ts';
+import { asciiLower, asciiTrim } from './ascii.ts';
 import { decodeCharset } from './charset.ts';
 import { decodeWords, hexValue } from './encoded-word.ts';
 import { unfold } from './header.ts';
@@ -27,14 +27,14 @@ export type Parameterized = {
 type Segment = { readonly index: number; readonly encoded: boolean; readonly raw: string };
 
 const PARAMETERS_MAX = 1000;
-const ATTRIBUTE = /[\w*-]+\s*=/y;
+const ATTRIBUTE = /[\w*-]+[\t ]*=/y;
 
 /** Never throws. @param raw the field's raw value */
 export function parseParameterized(raw: string): Parameterized {
   const text = unfold(raw);
   const semicolon = text.indexOf(';');
   const head = semicolon < 0 ? text : text.slice(0, semicolon);
-  const token = (head.includes('(') ? withoutComments(text.slice(0, headEnd(text))) : head).trim();
+  const token = asciiTrim(head.includes('(') ? withoutComments(text.slice(0, headEnd(text))) : head);
   const from = head.includes('(') ? headEnd(text) : head.length;
   if (from >= text.length) return { token: asciiLower(token), parameters: [] };
   return { token: asciiLower(token), parameters: join(cut(text, from)) };
@@ -106,7 +106,7 @@ function cut(text: string, from: number): Written[] {
     }
     const nameStart = at;
     while (at < text.length && text[at] !== '=' && text[at] !== ';') at += 1;
-    const name = asciiLower(withoutComments(text.slice(nameStart, at)).trim());
+    const name = asciiLower(asciiTrim(withoutComments(text.slice(nameStart, at))));
     if (text[at] !== '=') continue;
     at = skipBlanks(text, at + 1);
     let raw = '';
@@ -141,7 +141,7 @@ function bare(text: string, start: number): [string, number] {
   if (ATTRIBUTE.test(text)) return [text.slice(start, at), after];
   const semicolon = text.indexOf(';', after);
   const end = semicolon < 0 ? text.length : semicolon;
-  return [text.slice(start, end).trimEnd(), end];
+  return [asciiTrim(text.slice(start, end)), end];
 }
 
 function isBareEnd(code: number): boolean {

@@ -12,6 +12,7 @@
  */
 import { CR, LF, latin1, toBuffer } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
+import { asciiTrim } from './ascii.ts';
 import type { Description, Part } from './entity.ts';
 import { describe, isIdentityEncoding } from './entity.ts';
 import type { Field } from './header.ts';
@@ -526,7 +527,7 @@ function toExcerpt(capture: Capture | undefined, octetsMax: number): Excerpt | u
 
 /** RFC 2046 §5.1.1: a boundary does not end in white space. Raw text. */
 function boundaryText(raw: string | undefined): string {
-  return (raw ?? '').trimEnd().slice(0, LIMITS.boundaryOctetsMax);
+  return asciiTrim(raw ?? '').slice(0, LIMITS.boundaryOctetsMax);
 }
 
 function isLineBlank(octet: number | undefined): boolean {
