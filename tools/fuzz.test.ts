@@ -8,7 +8,7 @@ for (const path of fuzzTargets()) {
     const seeds = target.seeds.map((octets, index) => ({ name: `seed ${index}`, octets }));
     for (const { name, octets } of [...seeds, ...readCorpus(path)]) {
       try {
-        target.fuzz(octets);
+        await target.fuzz(octets);
       } catch (cause) {
         throw new Error(`${path}: broken by ${name}`, { cause });
       }

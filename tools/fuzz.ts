@@ -13,7 +13,8 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 export type FuzzTarget = {
-  fuzz(octets: Uint8Array): void;
+  /** A promise where the target is a whole session. */
+  fuzz(octets: Uint8Array): void | Promise<void>;
   readonly seeds: readonly Uint8Array[];
   readonly covers: RegExp;
 };
@@ -142,10 +143,10 @@ function mutate(octets: Uint8Array, other: Uint8Array, pick: Pick): Uint8Array {
 }
 
 /** Runs one input; a throw or a run of more than {@link INPUT_MS_MAX} is written to the corpus and thrown on. */
-function tryInput(path: string, target: FuzzTarget, octets: Uint8Array): void {
+async function tryInput(path: string, target: FuzzTarget, octets: Uint8Array): Promise<void> {
   const start = performance.now();
   try {
-    target.fuzz(octets);
+    await target.fuzz(octets);
     const tookMs = performance.now() - start;
     if (tookMs > INPUT_MS_MAX) throw new Error(`${octets.length} octets took ${Math.round(tookMs)} ms`);
   } catch (cause) {
@@ -243,7 +244,7 @@ async function run(path: string, forMs: number, seed: number): Promise<void> {
   const coverage = new Coverage(target.covers);
   await coverage.start();
   const pool: Uint8Array[] = [...target.seeds, ...readCorpus(path).map(({ octets }) => octets)];
-  for (const octets of pool) tryInput(path, target, octets);
+  for (const octets of pool) await tryInput(path, target, octets);
   if (pool.length === 0) pool.push(new Uint8Array());
   coverage.keep(await coverage.fresh());
   const end = performance.now() + forMs;
@@ -253,13 +254,13 @@ async function run(path: string, forMs: number, seed: number): Promise<void> {
     for (let count = 0; count < RUNS_PER_ROUND; count += 1) {
       const parent = pool[pick(pool.length)] ?? new Uint8Array();
       const octets = mutate(parent, pool[pick(pool.length)] ?? parent, pick);
-      tryInput(path, target, octets);
+      await tryInput(path, target, octets);
       round.push(octets);
     }
     runs += round.length;
     if ((await coverage.fresh()).size === 0) continue;
     for (const octets of round) {
-      target.fuzz(octets);
+      await target.fuzz(octets);
       const fresh = await coverage.fresh();
       if (fresh.size > 0) pool.push(octets);
       coverage.keep(fresh);
