@@ -1,4 +1,4 @@
-/** The real clock and real chance: made here once, passed to everything that asks for them. */
+/** The machine's own clock and chance: what everything else is given as arguments. */
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';

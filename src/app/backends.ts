@@ -1,0 +1,181 @@
+/**
+ * What keeps mail, queue and directory, as one thread sees it: the same ports whatever is behind them. The embedded ones
+ * write through threads of their own, which the main thread starts once (`openWriters`).
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { Directory } from '../auth/directory.ts';
+import { openEmbeddedDirectory } from '../auth/embedded/directory.ts';
+import { NetworkLoginThrottle } from '../auth/login-throttle.ts';
+import type { DirectorySettings } from '../auth/resolve-address.ts';
+import { sleep, type Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { Config } from '../config/config.ts';
+import { openEmbeddedQueue, queueWriterFile, QUEUE_WRITER } from '../queue/embedded/queue.ts';
+import type { Queue } from '../queue/queue.ts';
+import { connectWriter, startWriterThread, type WriterThread } from '../sqlite/writer.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import type { BlobUser } from '../store/blob-use.ts';
+import { fixShardCount, mailShardName, mailWriterFiles } from '../store/embedded/mail-files.ts';
+import { openEmbeddedMailStore } from '../store/embedded/mail-store.ts';
+import { SegmentCompaction } from '../store/embedded/segment-compaction.ts';
+import { openSegmentDisk } from '../store/embedded/segment-disk.ts';
+import { recoverSegments } from '../store/embedded/segment-recovery.ts';
+import { openSegmentStore } from '../store/embedded/segment-store.ts';
+import type { MailStore } from '../store/mail-store.ts';
+import { files } from './data-directory.ts';
+
+export type Backends = {
+  readonly mail: MailStore;
+  readonly blobs: BlobStore;
+  readonly queue: Queue;
+  readonly directory: Directory;
+  /** All who keep blobs' places in rows. */
+  readonly blobUsers: readonly BlobUser[];
+  /** Forgets what need not be known any more; once a day is enough. */
+  maintain(): Promise<void>;
+  /** Finishes what was begun; nothing may be asked for afterwards. */
+  close(): Promise<void>;
+};
+
+export type BackendOptions = {
+  readonly config: Config;
+  readonly writers: WriterPorts;
+  /** Letters and digits; no other thread has it. */
+  readonly owner: string;
+  readonly clock: Clock;
+  readonly random: Random;
+};
+
+/** Ports to the writer threads; they may be transferred to another thread. `mail` by shard. */
+export type WriterPorts = { readonly queue: MessagePort; readonly mail: readonly MessagePort[] };
+
+/** The threads that own the SQLite files. */
+export type Writers = {
+  connect(): WriterPorts;
+  close(): Promise<void>;
+  /** Resolves when one of them has ended: with why, unless by `close`. */
+  readonly ended: Promise<Error | undefined>;
+};
+
+export function segmentDirectory({ store, dataDirectory }: Config): string {
+  return store.segmentDirectory ?? files.segments(dataDirectory);
+}
+
+export function directorySettings({ postmaster, subaddressSeparator }: Config): DirectorySettings {
+  return { postmasterAddress: postmaster, detailSeparator: subaddressSeparator };
+}
+
+/** Opens and migrates the files. Throws `DatabaseRefused` for one that is not ours or newer, and `Fault`. */
+export async function openWriters({ dataDirectory, store }: Config): Promise<Writers> {
+  const shards = fixShardCount(dataDirectory, store.shards);
+  const hintScope = dataDirectory;
+  const threads: WriterThread[] = [];
+  const close = async (): Promise<void> => void (await Promise.all(threads.map((thread) => thread.close())));
+  try {
+    const mailFiles = mailWriterFiles(dataDirectory, shards, { hintScope });
+    const started = await Promise.all([
+      startWriterThread([queueWriterFile(files.queue(dataDirectory), { hintScope })]),
+      ...mailFiles.map((file) => startWriterThread([file])),
+    ]);
+    threads.push(...started);
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+  const [queue, ...mail] = threads;
+  if (queue === undefined) throw new TypeError('The queue has no writer');
+  return {
+    connect: () => ({ queue: queue.connect(), mail: mail.map((thread) => thread.connect()) }),
+    close,
+    ended: Promise.race(threads.map(({ ended }) => ended)),
+  };
+}
+
+/** The writers are open. */
+export async function openBackends(options: BackendOptions): Promise<Backends> {
+  const { config, writers, owner, clock, random } = options;
+  const { dataDirectory } = config;
+  const mail = openEmbeddedMailStore({
+    dataDirectory,
+    shards: writers.mail.length,
+    writer: (shard) => {
+      const port = writers.mail[shard];
+      if (port === undefined) throw new TypeError(`There is no shard ${shard}`);
+      return connectWriter(port, mailShardName(shard));
+    },
+    hintScope: dataDirectory,
+    clock,
+  });
+  const queue = openEmbeddedQueue({
+    file: files.queue(dataDirectory),
+    writer: connectWriter(writers.queue, QUEUE_WRITER),
+    hintScope: dataDirectory,
+  });
+  const blobs = await openSegmentStore({ directory: segmentDirectory(config), clock, owner });
+  const directory = openEmbeddedDirectory({
+    ...directorySettings(config),
+    file: files.directory(dataDirectory),
+    clock,
+    random,
+    throttle: new NetworkLoginThrottle(clock),
+  });
+  return {
+    mail,
+    blobs,
+    queue,
+    directory,
+    blobUsers: [...mail.blobUsers, queue.blobUser],
+    maintain: () => mail.maintain(),
+    close: async () => {
+      await blobs.close();
+      mail.close();
+      queue.close();
+      directory.close();
+      for (const port of [writers.queue, ...writers.mail]) port.close();
+    },
+  };
+}
+
+/** Seals what a crash left open: of one thread that died, or of all, when none is running. */
+export async function recoverStorage(config: Config, { blobUsers }: Backends, owner: string | undefined): Promise<void> {
+  await recoverSegments({
+    directory: segmentDirectory(config),
+    users: blobUsers,
+    ...(owner === undefined ? {} : { owner }),
+  });
+}
+
+const COMPACTION_PAUSE_MS = 600_000;
+const DAY_MS = 86_400_000;
+
+/** Reclaims room and forgets what is old, until the signal. Faults are told, and it goes on. */
+export async function maintain(
+  config: Config,
+  backends: Backends,
+  clock: Clock,
+  signal: AbortSignal,
+  onFault: (cause: unknown) => void,
+): Promise<void> {
+  const directory = segmentDirectory(config);
+  const store = await openSegmentStore({ directory, clock, owner: 'compaction' });
+  const compaction = new SegmentCompaction({
+    disk: await openSegmentDisk(directory),
+    store,
+    users: backends.blobUsers,
+    clock,
+  });
+  let forgottenMs = clock.monotonicMs();
+  while (!signal.aborted) {
+    await sleep(clock, COMPACTION_PAUSE_MS, signal);
+    if (signal.aborted) break;
+    try {
+      await compaction.pass(signal);
+      if (clock.monotonicMs() - forgottenMs < DAY_MS) continue;
+      forgottenMs = clock.monotonicMs();
+      await backends.maintain();
+    } catch (cause) {
+      onFault(cause);
+    }
+  }
+  await store.close();
+}

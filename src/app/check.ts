@@ -1,0 +1,99 @@
+/** `postrider check`: is this configuration good, here? Reads, and changes nothing. */
+import { X509Certificate } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { secureContext } from '../net/tls-context.ts';
+import { describeDirectoryProblem, findDataDirectory } from './data-directory.ts';
+import { readConfig } from './read-config.ts';
+
+export type CheckOptions = { readonly config: string; readonly json: boolean };
+
+/** A problem keeps the server from doing its work; a warning does not. */
+type Found = { readonly kind: 'problem' | 'warning'; readonly text: string };
+
+const DAY_MS = 86_400_000;
+const EXPIRES_SOON_MS = 14 * DAY_MS;
+
+export async function runCheck(options: CheckOptions): Promise<number> {
+  const config = await readConfig(options.config);
+  const found: readonly Found[] = config.ok
+    ? (await Promise.all([checkCertificate(config.value), checkRelay(config.value), checkData(config.value)])).flat()
+    : config.error.map((text): Found => ({ kind: 'problem', text }));
+  const code = !config.ok ? 3 : found.some(({ kind }) => kind === 'problem') ? 4 : 0;
+  if (options.json) console.log(JSON.stringify({ ok: code === 0, found }));
+  else {
+    for (const { kind, text } of found) console.log(`${kind}: ${text}`);
+    if (found.length === 0) console.log(`${options.config}: all is well`);
+  }
+  return code;
+}
+
+async function checkCertificate({ tls, hostname }: Config): Promise<readonly Found[]> {
+  const { certificateFile, keyFile } = tls;
+  if (certificateFile === undefined || keyFile === undefined) return [];
+  const chain = await read(certificateFile);
+  const key = await read(keyFile);
+  if (typeof chain !== 'string') return [chain];
+  if (typeof key !== 'string') return [key];
+  try {
+    secureContext({ chain, key });
+  } catch (cause) {
+    return [problem(`${certificateFile} and ${keyFile} cannot be used together: ${messageOf(cause)}`)];
+  }
+  const certificate = new X509Certificate(chain);
+  const found: Found[] = [];
+  const endsMs = Date.parse(certificate.validTo);
+  if (endsMs < Date.now()) found.push(problem(`${certificateFile} expired on ${certificate.validTo}`));
+  else if (endsMs - Date.now() < EXPIRES_SOON_MS)
+    found.push({ kind: 'warning', text: `${certificateFile} expires on ${certificate.validTo}` });
+  if (certificate.checkHost(hostname) === undefined)
+    found.push({ kind: 'warning', text: `${certificateFile} is not for the name ${hostname}` });
+  return found;
+}
+
+async function checkRelay({ relay }: Config): Promise<readonly Found[]> {
+  if (relay?.passwordFile === undefined) return [];
+  const password = await read(relay.passwordFile);
+  if (typeof password !== 'string') return [password];
+  return password.trim() === '' ? [problem(`${relay.passwordFile} holds no password`)] : [];
+}
+
+async function checkData({ dataDirectory }: Config): Promise<readonly Found[]> {
+  const found = await findDataDirectory(dataDirectory);
+  if (!found.ok) return [problem(describeDirectoryProblem(dataDirectory, found.error))];
+  const folder = await nearestFolder(dataDirectory);
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+    return [];
+  } catch {
+    return [problem(`${folder} cannot be written, and the data is to be in ${dataDirectory}`)];
+  }
+}
+
+/** The folder itself, or the first one above it that is there. */
+async function nearestFolder(path: string): Promise<string> {
+  let folder = path;
+  for (;;) {
+    const found = await stat(folder).catch(() => undefined);
+    if (found !== undefined || folder === dirname(folder)) return folder;
+    folder = dirname(folder);
+  }
+}
+
+async function read(file: string): Promise<string | Found> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    return problem(`${file} cannot be read: ${messageOf(cause)}`);
+  }
+}
+
+function problem(text: string): Found {
+  return { kind: 'problem', text };
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

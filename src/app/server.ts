@@ -1,0 +1,276 @@
+/**
+ * The main thread of a post office: takes the data directory, starts the threads that write and those that serve, and
+ * replaces a serving thread that dies. It speaks with no client but the control socket.
+ */
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { Fault } from '../base/fault.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import type { Config } from '../config/config.ts';
+import type { Directory } from '../auth/directory.ts';
+import type { Certificate } from '../net/tls-context.ts';
+import { DatabaseRefused } from '../sqlite/migrate.ts';
+import { maintain, openBackends, openWriters, recoverStorage, type Backends, type Writers } from './backends.ts';
+import { loadCertificate } from './certificate.ts';
+import { openControlServer, type ControlServer } from './control/server.ts';
+import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';
+import { describeInUse, takeDataLock, type DataLock } from './data-lock.ts';
+import { createObservers, type Observers } from './observers.ts';
+import type { Listening } from './services.ts';
+import { systemClock, systemRandom } from './system.ts';
+import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
+
+export type ServerOptions = {
+  readonly config: Config;
+  /** `postrider serve`: for whoever comes second. */
+  readonly what: string;
+  readonly version: string;
+  /** Mail may be sent on to addresses of this machine. */
+  readonly loopbackAllowed: boolean;
+  /** Called with the directory before anybody is served. */
+  readonly prepare: (directory: Directory) => Promise<void>;
+};
+
+export type StartProblem = {
+  /** `in-use`, `refused`: somebody else's data, or a newer version's. `failed`: the disk or a port. */
+  readonly kind: 'in-use' | 'refused' | 'failed';
+  readonly text: string;
+};
+
+export type RunningServer = {
+  readonly listening: readonly Listening[];
+  /** Ends what is in flight; idempotent. */
+  stop(signal: string): Promise<void>;
+  /** Reads the certificate again. */
+  reload(): Promise<void>;
+  /** Resolves when the server has ended: by `stop`, or with what it died of. */
+  readonly ended: Promise<Error | undefined>;
+};
+
+/** Sessions and deliveries in flight are cut after this. */
+const GRACE_MS = 10_000;
+/** A thread that died at once when it was replaced waits this long. */
+const REPLACE_PAUSE_MS = 1000;
+const SESSION_THREADS_MAX = 8;
+
+export async function startServer(options: ServerOptions): Promise<Result<RunningServer, StartProblem>> {
+  const { config, what } = options;
+  const startedMs = systemClock.monotonicMs();
+  let lock: DataLock | undefined;
+  let server: Supervisor | undefined;
+  try {
+    const data = await openDataDirectory(config.dataDirectory, systemClock.nowMs());
+    if (!data.ok)
+      return err({ kind: 'refused', text: describeDirectoryProblem(config.dataDirectory, data.error) });
+    const taken = await takeDataLock(config.dataDirectory, {
+      pid: process.pid,
+      what,
+      sinceMs: systemClock.nowMs(),
+    });
+    if (!taken.ok) return err({ kind: 'in-use', text: describeInUse(config.dataDirectory, taken.error) });
+    lock = taken.value;
+    server = new Supervisor(options, data.value, lock, startedMs);
+    await server.start();
+    return ok(server);
+  } catch (cause) {
+    await (server === undefined ? lock?.release() : server.abandon());
+    if (cause instanceof DatabaseRefused) return err({ kind: 'refused', text: cause.message });
+    if (!(cause instanceof Fault)) throw cause;
+    const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : '';
+    return err({ kind: 'failed', text: `${cause.message}${inner}` });
+  }
+}
+
+type SessionThread = {
+  readonly name: string;
+  readonly worker: Worker;
+  readonly ended: Promise<Error | undefined>;
+};
+
+class Supervisor implements RunningServer {
+  readonly ended: Promise<Error | undefined>;
+  readonly #options: ServerOptions;
+  readonly #data: DataDirectory;
+  readonly #lock: DataLock;
+  readonly #startedMs: number;
+  readonly #startedAtMs: number = systemClock.nowMs();
+  readonly #observers: Observers;
+  readonly #threads = new Map<string, SessionThread>();
+  readonly #maintenance = new AbortController();
+  #end: (cause: Error | undefined) => void = () => {};
+  #certificate: Certificate | undefined;
+  #writers: Writers | undefined;
+  #backends: Backends | undefined;
+  #control: ControlServer | undefined;
+  #maintained: Promise<void> | undefined;
+  #listening: readonly Listening[] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: ServerOptions, data: DataDirectory, lock: DataLock, startedMs: number) {
+    this.#options = options;
+    this.#data = data;
+    this.#lock = lock;
+    this.#startedMs = startedMs;
+    this.#observers = createObservers(options.config.log, 'main');
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  get listening(): readonly Listening[] {
+    return this.#listening;
+  }
+
+  async start(): Promise<void> {
+    const { config, version, prepare } = this.#options;
+    this.#certificate = await loadCertificate(config, systemClock.nowMs());
+    const writers = await openWriters(config);
+    this.#writers = writers;
+    void writers.ended.then((cause) => this.#writerEnded(cause));
+    const backends = await openBackends({
+      config,
+      writers: writers.connect(),
+      owner: 'main',
+      clock: systemClock,
+      random: systemRandom,
+    });
+    this.#backends = backends;
+    await recoverStorage(config, backends, undefined);
+    await backends.queue.endLeases([]);
+    await prepare(backends.directory);
+    const count = config.threads.sessions ?? Math.min(availableParallelism(), SESSION_THREADS_MAX);
+    const started = await Promise.all(
+      Array.from({ length: count }, (_, index) => this.#startThread(`session${index + 1}`, index === 0)),
+    );
+    this.#listening = started[0] ?? [];
+    this.#control = await openControlServer(
+      this.#data.path,
+      {
+        clock: systemClock,
+        directory: backends.directory,
+        queue: async () => backends.queue,
+        mailStore: async () => backends.mail,
+        server: {
+          status: () => ({
+            version,
+            pid: process.pid,
+            hostname: config.hostname,
+            startedAtMs: this.#startedAtMs,
+            listeners: this.#listening,
+          }),
+          stop: () => void this.stop('control'),
+        },
+      },
+      (cause) => this.#observers.server({ name: 'server.fault', cause }),
+    );
+    this.#maintained = maintain(config, backends, systemClock, this.#maintenance.signal, (cause) =>
+      this.#observers.server({ name: 'server.fault', cause }),
+    );
+    const tookMs = Math.round(systemClock.monotonicMs() - this.#startedMs);
+    this.#observers.server({ name: 'server.ready', version, tookMs });
+  }
+
+  async stop(signal: string): Promise<void> {
+    return (this.#stopping ??= this.#stop(signal, undefined));
+  }
+
+  /** After a start that failed half way. */
+  async abandon(): Promise<void> {
+    await Promise.all([...this.#threads.values()].map(({ worker }) => worker.terminate()));
+    await this.#close();
+  }
+
+  async reload(): Promise<void> {
+    const certificate = await loadCertificate(this.#options.config, systemClock.nowMs());
+    this.#certificate = certificate;
+    for (const { worker } of this.#threads.values()) send(worker, { kind: 'certificate', certificate });
+  }
+
+  async #stop(signal: string, cause: Error | undefined): Promise<void> {
+    this.#observers.server({ name: 'server.stopping', signal });
+    for (const { worker } of this.#threads.values()) send(worker, { kind: 'stop', graceMs: GRACE_MS });
+    const cut = systemClock.after(GRACE_MS * 2, () => {
+      for (const { worker } of this.#threads.values()) void worker.terminate();
+    });
+    await Promise.all([...this.#threads.values()].map(({ ended }) => ended));
+    cut.cancel();
+    await this.#close();
+    this.#observers.server({ name: 'server.stopped' });
+    this.#end(cause);
+  }
+
+  async #close(): Promise<void> {
+    this.#maintenance.abort();
+    await this.#maintained;
+    await this.#control?.close();
+    await this.#backends?.close();
+    await this.#writers?.close();
+    await this.#lock.release();
+  }
+
+  /** Nobody can write any more: what was not acknowledged is lost, all else is on the disk. */
+  #writerEnded(cause: Error | undefined): void {
+    if (cause === undefined || this.#stopping !== undefined) return;
+    this.#observers.server({ name: 'server.thread.died', thread: 'writer', cause });
+    this.#stopping = this.#stop('writer', cause);
+  }
+
+  async #startThread(name: string, runsQueue: boolean): Promise<readonly Listening[]> {
+    const { config, version, loopbackAllowed } = this.#options;
+    if (this.#certificate === undefined || this.#writers === undefined) throw new TypeError('Not started');
+    const writers = this.#writers.connect();
+    const data: SessionThreadData = {
+      name,
+      config,
+      certificate: this.#certificate,
+      writers,
+      runsQueue,
+      loopbackAllowed,
+      version,
+    };
+    const entry = new URL(`./session-thread${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
+    const worker = new Worker(entry, {
+      name,
+      workerData: data,
+      transferList: [writers.queue, ...writers.mail],
+    });
+    let died: Error | undefined;
+    worker.on('error', (cause: unknown) => {
+      died = cause instanceof Error ? cause : new Error(String(cause));
+    });
+    const ended = new Promise<Error | undefined>((resolve) => worker.once('exit', () => resolve(died)));
+    this.#threads.set(name, { name, worker, ended });
+    const first = new Promise<FromSessionThread>((resolve) => worker.once('message', resolve));
+    const answer = await Promise.race([first, ended]);
+    if (answer === undefined || answer instanceof Error)
+      throw new Fault(`Starting the thread ${name}`, answer);
+    if (answer.kind === 'failed') throw new Fault(answer.message, new Error(answer.cause));
+    void ended.then((cause) => this.#threadEnded(name, runsQueue, cause));
+    return answer.kind === 'ready' ? answer.listening : [];
+  }
+
+  async #threadEnded(name: string, runsQueue: boolean, cause: Error | undefined): Promise<void> {
+    if (this.#stopping !== undefined || this.#backends === undefined) return;
+    this.#observers.server({ name: 'server.thread.died', thread: name, cause });
+    try {
+      await recoverStorage(this.#options.config, this.#backends, name);
+      const others = [...this.#threads.keys()].filter((other) => other !== name);
+      await this.#backends.queue.endLeases(others.flatMap((other) => leaseOwnersOf(other)));
+      await new Promise((resolve) => setTimeout(resolve, REPLACE_PAUSE_MS));
+      if (this.#stopping === undefined) await this.#startThread(name, runsQueue);
+    } catch (problem) {
+      this.#observers.server({ name: 'server.fault', cause: problem });
+      this.#stopping ??= this.#stop('thread', problem instanceof Error ? problem : undefined);
+    }
+  }
+}
+
+/** The names under which the services of a thread hold leases. */
+export function leaseOwnersOf(thread: string): readonly string[] {
+  return [`${thread}now`, `${thread}run`];
+}
+
+function send(worker: Worker, message: ToSessionThread): void {
+  worker.postMessage(message);
+}

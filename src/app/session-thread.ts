@@ -1,0 +1,83 @@
+/** The entry of a session thread: opens its view of the backends, serves, and stops when it is told. */
+import { readFile } from 'node:fs/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { Fault } from '../base/fault.ts';
+import type { Config } from '../config/config.ts';
+import { connect } from '../net/connect.ts';
+import { serverTls } from '../net/tls-context.ts';
+import { openBackends } from './backends.ts';
+import { createObservers } from './observers.ts';
+import { createResolver } from './resolver.ts';
+import { startServices, type Services } from './services.ts';
+import { systemClock, systemRandom } from './system.ts';
+import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
+
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `startServer` gave it
+const data = workerData as SessionThreadData;
+const { config, name } = data;
+const observers = createObservers(config.log, name);
+const tls = serverTls(data.certificate);
+
+function tell(message: FromSessionThread): void {
+  parentPort?.postMessage(message);
+}
+
+async function start(): Promise<Services> {
+  const backends = await openBackends({
+    config,
+    writers: data.writers,
+    owner: name,
+    clock: systemClock,
+    random: systemRandom,
+  });
+  return startServices({
+    config,
+    backends,
+    resolver: await createResolver(config, systemClock, systemRandom),
+    connect,
+    clock: systemClock,
+    random: systemRandom,
+    serverTls: tls.tls,
+    observers,
+    owner: name,
+    runsQueue: data.runsQueue,
+    version: data.version,
+    loopbackAllowed: data.loopbackAllowed,
+    relayPassword: await relayPassword(config),
+  });
+}
+
+async function relayPassword({ relay }: Config): Promise<string | undefined> {
+  if (relay?.passwordFile === undefined) return undefined;
+  const [first = ''] = (await readFile(relay.passwordFile, 'utf8')).split(/\r?\n/);
+  return first;
+}
+
+try {
+  const services = await start();
+  parentPort?.on('message', (message: ToSessionThread) => {
+    if (message.kind === 'certificate') {
+      tls.replace(message.certificate);
+      return;
+    }
+    services.stop(message.graceMs).then(
+      () => {
+        tell({ kind: 'stopped' });
+        parentPort?.close();
+      },
+      (cause: unknown) => {
+        observers.server({ name: 'server.fault', cause });
+        tell({ kind: 'stopped' });
+        parentPort?.close();
+      },
+    );
+  });
+  tell({ kind: 'ready', listening: services.listening });
+} catch (cause) {
+  const inner = cause instanceof Fault ? cause.cause : undefined;
+  tell({
+    kind: 'failed',
+    message: cause instanceof Error ? cause.message : String(cause),
+    cause: inner instanceof Error ? inner.message : cause instanceof Error ? (cause.stack ?? '') : '',
+  });
+}
