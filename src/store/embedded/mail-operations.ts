@@ -1,0 +1,751 @@
+/**
+ * What the writer thread of a mail shard can do: the writes of the mail store, each inside the group's transaction. Each
+ * decides before it writes, so that a refusal leaves nothing behind. Arguments and answers are plain data.
+ */
+import { LIMITS } from '../../base/limits.ts';
+import { err, ok } from '../../base/result.ts';
+import type { Result } from '../../base/result.ts';
+import { numberAt, textAt } from '../../sqlite/database.ts';
+import type { Database, Row } from '../../sqlite/database.ts';
+import { openHints } from '../../sqlite/hint.ts';
+import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
+import type { AccountId, MailboxId, Uid } from '../ids.ts';
+import { changeFlags, keywordKey, sameFlags, spellKeywords } from '../keyword.ts';
+import type { Flags } from '../keyword.ts';
+import { FLAG } from '../mail-store.ts';
+import type {
+  Appended,
+  Copied,
+  DeliveryKey,
+  FlagChange,
+  FlagsChanged,
+  KeywordProblem,
+  Mailbox,
+  MailboxProblem,
+  MailboxRole,
+  NoSuchMailbox,
+  OverQuota,
+  SubscriptionProblem,
+} from '../mail-store.ts';
+import {
+  FIRST_MAILBOXES,
+  isPathAllowed,
+  isSubtreeAllowed,
+  isUnder,
+  pathOf,
+  toMailboxName,
+} from '../mailbox-name.ts';
+import { rowsOf, toEntry, toKeywords, toMailbox } from './mail-rows.ts';
+import { ACCOUNT_TABLES, SQL } from './mail-schema.ts';
+
+export { kind } from './mail-schema.ts';
+
+export type MailOptions = {
+  /** Whose hints: the same for all threads of one server. */
+  readonly hintScope: string;
+};
+
+/** The topic of hints about accounts' mail: key account, value modseq. */
+export const MAIL_TOPIC = 'mail';
+
+/** A message on its way to the writer. */
+export type PackedMessage = {
+  /** 32 octets of blob id, then the prefix, then the digest: one buffer, cloned once. */
+  readonly octets: Uint8Array;
+  readonly prefixOctets: number;
+  readonly blobOctets: number;
+  readonly blobPlace: number;
+  readonly flags: number;
+  readonly keywords: readonly string[];
+  readonly receivedAtMs: number;
+  /** See `threadKeyNumbers`. */
+  readonly threadKeys: readonly number[];
+};
+
+export const BLOB_ID_OCTETS = 32;
+
+/** Who writes, and when: the clock is the caller's. */
+type To = { readonly account: AccountId; readonly nowMs: number };
+
+export type MailOperations = {
+  openAccount(args: To): void;
+  /** Removes so many rows at a time; `false`: there are more. */
+  removeAccount(args: { readonly account: AccountId; readonly rowsMax: number }): boolean;
+  setQuota(args: To & { readonly octetsMax: number | undefined }): void;
+  createMailbox(
+    args: To & {
+      readonly parent: MailboxId | undefined;
+      readonly name: string;
+      readonly role: MailboxRole | undefined;
+    },
+  ): Result<Mailbox, MailboxProblem>;
+  renameMailbox(
+    args: To & { readonly mailbox: MailboxId; readonly parent: MailboxId | undefined; readonly name: string },
+  ): Result<Mailbox, MailboxProblem>;
+  removeMailbox(args: To & { readonly mailbox: MailboxId }): Result<void, MailboxProblem>;
+  subscribe(
+    args: To & { readonly path: string; readonly subscribed: boolean },
+  ): Result<void, SubscriptionProblem>;
+  append(
+    args: To & { readonly mailbox: MailboxId; readonly messages: readonly PackedMessage[] },
+  ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>;
+  deliver(
+    args: To & {
+      readonly mailbox: MailboxId | undefined;
+      readonly key: DeliveryKey;
+      readonly message: PackedMessage;
+    },
+  ): Result<Appended & { readonly duplicate: boolean }, NoSuchMailbox | OverQuota | KeywordProblem>;
+  setFlags(
+    args: To & { readonly mailbox: MailboxId; readonly uids: readonly Uid[]; readonly change: FlagChange },
+  ): Result<FlagsChanged, NoSuchMailbox | KeywordProblem>;
+  transfer(
+    args: To & {
+      readonly from: MailboxId;
+      readonly uids: readonly Uid[];
+      readonly to: MailboxId;
+      readonly isMove: boolean;
+    },
+  ): Result<Copied, NoSuchMailbox | OverQuota>;
+  expunge(
+    args: To & { readonly mailbox: MailboxId; readonly uids: readonly Uid[] | undefined },
+  ): Result<readonly Uid[], NoSuchMailbox>;
+  relocate(args: { readonly moves: readonly { readonly from: number; readonly to: number }[] }): void;
+  /** Forgets deliveries of so many accounts; gives the last account seen, `undefined` at the end. */
+  pruneDeliveries(args: {
+    readonly afterAccount: number;
+    readonly accountsMax: number;
+    readonly beforeMs: number;
+  }): number | undefined;
+};
+
+/** An account's row while an operation works on it. */
+type Account = {
+  readonly id: AccountId;
+  modSeq: number;
+  lastUidValidity: number;
+  octetsUsed: number;
+  messagesUsed: number;
+  readonly octetsMax: number | undefined;
+};
+
+/** What an operation did to a mailbox: added to its row in the end. */
+type Delta = { total: number; unseen: number; deleted: number; octets: number; uids: number; modSeq: number };
+
+/** A row of `place` as operations read it. */
+type PlaceRow = { readonly uid: Uid; readonly email: number; readonly octets: number } & Flags;
+
+const NO_MAILBOX: { readonly ok: false; readonly error: NoSuchMailbox } = err({ kind: 'no-such-mailbox' });
+
+function toPlace(row: Row): PlaceRow {
+  return {
+    uid: known(toUid(numberAt(row, 0))),
+    email: numberAt(row, 1),
+    flags: numberAt(row, 2),
+    keywords: toKeywords(textAt(row, 3)),
+    octets: numberAt(row, 5),
+  };
+}
+
+export class MailWriter {
+  readonly #database: Database;
+  readonly #publish: (account: AccountId, modSeq: number) => void;
+
+  constructor(database: Database, publish: (account: AccountId, modSeq: number) => void) {
+    this.#database = database;
+    this.#publish = publish;
+  }
+
+  #run(sql: string, ...values: readonly (number | string | null | Uint8Array)[]): number {
+    return this.#database.prepare(sql).run(...values);
+  }
+
+  #row(sql: string, ...values: readonly (number | string)[]): Row | undefined {
+    return this.#database.prepare(sql).row(...values);
+  }
+
+  #rows(sql: string, ...values: readonly (number | string)[]): readonly Row[] {
+    return this.#database.prepare(sql).rows(...values);
+  }
+
+  /** The account's row; made with its first mailboxes when it is unknown. */
+  account({ account, nowMs }: To): Account {
+    const row = this.#row(SQL.account, account);
+    if (row !== undefined)
+      return {
+        id: account,
+        modSeq: numberAt(row, 0),
+        lastUidValidity: numberAt(row, 1),
+        octetsUsed: numberAt(row, 2),
+        messagesUsed: numberAt(row, 3),
+        octetsMax: row[4] === null ? undefined : numberAt(row, 4),
+      };
+    this.#run(SQL.addAccount, account);
+    const made: Account = {
+      id: account,
+      modSeq: 0,
+      lastUidValidity: 0,
+      octetsUsed: 0,
+      messagesUsed: 0,
+      octetsMax: undefined,
+    };
+    for (const { name, role } of FIRST_MAILBOXES) {
+      this.#addMailbox(made, nowMs, 0, name, role);
+      this.#run(SQL.subscribe, account, name);
+    }
+    this.#save(made);
+    return made;
+  }
+
+  /** Writes the account's row back and tells its watchers once it is durable. */
+  #save({ id, modSeq, lastUidValidity, octetsUsed, messagesUsed }: Account): void {
+    this.#run(SQL.saveAccount, modSeq, lastUidValidity, octetsUsed, messagesUsed, id);
+    this.#database.afterCommit(() => this.#publish(id, modSeq));
+  }
+
+  removeAccount({ account, rowsMax }: Parameters<MailOperations['removeAccount']>[0]): boolean {
+    let left = rowsMax;
+    for (const table of ACCOUNT_TABLES) {
+      const key = REMOVAL_KEYS[table];
+      left -= this.#run(
+        `DELETE FROM ${table} WHERE account_id = ? AND ${key} <= coalesce((SELECT ${key} FROM ${table}` +
+          ` WHERE account_id = ? ORDER BY ${key} LIMIT 1 OFFSET ${rowsMax - 1}),` +
+          ` (SELECT max(${key}) FROM ${table} WHERE account_id = ?))`,
+        account,
+        account,
+        account,
+      );
+      if (left <= 0) return false;
+    }
+    return true;
+  }
+
+  #addMailbox(
+    account: Account,
+    nowMs: number,
+    parent: number,
+    name: string,
+    role: MailboxRole | undefined,
+  ): MailboxId {
+    account.modSeq += 1;
+    account.lastUidValidity = Math.max(account.lastUidValidity + 1, Math.floor(nowMs / 1000));
+    const id = known(toMailboxId(account.modSeq));
+    const { lastUidValidity, modSeq } = account;
+    this.#run(SQL.addMailbox, account.id, id, parent, name, role ?? null, lastUidValidity, modSeq, nowMs);
+    return id;
+  }
+
+  #mailbox(account: Account, mailbox: MailboxId): Mailbox {
+    const row = this.#row(SQL.mailbox, account.id, mailbox);
+    if (row === undefined) throw new TypeError('A mailbox that was just written is not there');
+    return toMailbox(row);
+  }
+
+  createMailbox({
+    parent,
+    name,
+    role,
+    ...to
+  }: Parameters<MailOperations['createMailbox']>[0]): Result<Mailbox, MailboxProblem> {
+    const account = this.account(to);
+    const tree = this.#tree(account);
+    const stored = nameIn(tree, parent, name);
+    if (typeof stored !== 'string') return err(stored);
+    if (tree.size >= LIMITS.mailboxesMax) return err({ kind: 'too-many' });
+    if (role !== undefined && [...tree.values()].some((one) => one.role === role))
+      return err({ kind: 'exists' });
+    const id = this.#addMailbox(account, to.nowMs, parent ?? 0, stored, role);
+    this.#save(account);
+    return ok(this.#mailbox(account, id));
+  }
+
+  renameMailbox({
+    mailbox,
+    parent,
+    name,
+    ...to
+  }: Parameters<MailOperations['renameMailbox']>[0]): Result<Mailbox, MailboxProblem> {
+    const account = this.account(to);
+    const tree = this.#tree(account);
+    const old = tree.get(mailbox);
+    if (old === undefined) return NO_MAILBOX;
+    if (old.role === 'inbox') return err({ kind: 'inbox' });
+    if (isUnder(tree, parent, mailbox)) return err({ kind: 'loop' });
+    const stored = nameIn(tree, parent, name);
+    if (typeof stored !== 'string') return err(stored);
+    if (!isSubtreeAllowed(tree, mailbox, [...pathOf(tree, parent), stored])) return err({ kind: 'bad-name' });
+    account.modSeq += 1;
+    this.#run(SQL.renameMailbox, parent ?? 0, stored, account.modSeq, account.id, mailbox);
+    this.#save(account);
+    return ok(this.#mailbox(account, mailbox));
+  }
+
+  removeMailbox({
+    mailbox,
+    ...to
+  }: Parameters<MailOperations['removeMailbox']>[0]): Result<void, MailboxProblem> {
+    const account = this.account(to);
+    const tree = this.#tree(account);
+    const old = tree.get(mailbox);
+    if (old === undefined) return NO_MAILBOX;
+    if (old.role === 'inbox') return err({ kind: 'inbox' });
+    if ([...tree.values()].some(({ parent }) => parent === mailbox)) return err({ kind: 'has-children' });
+    account.modSeq += 1;
+    const places = this.#rows(SQL.places, account.id, mailbox, 1, UID_MAX).map(toPlace);
+    for (const place of places) this.#removePlace(account, mailbox, place, account.modSeq);
+    this.#run(SQL.removeMailbox, account.id, mailbox);
+    this.#run(SQL.addRemovedMailbox, account.id, account.modSeq, mailbox);
+    this.#save(account);
+    return ok(undefined);
+  }
+
+  #tree(account: Account): Map<MailboxId, Mailbox> {
+    return new Map(
+      this.#rows(SQL.mailboxes, account.id)
+        .map(toMailbox)
+        .map((one) => [one.id, one]),
+    );
+  }
+
+  subscribe({
+    path,
+    subscribed,
+    ...to
+  }: Parameters<MailOperations['subscribe']>[0]): Result<void, SubscriptionProblem> {
+    const account = this.account(to);
+    if (!subscribed) {
+      this.#run(SQL.unsubscribe, account.id, path);
+      return ok(undefined);
+    }
+    this.#run(SQL.subscribe, account.id, path);
+    const count = this.#row(SQL.countSubscriptions, account.id);
+    if (count === undefined || numberAt(count, 0) <= LIMITS.subscriptionsMax) return ok(undefined);
+    this.#run(SQL.unsubscribe, account.id, path);
+    return err({ kind: 'too-many' });
+  }
+
+  setQuota({ octetsMax, ...to }: Parameters<MailOperations['setQuota']>[0]): void {
+    this.#run(SQL.setQuota, octetsMax ?? null, this.account(to).id);
+  }
+
+  append({
+    mailbox,
+    messages,
+    ...to
+  }: Parameters<MailOperations['append']>[0]): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem> {
+    return this.#append(this.account(to), to.nowMs, mailbox, messages);
+  }
+
+  deliver({
+    mailbox,
+    key,
+    message,
+    ...to
+  }: Parameters<MailOperations['deliver']>[0]): Result<
+    Appended & { readonly duplicate: boolean },
+    NoSuchMailbox | OverQuota | KeywordProblem
+  > {
+    const account = this.account(to);
+    const { queueId, recipient } = key;
+    const earlier = this.#row(SQL.delivery, account.id, queueId, recipient);
+    if (earlier !== undefined)
+      return ok({
+        uidValidity: known(toUidValidity(numberAt(earlier, 0))),
+        uids: [known(toUid(numberAt(earlier, 1)))],
+        modSeq: known(toModSeq(numberAt(earlier, 2))),
+        duplicate: true,
+      });
+    const appended = this.#append(account, to.nowMs, mailbox ?? INBOX_ID, [message]);
+    if (!appended.ok) return appended;
+    const { uidValidity, uids, modSeq } = appended.value;
+    this.#run(SQL.addDelivery, account.id, queueId, recipient, uidValidity, uids[0] ?? 0, modSeq, to.nowMs);
+    return ok({ ...appended.value, duplicate: false });
+  }
+
+  #append(
+    account: Account,
+    nowMs: number,
+    mailbox: MailboxId,
+    messages: readonly PackedMessage[],
+  ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem> {
+    const box = this.#row(SQL.mailboxUids, account.id, mailbox);
+    if (box === undefined) return NO_MAILBOX;
+    const over = overQuota(
+      account,
+      messages.reduce((sum, message) => sum + message.blobOctets + message.prefixOctets, 0),
+    );
+    if (over !== undefined) return err(over);
+    const keywords = this.#spell(
+      account,
+      messages.map((message) => message.keywords),
+    );
+    if (keywords === undefined) return err({ kind: 'too-many-keywords' });
+    const delta = newDelta();
+    let uid = numberAt(box, 1);
+    const uids: Uid[] = [];
+    for (const [index, message] of messages.entries()) {
+      account.modSeq += 1;
+      const email = account.modSeq;
+      const octets = message.blobOctets + message.prefixOctets;
+      const prefixEnd = BLOB_ID_OCTETS + message.prefixOctets;
+      this.#run(
+        SQL.addMessage,
+        account.id,
+        email,
+        this.#thread(account, message.threadKeys, email),
+        message.receivedAtMs,
+        octets,
+        message.octets.subarray(0, BLOB_ID_OCTETS),
+        message.blobOctets,
+        message.blobPlace,
+        message.octets.subarray(BLOB_ID_OCTETS, prefixEnd),
+      );
+      this.#run(SQL.addDigest, account.id, email, message.octets.subarray(prefixEnd));
+      account.octetsUsed += octets;
+      account.messagesUsed += 1;
+      const place = { email, octets, flags: message.flags, keywords: keywords[index] ?? [] };
+      this.#addPlace(account, mailbox, uid, place, email, nowMs, delta);
+      uids.push(known(toUid(uid)));
+      uid += 1;
+    }
+    if (uids.length > 0) {
+      this.#count(account, mailbox, delta);
+      this.#save(account);
+    }
+    return ok({
+      uidValidity: known(toUidValidity(numberAt(box, 0))),
+      uids,
+      modSeq: known(toModSeq(account.modSeq)),
+    });
+  }
+
+  /** The account's spellings of each list; new keywords are kept. */
+  #spell(
+    account: Account,
+    lists: readonly (readonly string[])[],
+  ): readonly (readonly string[])[] | undefined {
+    if (lists.every((list) => list.length === 0)) return lists;
+    const spellings = new Map(
+      this.#rows(SQL.keywords, account.id).map((row) => [textAt(row, 0), textAt(row, 1)] as const),
+    );
+    const all = spellKeywords(spellings, lists.flat());
+    if (all === undefined) return undefined;
+    for (const keyword of all.added) {
+      spellings.set(keywordKey(keyword), keyword);
+      this.#run(SQL.addKeyword, account.id, keywordKey(keyword), keyword);
+    }
+    return lists.map((list) => spellKeywords(spellings, list)?.spelled ?? []);
+  }
+
+  /** RFC 8621 §3: the thread of a message that shares an id and the base subject; else a new one. */
+  #thread(account: Account, keys: readonly number[], email: number): number {
+    let thread: number | undefined;
+    const missing: number[] = [];
+    for (const key of keys) {
+      const found = this.#row(SQL.thread, account.id, key);
+      if (found === undefined) missing.push(key);
+      else thread ??= numberAt(found, 0);
+    }
+    thread ??= email;
+    for (const key of missing) this.#run(SQL.addThreadKey, account.id, key, thread);
+    return thread;
+  }
+
+  #addPlace(
+    account: Account,
+    mailbox: MailboxId,
+    uid: number,
+    { email, octets, flags, keywords }: { readonly email: number; readonly octets: number } & Flags,
+    modSeq: number,
+    nowMs: number,
+    delta: Delta,
+  ): void {
+    const text = keywords.join(' ');
+    this.#run(SQL.addPlace, account.id, mailbox, uid, email, flags, text, modSeq, octets, nowMs);
+    delta.uids += 1;
+    countFlags(delta, flags, 1);
+    delta.total += 1;
+    delta.octets += octets;
+    delta.modSeq = modSeq;
+  }
+
+  /** Takes the place out and, when it was the last, its message. The mailbox's counters are the caller's. */
+  #removePlace(account: Account, mailbox: MailboxId, place: PlaceRow, modSeq: number): void {
+    this.#run(SQL.removePlace, account.id, mailbox, place.uid);
+    this.#run(SQL.addVanished, account.id, modSeq, mailbox, place.uid, place.email);
+    this.#dropIfUnplaced(account, place);
+  }
+
+  #count(
+    account: Account,
+    mailbox: MailboxId,
+    { total, unseen, deleted, octets, uids, modSeq }: Delta,
+  ): void {
+    this.#run(SQL.countMailbox, total, unseen, deleted, octets, uids, modSeq, account.id, mailbox);
+  }
+
+  setFlags({
+    mailbox,
+    uids,
+    change,
+    ...to
+  }: Parameters<MailOperations['setFlags']>[0]): Result<FlagsChanged, NoSuchMailbox | KeywordProblem> {
+    const account = this.account(to);
+    if (this.#row(SQL.mailboxUids, account.id, mailbox) === undefined) return NO_MAILBOX;
+    const keywords = this.#spellChange(account, change);
+    if (keywords === undefined) return err({ kind: 'too-many-keywords' });
+    const modSeq = account.modSeq + 1;
+    const deltas = new Map<MailboxId, Delta>();
+    const refused: Uid[] = [];
+    const entries: FlagsChanged['entries'][number][] = [];
+    for (const row of rowsOf(this.#database, SQL.places, account.id, mailbox, uids)) {
+      const place = toPlace(row);
+      const entry = toEntry(row);
+      if (change.unchangedSince !== undefined && entry.modSeq > change.unchangedSince) {
+        refused.push(entry.uid);
+        continue;
+      }
+      const after = changeFlags(place, { ...change, keywords });
+      if (sameFlags(place, after)) {
+        entries.push(entry);
+        continue;
+      }
+      this.#setFlags(account, mailbox, place, after, modSeq, deltas);
+      entries.push({ ...entry, ...after, modSeq: known(toModSeq(modSeq)) });
+    }
+    if (deltas.size > 0) {
+      account.modSeq = modSeq;
+      for (const [id, delta] of deltas) this.#count(account, id, delta);
+      this.#save(account);
+    }
+    return ok({ entries, refused });
+  }
+
+  #spellChange(account: Account, { mode, keywords }: FlagChange): readonly string[] | undefined {
+    if (mode !== 'remove') return this.#spell(account, [keywords])?.[0];
+    // What is taken away need not be known, and is not learnt.
+    const spellings = new Map(
+      this.#rows(SQL.keywords, account.id).map((row) => [textAt(row, 0), textAt(row, 1)] as const),
+    );
+    return keywords.map((keyword) => spellings.get(keywordKey(keyword)) ?? keyword);
+  }
+
+  #setFlags(
+    account: Account,
+    mailbox: MailboxId,
+    place: PlaceRow,
+    after: Flags,
+    modSeq: number,
+    deltas: Map<MailboxId, Delta>,
+  ): void {
+    const text = after.keywords.join(' ');
+    const set = (id: MailboxId, uid: number, before: number, flags: number): void => {
+      this.#run(SQL.setFlags, flags, text, modSeq, account.id, id, uid);
+      const delta = deltas.get(id) ?? newDelta();
+      deltas.set(id, delta);
+      countFlags(delta, before, -1);
+      countFlags(delta, flags, 1);
+      delta.modSeq = modSeq;
+    };
+    set(mailbox, place.uid, place.flags, after.flags);
+    const isOfPlaceOnly = sameFlags(withoutDeleted(place), withoutDeleted(after));
+    if (isOfPlaceOnly) return;
+    for (const other of this.#rows(SQL.placesOfEmail, account.id, place.email)) {
+      const id = known(toMailboxId(numberAt(other, 0)));
+      const before = numberAt(other, 2);
+      if (id !== mailbox)
+        set(id, numberAt(other, 1), before, (after.flags & ~FLAG.deleted) | (before & FLAG.deleted));
+    }
+  }
+
+  transfer({
+    from,
+    uids,
+    to: target,
+    isMove,
+    ...to
+  }: Parameters<MailOperations['transfer']>[0]): Result<Copied, NoSuchMailbox | OverQuota> {
+    const account = this.account(to);
+    const box = this.#row(SQL.mailboxUids, account.id, target);
+    if (box === undefined || this.#row(SQL.mailboxUids, account.id, from) === undefined) return NO_MAILBOX;
+    const places = rowsOf(this.#database, SQL.places, account.id, from, uids).map(toPlace);
+    const isThere = ({ email }: PlaceRow): boolean =>
+      this.#row(SQL.isEmailIn, account.id, email, target) !== undefined;
+    if (!isMove) {
+      const over = overQuota(
+        account,
+        places.filter(isThere).reduce((sum, { octets }) => sum + octets, 0),
+      );
+      if (over !== undefined) return err(over);
+    }
+    const [left, came] = [newDelta(), newDelta()];
+    let uid = numberAt(box, 1);
+    const given: Uid[] = [];
+    for (const place of places) {
+      account.modSeq += 1;
+      const { modSeq } = account;
+      const email = from === target && isMove ? place.email : this.#share(account, place, isThere(place));
+      if (isMove) this.#leave(account, from, place, left);
+      this.#addPlace(account, target, uid, { ...place, email }, modSeq, to.nowMs, came);
+      given.push(known(toUid(uid)));
+      uid += 1;
+    }
+    if (places.length > 0) {
+      if (isMove) this.#count(account, from, left);
+      this.#count(account, target, came);
+      this.#save(account);
+    }
+    return ok({
+      uidValidity: known(toUidValidity(numberAt(box, 0))),
+      from: places.map((place) => place.uid),
+      to: given,
+      modSeq: known(toModSeq(account.modSeq)),
+    });
+  }
+
+  /** The message that gets a place in the target: this one or, when it has one there, a new one of the same blob. */
+  #share(account: Account, { email, octets }: PlaceRow, isThere: boolean): number {
+    if (!isThere) return email;
+    this.#run(SQL.copyMessage, account.modSeq, account.id, email);
+    this.#run(SQL.copyDigest, account.modSeq, account.id, email);
+    account.octetsUsed += octets;
+    account.messagesUsed += 1;
+    return account.modSeq;
+  }
+
+  #leave(account: Account, from: MailboxId, place: PlaceRow, left: Delta): void {
+    const { modSeq } = account;
+    this.#run(SQL.removePlace, account.id, from, place.uid);
+    this.#run(SQL.addVanished, account.id, modSeq, from, place.uid, place.email);
+    discount(left, place, modSeq);
+  }
+
+  /** Takes out a message that has no place left. */
+  #dropIfUnplaced(account: Account, { email, octets }: PlaceRow): void {
+    if (this.#row(SQL.isEmailPlaced, account.id, email) !== undefined) return;
+    this.#run(SQL.removeMessage, account.id, email);
+    this.#run(SQL.removeDigest, account.id, email);
+    account.octetsUsed -= octets;
+    account.messagesUsed -= 1;
+  }
+
+  expunge({
+    mailbox,
+    uids,
+    ...to
+  }: Parameters<MailOperations['expunge']>[0]): Result<readonly Uid[], NoSuchMailbox> {
+    const account = this.account(to);
+    const box = this.#row(SQL.mailbox, account.id, mailbox);
+    if (box === undefined) return NO_MAILBOX;
+    if (toMailbox(box).deleted === 0) return ok([]);
+    const rows =
+      uids === undefined
+        ? this.#rows(SQL.places, account.id, mailbox, 1, UID_MAX)
+        : rowsOf(this.#database, SQL.places, account.id, mailbox, uids);
+    const places = rows.filter((row) => (numberAt(row, 2) & FLAG.deleted) !== 0).map(toPlace);
+    if (places.length === 0) return ok([]);
+    account.modSeq += 1;
+    const delta = newDelta();
+    for (const place of places) {
+      this.#removePlace(account, mailbox, place, account.modSeq);
+      discount(delta, place, account.modSeq);
+    }
+    this.#count(account, mailbox, delta);
+    this.#save(account);
+    return ok(places.map(({ uid }) => uid));
+  }
+
+  relocate({ moves }: Parameters<MailOperations['relocate']>[0]): void {
+    for (const { from, to } of moves) this.#run(SQL.relocate, to, from);
+  }
+
+  pruneDeliveries({
+    afterAccount,
+    accountsMax,
+    beforeMs,
+  }: Parameters<MailOperations['pruneDeliveries']>[0]): number | undefined {
+    const accounts = this.#rows(SQL.accountsAfter, afterAccount, accountsMax);
+    for (const row of accounts) this.#run(SQL.pruneDeliveries, numberAt(row, 0), beforeMs);
+    const last = accounts.at(-1);
+    return last === undefined ? undefined : numberAt(last, 0);
+  }
+}
+
+const UID_MAX = 4_294_967_295;
+/** The first of `FIRST_MAILBOXES` takes the first modseq, and cannot be removed. */
+const INBOX_ID: MailboxId = known(toMailboxId(1));
+
+/** By what the rows of an account are removed piece by piece. */
+const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
+  place: 'modseq',
+  digest: 'email_id',
+  message: 'email_id',
+  vanished: 'modseq',
+  thread_key: 'thread_key',
+  delivery: 'queue_id',
+  keyword: 'keyword_key',
+  subscription: 'path',
+  removed_mailbox: 'modseq',
+  mailbox: 'mailbox_id',
+  account: 'account_id',
+};
+
+function newDelta(): Delta {
+  return { total: 0, unseen: 0, deleted: 0, octets: 0, uids: 0, modSeq: 0 };
+}
+
+function countFlags(delta: Delta, flags: number, by: 1 | -1): void {
+  if ((flags & FLAG.seen) === 0) delta.unseen += by;
+  if ((flags & FLAG.deleted) !== 0) delta.deleted += by;
+}
+
+function discount(delta: Delta, { flags, octets }: PlaceRow, modSeq: number): void {
+  countFlags(delta, flags, -1);
+  delta.total -= 1;
+  delta.octets -= octets;
+  delta.modSeq = modSeq;
+}
+
+function withoutDeleted({ flags, keywords }: Flags): Flags {
+  return { flags: flags & ~FLAG.deleted, keywords };
+}
+
+function overQuota({ octetsMax, octetsUsed }: Account, octets: number): OverQuota | undefined {
+  if (octetsMax === undefined) return undefined;
+  const octetsLeft = Math.max(0, octetsMax - octetsUsed);
+  return octets > octetsLeft ? { kind: 'over-quota', octetsLeft } : undefined;
+}
+
+/** The name as it will be stored, or why it cannot be. */
+function nameIn(
+  tree: ReadonlyMap<MailboxId, Mailbox>,
+  parent: MailboxId | undefined,
+  name: string,
+): string | MailboxProblem {
+  if (parent !== undefined && !tree.has(parent)) return { kind: 'no-such-mailbox' };
+  const stored = toMailboxName(name, parent === undefined);
+  if (stored === undefined || !isPathAllowed([...pathOf(tree, parent), stored])) return { kind: 'bad-name' };
+  const isTaken = [...tree.values()].some((one) => one.parent === parent && one.name === stored);
+  return isTaken ? { kind: 'exists' } : stored;
+}
+
+export function open(database: Database, { hintScope }: MailOptions): MailOperations {
+  const hints = openHints(hintScope);
+  const writer = new MailWriter(database, (account, modSeq) => hints.publish(MAIL_TOPIC, account, modSeq));
+  return {
+    openAccount: (args) => void writer.account(args),
+    removeAccount: (args) => writer.removeAccount(args),
+    setQuota: (args) => writer.setQuota(args),
+    createMailbox: (args) => writer.createMailbox(args),
+    renameMailbox: (args) => writer.renameMailbox(args),
+    removeMailbox: (args) => writer.removeMailbox(args),
+    subscribe: (args) => writer.subscribe(args),
+    append: (args) => writer.append(args),
+    deliver: (args) => writer.deliver(args),
+    setFlags: (args) => writer.setFlags(args),
+    transfer: (args) => writer.transfer(args),
+    expunge: (args) => writer.expunge(args),
+    relocate: (args) => writer.relocate(args),
+    pruneDeliveries: (args) => writer.pruneDeliveries(args),
+  };
+}

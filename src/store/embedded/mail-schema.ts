@@ -1,0 +1,255 @@
+/**
+ * The tables of a mail shard and all statements over them. What each table is for, and why, is in docs/store.md.
+ *
+ * The statements are in the SQL that SQLite and PostgreSQL share: `account_id` leads every key and WHERE, pages go by
+ * key, nothing depends on rowids. Only the definitions below are SQLite's own.
+ */
+import { applicationId } from '../../sqlite/migrate.ts';
+import type { FileKind } from '../../sqlite/migrate.ts';
+
+const FIRST = `
+CREATE TABLE account (
+  account_id INTEGER PRIMARY KEY,
+  modseq INTEGER NOT NULL,
+  last_uid_validity INTEGER NOT NULL,
+  octets_used INTEGER NOT NULL,
+  messages_used INTEGER NOT NULL,
+  octets_max INTEGER
+) STRICT;
+
+CREATE TABLE mailbox (
+  account_id INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  parent_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  role TEXT,
+  uid_validity INTEGER NOT NULL,
+  uid_next INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  total INTEGER NOT NULL,
+  unseen INTEGER NOT NULL,
+  deleted INTEGER NOT NULL,
+  octets INTEGER NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, mailbox_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX mailbox_name ON mailbox (account_id, parent_id, name);
+
+CREATE TABLE removed_mailbox (
+  account_id INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  PRIMARY KEY (account_id, modseq, mailbox_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE subscription (
+  account_id INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  PRIMARY KEY (account_id, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE keyword (
+  account_id INTEGER NOT NULL,
+  keyword_key TEXT NOT NULL,
+  spelling TEXT NOT NULL,
+  PRIMARY KEY (account_id, keyword_key)
+) STRICT, WITHOUT ROWID;
+
+-- With rowids: rows are appended in order of arrival, and only the narrow keys are spread by account.
+CREATE TABLE message (
+  account_id INTEGER NOT NULL,
+  email_id INTEGER NOT NULL,
+  thread_id INTEGER NOT NULL,
+  received_at_ms INTEGER NOT NULL,
+  octets INTEGER NOT NULL,
+  blob_id BLOB NOT NULL,
+  blob_octets INTEGER NOT NULL,
+  blob_place INTEGER NOT NULL,
+  prefix BLOB NOT NULL,
+  PRIMARY KEY (account_id, email_id)
+) STRICT;
+CREATE INDEX message_blob_place ON message (blob_place);
+
+CREATE TABLE digest (
+  account_id INTEGER NOT NULL,
+  email_id INTEGER NOT NULL,
+  digest BLOB NOT NULL,
+  PRIMARY KEY (account_id, email_id)
+) STRICT;
+
+CREATE TABLE place (
+  account_id INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  email_id INTEGER NOT NULL,
+  flags INTEGER NOT NULL,
+  keywords TEXT NOT NULL,
+  modseq INTEGER NOT NULL,
+  octets INTEGER NOT NULL,
+  saved_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, mailbox_id, uid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX place_change ON place (account_id, modseq, mailbox_id, uid);
+CREATE INDEX place_email ON place (account_id, email_id, mailbox_id);
+
+CREATE TABLE vanished (
+  account_id INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  email_id INTEGER NOT NULL,
+  PRIMARY KEY (account_id, modseq, mailbox_id, uid)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE thread_key (
+  account_id INTEGER NOT NULL,
+  thread_key INTEGER NOT NULL,
+  thread_id INTEGER NOT NULL,
+  PRIMARY KEY (account_id, thread_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE delivery (
+  account_id INTEGER NOT NULL,
+  queue_id TEXT NOT NULL,
+  recipient INTEGER NOT NULL,
+  uid_validity INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  modseq INTEGER NOT NULL,
+  delivered_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (account_id, queue_id, recipient)
+) STRICT, WITHOUT ROWID;
+`;
+
+export const kind: FileKind = {
+  name: 'mail shard',
+  applicationId: applicationId('PRml'),
+  migrations: [FIRST],
+};
+
+/** Tables with rows of accounts, those that others refer to last. */
+export const ACCOUNT_TABLES = [
+  'place',
+  'digest',
+  'message',
+  'vanished',
+  'thread_key',
+  'delivery',
+  'keyword',
+  'subscription',
+  'removed_mailbox',
+  'mailbox',
+  'account',
+] as const;
+
+const MAILBOX_COLUMNS =
+  'mailbox_id, parent_id, name, role, uid_validity, uid_next, modseq, total, unseen, deleted, octets, created_at_ms';
+const ENTRY_COLUMNS = 'uid, email_id, flags, keywords, modseq';
+const PLACED_COLUMNS =
+  'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets,' +
+  ' m.blob_id, m.blob_octets, m.blob_place, m.prefix';
+const PLACED_JOIN = 'FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id';
+const PLACED_RANGE = 'WHERE p.account_id = ? AND p.mailbox_id = ? AND p.uid BETWEEN ? AND ? ORDER BY p.uid';
+
+export const SQL = {
+  account:
+    'SELECT modseq, last_uid_validity, octets_used, messages_used, octets_max FROM account WHERE account_id = ?',
+  addAccount:
+    'INSERT INTO account (account_id, modseq, last_uid_validity, octets_used, messages_used, octets_max)' +
+    ' VALUES (?, 0, 0, 0, 0, NULL)',
+  saveAccount:
+    'UPDATE account SET modseq = ?, last_uid_validity = ?, octets_used = ?, messages_used = ? WHERE account_id = ?',
+  setQuota: 'UPDATE account SET octets_max = ? WHERE account_id = ?',
+  accountsAfter: 'SELECT account_id FROM account WHERE account_id > ? ORDER BY account_id LIMIT ?',
+
+  mailboxes: `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE account_id = ? ORDER BY mailbox_id`,
+  mailbox: `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE account_id = ? AND mailbox_id = ?`,
+  mailboxUids: 'SELECT uid_validity, uid_next FROM mailbox WHERE account_id = ? AND mailbox_id = ?',
+  addMailbox:
+    `INSERT INTO mailbox (account_id, ${MAILBOX_COLUMNS})` +
+    ' VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, 0, 0, 0, ?)',
+  renameMailbox:
+    'UPDATE mailbox SET parent_id = ?, name = ?, modseq = ? WHERE account_id = ? AND mailbox_id = ?',
+  removeMailbox: 'DELETE FROM mailbox WHERE account_id = ? AND mailbox_id = ?',
+  addRemovedMailbox: 'INSERT INTO removed_mailbox (account_id, modseq, mailbox_id) VALUES (?, ?, ?)',
+  /** Counters and UIDs move by what the operation did. */
+  countMailbox:
+    'UPDATE mailbox SET total = total + ?, unseen = unseen + ?, deleted = deleted + ?, octets = octets + ?,' +
+    ' uid_next = uid_next + ?, modseq = ? WHERE account_id = ? AND mailbox_id = ?',
+  changedMailboxes: 'SELECT mailbox_id, modseq FROM mailbox WHERE account_id = ? AND modseq > ?',
+  removedMailboxes:
+    'SELECT mailbox_id, modseq FROM removed_mailbox WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?',
+
+  subscriptions: 'SELECT path FROM subscription WHERE account_id = ?',
+  countSubscriptions: 'SELECT count(*) FROM subscription WHERE account_id = ?',
+  subscribe: 'INSERT INTO subscription (account_id, path) VALUES (?, ?) ON CONFLICT DO NOTHING',
+  unsubscribe: 'DELETE FROM subscription WHERE account_id = ? AND path = ?',
+
+  keywords: 'SELECT keyword_key, spelling FROM keyword WHERE account_id = ?',
+  addKeyword: 'INSERT INTO keyword (account_id, keyword_key, spelling) VALUES (?, ?, ?)',
+
+  delivery:
+    'SELECT uid_validity, uid, modseq FROM delivery WHERE account_id = ? AND queue_id = ? AND recipient = ?',
+  addDelivery:
+    'INSERT INTO delivery (account_id, queue_id, recipient, uid_validity, uid, modseq, delivered_at_ms)' +
+    ' VALUES (?, ?, ?, ?, ?, ?, ?)',
+  pruneDeliveries: 'DELETE FROM delivery WHERE account_id = ? AND delivered_at_ms < ?',
+
+  thread: 'SELECT thread_id FROM thread_key WHERE account_id = ? AND thread_key = ?',
+  addThreadKey:
+    'INSERT INTO thread_key (account_id, thread_key, thread_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+
+  addMessage:
+    'INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,' +
+    ' prefix) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  copyMessage:
+    'INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,' +
+    ' prefix) SELECT account_id, ?, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place, prefix' +
+    ' FROM message WHERE account_id = ? AND email_id = ?',
+  removeMessage: 'DELETE FROM message WHERE account_id = ? AND email_id = ?',
+  hasMessage: 'SELECT 1 FROM message WHERE account_id = ? AND email_id = ?',
+  addDigest: 'INSERT INTO digest (account_id, email_id, digest) VALUES (?, ?, ?)',
+  copyDigest:
+    'INSERT INTO digest (account_id, email_id, digest) SELECT account_id, ?, digest FROM digest' +
+    ' WHERE account_id = ? AND email_id = ?',
+  removeDigest: 'DELETE FROM digest WHERE account_id = ? AND email_id = ?',
+
+  addPlace:
+    'INSERT INTO place (account_id, mailbox_id, uid, email_id, flags, keywords, modseq, octets, saved_at_ms)' +
+    ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  removePlace: 'DELETE FROM place WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
+  setFlags:
+    'UPDATE place SET flags = ?, keywords = ?, modseq = ? WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
+  placesOfEmail: 'SELECT mailbox_id, uid, flags FROM place WHERE account_id = ? AND email_id = ?',
+  isEmailPlaced: 'SELECT 1 FROM place WHERE account_id = ? AND email_id = ? LIMIT 1',
+  isEmailIn: 'SELECT 1 FROM place WHERE account_id = ? AND email_id = ? AND mailbox_id = ?',
+  places:
+    `SELECT ${ENTRY_COLUMNS}, octets FROM place WHERE account_id = ? AND mailbox_id = ?` +
+    ' AND uid BETWEEN ? AND ? ORDER BY uid',
+  entries: `SELECT ${ENTRY_COLUMNS} FROM place WHERE account_id = ? AND mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?`,
+  /** Pages by (modseq, uid): after the one, up to the other. */
+  changedEntries:
+    `SELECT ${ENTRY_COLUMNS} FROM place WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND mailbox_id = ?` +
+    ' AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?',
+  vanishedUids:
+    'SELECT modseq, uid FROM vanished WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND mailbox_id = ?' +
+    ' AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?',
+  addVanished: 'INSERT INTO vanished (account_id, modseq, mailbox_id, uid, email_id) VALUES (?, ?, ?, ?, ?)',
+  placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
+  messages:
+    `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}` +
+    ` JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_RANGE}`,
+
+  createdEmails:
+    'SELECT email_id, email_id FROM message WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',
+  changedEmails:
+    'SELECT email_id, modseq FROM place WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?',
+  vanishedEmails:
+    'SELECT email_id, modseq FROM vanished WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?',
+  changedEmailsAt: 'SELECT email_id, modseq FROM place WHERE account_id = ? AND modseq = ?',
+  vanishedEmailsAt: 'SELECT email_id, modseq FROM vanished WHERE account_id = ? AND modseq = ?',
+
+  // For the compaction: of the whole shard, whoever's the message is.
+  blobPlaces:
+    'SELECT DISTINCT blob_place FROM message WHERE blob_place >= ? AND blob_place < ? ORDER BY blob_place LIMIT ?',
+  relocate: 'UPDATE message SET blob_place = ? WHERE blob_place = ?',
+} as const;
