@@ -25,6 +25,8 @@ export const LIMITS = {
   smtpAuthFailuresMax: 5,
   /** RFC 5321 §4.5.3.2.7: a server waits at least 5 minutes for the next command or chunk. */
   smtpIdleMs: 300_000,
+  /** For the handshake after STARTTLS. */
+  smtpHandshakeMs: 60_000,
   /** From the connection to AUTH, where mail needs it. */
   smtpUnauthenticatedMs: 300_000,
   /** From the first octet of a message to its last. */
@@ -124,9 +126,9 @@ export const LIMITS = {
   /** Octets of a header that a report gives back. */
   dsnHeaderOctetsMax: 65_536,
   /** Messages that one queue runner holds leased at once. */
-  deliveryMessagesMax: 500,
+  deliveryMessagesMax: 1000,
   /** Connections to one destination domain at once, at first and at most. */
-  destinationVisitsAtFirst: 4,
+  destinationVisitsAtFirst: 2,
   destinationVisitsMax: 20,
   /** Destinations whose state is remembered. */
   destinationsMax: 10_000,

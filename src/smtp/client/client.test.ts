@@ -181,6 +181,7 @@ test('more recipients than fit in one group, and than the peer takes', async () 
 test('what the peer lacks is known before anything is sent', async () => {
   const lacks = [
     { offered: '250 x', change: { smtpUtf8: true }, want: 'permanent 5.6.7 mail' },
+    { offered: '250 x', change: { reversePath: address('ü@x.test') }, want: 'permanent 5.6.7 mail' },
     { offered: '250 x', change: { body: '8BITMIME' }, want: 'permanent 5.6.3 mail' },
     { offered: '250-x\r\n250 SIZE 10', change: {}, want: 'permanent 5.3.4 mail' },
     {
@@ -428,6 +429,17 @@ for (const { tls, answers, want } of tlsCases) {
   });
 }
 
+test('421 between two messages is not taken for a reply to the next', async () => {
+  const { client, clock } = script(['220 x', PIPE, '250 m\r\n250 r\r\n354 go', '250 done\r\n421 4.3.2 bye']);
+  const opened = await openSmtp(client, options(clock));
+  assert.ok(opened.ok);
+  const first = await opened.value.send(message(['a@example.test']));
+  assert.deepEqual(words(first), ['relayed']);
+  const second = await opened.value.send(message(['a@example.test']));
+  assert.deepEqual(words(second), ['temporary 4.3.2 mail']);
+  assert.equal(second.reusable, false);
+});
+
 test('no password goes out in plain', async () => {
   const { client, clock, heard } = script(['220 x', '250-x\r\n250 AUTH PLAIN']);
   const opened = await openSmtp(
@@ -454,11 +466,12 @@ test('content whose source fails is never ended by a dot', async () => {
 test('a peer that does not take the content is given up after the time for a block (RFC 5321 §4.5.3.2.5)', async () => {
   const clock = new FakeClock();
   const { client, server } = memoryPair({ clock, windowOctets: 1000 });
-  void server.write(Buffer.from('220 x\r\n250 x\r\n250 m\r\n250 r\r\n354 go\r\n'));
+  void server.write(Buffer.from('220 x\r\n250 x\r\n'));
   const opened = await openSmtp(client, options(clock));
   assert.ok(opened.ok);
+  setTimeout(() => void server.write(Buffer.from('250 m\r\n250 r\r\n354 go\r\n')), 5);
   const sending = opened.value.send(message(['a@example.test'], 'x'.repeat(200_000)));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 30));
   await clock.advance(SMTP_TIMEOUTS.blockMs + 1);
   assert.deepEqual(words(await sending), ['temporary 4.4.2 content']);
 });

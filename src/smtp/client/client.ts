@@ -19,7 +19,7 @@ import type { PeerReply } from '../wire/reply.ts';
 import type { Features } from './features.ts';
 import { NO_FEATURES, parseFeatures } from './features.ts';
 import type { OutgoingMessage } from './message.ts';
-import { mailLine, rcptLine } from './message.ts';
+import { mailLine, needsSmtpUtf8, rcptLine } from './message.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from './problem.ts';
 import { refusalOf } from './problem.ts';
 import { ReplyStream } from './reply-stream.ts';
@@ -112,14 +112,17 @@ export class SmtpClient {
     this.#connection.destroy();
   }
 
-  /** Sends one message to all its recipients in one transaction. */
+  /**
+   * Sends one message to all its recipients in one transaction. On a client that was used before, a temporary outcome at the
+   * stage 'mail' may only mean that the peer has closed in between: try a new connection.
+   */
   async send(message: OutgoingMessage): Promise<SendResult> {
     const outcomes: (RecipientOutcome | undefined)[] = message.recipients.map(() => undefined);
     const lack = this.#lack(message);
     if (lack !== undefined) return { outcomes: outcomes.map(() => refusalOf(lack)), reusable: true };
-    let problem: ClientProblem | undefined;
+    let problem = await this.#outOfStep();
     try {
-      problem = await this.#transaction(message, outcomes);
+      problem ??= await this.#transaction(message, outcomes);
     } catch (cause) {
       // The content's source failed: the peer must not take what it has for a message.
       this.#connection.destroy();
@@ -195,11 +198,19 @@ export class SmtpClient {
 
   // ---- one message ----
 
+  /** What the peer said between two messages: 421 most often, as it closes. No reply may be taken for that of a later command. */
+  async #outOfStep(): Promise<ClientProblem | undefined> {
+    if (!this.#replies.unasked) return undefined;
+    const said = await this.#replies.next('mail', LAST_WORDS_MS);
+    return said.ok ? unexpected('mail', said.value) : said.error;
+  }
+
   /** What the peer lacks for this message, known before anything is sent. */
   #lack(message: OutgoingMessage): ClientProblem | undefined {
     const { smtpUtf8, eightBitMime, sizeOctetsMax } = this.features;
     // RFC 6531 §3.5, RFC 6152 §3, RFC 1870 §5.
-    if (message.smtpUtf8 && !smtpUtf8) return { kind: 'not-offered', stage: 'mail', feature: 'SMTPUTF8' };
+    if (!smtpUtf8 && needsSmtpUtf8(message))
+      return { kind: 'not-offered', stage: 'mail', feature: 'SMTPUTF8' };
     if (message.body === '8BITMIME' && !eightBitMime)
       return { kind: 'not-offered', stage: 'mail', feature: '8BITMIME' };
     if (sizeOctetsMax !== undefined && message.octets > sizeOctetsMax)

@@ -16,7 +16,7 @@ export type OutgoingMessage = {
   readonly recipients: readonly OutgoingRecipient[];
   /** '8BITMIME' where the content has octets above 127. */
   readonly body: Exclude<BodyType, 'BINARYMIME'>;
-  /** An address or a header field is beyond ASCII (RFC 6531 §3.2). */
+  /** A header field is beyond ASCII; addresses are looked at here. */
   readonly smtpUtf8: boolean;
   readonly ret?: 'FULL' | 'HDRS' | undefined;
   readonly envelopeId?: string | undefined;
@@ -26,6 +26,11 @@ export type OutgoingMessage = {
   readonly content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
 };
 
+/** RFC 6531 §3.2: by what the caller says of the header, or by an address. */
+export function needsSmtpUtf8({ smtpUtf8, reversePath, recipients }: OutgoingMessage): boolean {
+  return smtpUtf8 || reversePath?.ascii === false || recipients.some(({ forwardPath }) => !forwardPath.ascii);
+}
+
 /** Undefined where the path cannot be written. */
 export function mailLine(message: OutgoingMessage, features: Features): string | undefined {
   const path = writable(message.reversePath);
@@ -33,7 +38,7 @@ export function mailLine(message: OutgoingMessage, features: Features): string |
   let line = `MAIL FROM:${path}`;
   if (features.size) line += ` SIZE=${message.octets}`;
   if (features.eightBitMime && message.body === '8BITMIME') line += ' BODY=8BITMIME';
-  if (features.smtpUtf8 && message.smtpUtf8) line += ' SMTPUTF8';
+  if (features.smtpUtf8 && needsSmtpUtf8(message)) line += ' SMTPUTF8';
   if (features.dsn) {
     if (message.ret !== undefined) line += ` RET=${message.ret}`;
     if (message.envelopeId !== undefined) line += ` ENVID=${encodeXtext(message.envelopeId)}`;

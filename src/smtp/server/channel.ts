@@ -57,8 +57,8 @@ export class Channel {
   }
 
   /** Sends what is held, where it has become too much to hold. */
-  async relieve(): Promise<void> {
-    if (this.#held.length > HELD_CHARACTERS_MAX) await this.flush();
+  relieve(): Promise<void> | undefined {
+    return this.#held.length > HELD_CHARACTERS_MAX ? this.flush() : undefined;
   }
 
   async flush(): Promise<void> {
@@ -83,7 +83,7 @@ export class Channel {
    * @param where content in flight may be finished in a shutdown, the wait for a command may not
    */
   async more(where: 'command' | 'content'): Promise<'go-on' | 'over'> {
-    if (this.takeWaiting()) return 'go-on';
+    if (this.#expired === undefined && this.takeWaiting()) return 'go-on';
     await this.flush();
     while (this.closed === undefined) {
       if (this.#expired !== undefined) this.#endExpired(this.#expired);

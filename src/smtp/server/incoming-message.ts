@@ -94,7 +94,10 @@ export class IncomingMessage {
 
   /** The content up to and with its first empty line, as far as it was kept. */
   header(): Buffer {
-    const kept = Buffer.concat(this.#header).subarray(0, this.#limits.headerOctetsMax);
+    const [first] = this.#header;
+    const all =
+      first !== undefined && this.#header.length === 1 ? toBuffer(first) : Buffer.concat(this.#header);
+    const kept = all.subarray(0, this.#limits.headerOctetsMax);
     if (kept[0] === CR && kept[1] === LF) return kept.subarray(0, 2);
     const end = kept.indexOf(EMPTY_LINE);
     return end === -1 ? kept : kept.subarray(0, end + 4);

@@ -15,6 +15,8 @@ export type SmtpLimits = {
   readonly headerOctetsMax: number;
   readonly receivedFieldsMax: number;
   readonly idleMs: number;
+  /** For STARTTLS. */
+  readonly handshakeMs: number;
   readonly unauthenticatedMs: number;
   readonly messageMs: number;
   readonly shutdownMs: number;
@@ -34,6 +36,7 @@ export const SMTP_LIMITS: SmtpLimits = {
   headerOctetsMax: LIMITS.headerOctetsMax,
   receivedFieldsMax: LIMITS.receivedFieldsMax,
   idleMs: LIMITS.smtpIdleMs,
+  handshakeMs: LIMITS.smtpHandshakeMs,
   unauthenticatedMs: LIMITS.smtpUnauthenticatedMs,
   messageMs: LIMITS.smtpMessageMs,
   shutdownMs: LIMITS.smtpShutdownMs,

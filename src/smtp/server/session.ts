@@ -139,7 +139,8 @@ class SmtpSession {
         case 'line': {
           const pending = this.#command(next.line);
           if (pending !== undefined) await pending;
-          await this.#channel.relieve();
+          const relieved = this.#channel.relieve();
+          if (relieved !== undefined) await relieved;
           break;
         }
         case 'need-more':
@@ -310,7 +311,7 @@ class SmtpSession {
   async #finish(verb: 'DATA' | 'BDAT', message: IncomingMessage, transaction: Transaction): Promise<void> {
     const outcomes = await this.#receiver.finish(message, transaction, this.#facts);
     const refusals = outcomes.filter(({ reply: { code } }) => code >= 400);
-    for (const outcome of outcomes) this.#channel.say(outcome.reply);
+    for (const outcome of outcomes) this.#say(outcome);
     this.#enter(withoutTransaction(this.#state));
     const [worst] = refusals;
     if (worst !== undefined) this.#messageRefused(message, transaction, worst);
@@ -341,7 +342,10 @@ class SmtpSession {
     }
     this.#channel.say(reply(220, '2.0.0', 'Ready to start TLS'));
     await this.#channel.flush();
-    const started = await this.#connection.startTls({ side: 'server', timeoutMs: this.#deps.limits.idleMs });
+    const started = await this.#connection.startTls({
+      side: 'server',
+      timeoutMs: this.#deps.limits.handshakeMs,
+    });
     if (!started.ok) {
       this.#emit({ ...this.#named('smtp.tls-failed'), problem: started.error });
       this.#channel.closed ??= 'tls-failed';
@@ -395,9 +399,15 @@ class SmtpSession {
     if (this.#authFailures >= this.#deps.limits.authFailuresMax) this.#endForErrors();
   }
 
+  #say(outcome: Outcome): void {
+    this.#channel.say(outcome.reply);
+    // RFC 5321 §3.8: 421, whoever asked for it, ends the session.
+    if (outcome.reply.code === 421) this.#channel.closed ??= 'refused';
+  }
+
   /** Writes an outcome down: reply, state, event, counts. */
   #answer(verb: string, outcome: Outcome): void {
-    this.#channel.say(outcome.reply);
+    this.#say(outcome);
     if (outcome.reply.code >= 400) this.#refusedEvent(verb, outcome);
     this.#count(verb, outcome.reply.code);
     if (outcome.state !== undefined) this.#enter(outcome.state);
