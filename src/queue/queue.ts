@@ -18,8 +18,15 @@ export type NotifyOn = readonly ('success' | 'failure' | 'delay')[];
 
 /** Where a recipient goes: decided when it is accepted, and again when it is retried or requeued. */
 export type Route =
-  | { readonly kind: 'local'; readonly account: AccountId; /** `user+detail` */ readonly detail: string | undefined }
-  | { readonly kind: 'remote'; /** A-labels, lower case, or an address literal in brackets */ readonly domain: string };
+  | {
+      readonly kind: 'local';
+      readonly account: AccountId;
+      /** `user+detail` */ readonly detail: string | undefined;
+    }
+  | {
+      readonly kind: 'remote';
+      /** A-labels, lower case, or an address literal in brackets */ readonly domain: string;
+    };
 
 export type NewRecipient = {
   /** RCPT TO as it will be given to the next hop: local part as received, domain in A-labels unless SMTPUTF8. */
@@ -69,9 +76,25 @@ export type LastAnswer = {
 
 /** Every state of a recipient. `leased` is of the message and lies over `waiting`. See docs/queue.md. */
 export type RecipientState =
-  | { readonly kind: 'waiting'; readonly dueAtMs: number; readonly attempts: number; readonly lastAnswer: LastAnswer | undefined; /** a delay DSN was sent */ readonly delayReported: boolean }
-  | { readonly kind: 'held'; readonly attempts: number; readonly lastAnswer: LastAnswer | undefined; readonly delayReported: boolean }
-  | { readonly kind: 'settled'; readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'dropped'; readonly atMs: number; readonly lastAnswer: LastAnswer | undefined };
+  | {
+      readonly kind: 'waiting';
+      readonly dueAtMs: number;
+      readonly attempts: number;
+      readonly lastAnswer: LastAnswer | undefined;
+      /** a delay DSN was sent */ readonly delayReported: boolean;
+    }
+  | {
+      readonly kind: 'held';
+      readonly attempts: number;
+      readonly lastAnswer: LastAnswer | undefined;
+      readonly delayReported: boolean;
+    }
+  | {
+      readonly kind: 'settled';
+      readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'dropped';
+      readonly atMs: number;
+      readonly lastAnswer: LastAnswer | undefined;
+    };
 
 export type QueuedRecipient = NewRecipient & { readonly number: number; readonly state: RecipientState };
 
@@ -82,8 +105,18 @@ export type QueuedMessage = Omit<NewQueuedMessage, 'recipients'> & {
 
 /** What became of one recipient in one attempt. */
 export type Settlement =
-  | { readonly recipient: number; readonly kind: 'delivered' | 'relayed' | 'expanded' | 'failed'; readonly answer: LastAnswer | undefined }
-  | { readonly recipient: number; readonly kind: 'delayed'; readonly answer: LastAnswer; readonly dueAtMs: number; readonly delayReported: boolean };
+  | {
+      readonly recipient: number;
+      readonly kind: 'delivered' | 'relayed' | 'expanded' | 'failed';
+      readonly answer: LastAnswer | undefined;
+    }
+  | {
+      readonly recipient: number;
+      readonly kind: 'delayed';
+      readonly answer: LastAnswer;
+      readonly dueAtMs: number;
+      readonly delayReported: boolean;
+    };
 
 export type QueueFilter = {
   readonly id?: QueueId;
@@ -102,7 +135,10 @@ export type Queue = {
    * the caller goes on to deliver it at once and nobody else is given it before `untilMs`. An id that is known already
    * is passed over (a repeated accept is not a second message).
    */
-  accept(message: NewQueuedMessage, lease?: { readonly owner: string; readonly untilMs: number }): Promise<void>;
+  accept(
+    message: NewQueuedMessage,
+    lease?: { readonly owner: string; readonly untilMs: number },
+  ): Promise<void>;
   /**
    * Gives the messages that have a due recipient and no running lease, soonest due first, and leases them until
    * `untilMs`. Only recipients with `waiting` and due are the holder's to work on.

@@ -1,0 +1,229 @@
+/** The queue in memory: for tests of everything that stands around it. The contract is all that it promises. */
+import type { Clock } from '../../base/clock.ts';
+import type { BlobPlace } from '../../store/blob-store.ts';
+import type { BlobUser } from '../../store/blob-use.ts';
+import { acted, dueAtMs, firstState, matchesRecipient, nextLookMs, senderKey, settled } from '../progress.ts';
+import type { OperatorAction } from '../progress.ts';
+import type {
+  NewQueuedMessage,
+  Queue,
+  QueueFilter,
+  QueueId,
+  QueuedMessage,
+  QueuedRecipient,
+  Settlement,
+} from '../queue.ts';
+
+type Lease = { readonly owner: string; readonly untilMs: number };
+
+function nextOf({ recipients, lease }: QueuedMessage): number | undefined {
+  return nextLookMs(dueAtMs(recipients.map(({ state }) => state)), lease?.untilMs);
+}
+
+function compareIds(one: QueuedMessage, other: QueuedMessage): number {
+  if (one.id === other.id) return 0;
+  return one.id < other.id ? -1 : 1;
+}
+
+export class MemoryQueue implements Queue, BlobUser {
+  readonly #clock: Clock;
+  readonly #messages = new Map<QueueId, QueuedMessage>();
+  readonly #listeners = new Set<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  async accept(message: NewQueuedMessage, lease?: Lease): Promise<void> {
+    if (message.recipients.length === 0) throw new TypeError('A queued message has at least one recipient');
+    this.#refuseCollision(message);
+    this.#insert(message, lease);
+    if (lease === undefined) this.#tell();
+  }
+
+  #refuseCollision({ id, blob }: NewQueuedMessage): void {
+    const other = this.#messages.get(id);
+    if (other !== undefined && other.blob.id !== blob.id)
+      throw new TypeError(`The queue id ${id} is that of another message`);
+  }
+
+  #insert(message: NewQueuedMessage, lease: Lease | undefined): void {
+    if (this.#messages.has(message.id)) return;
+    const recipients = message.recipients.map((recipient, number) => ({
+      ...recipient,
+      number,
+      state: firstState(message.arrivedAtMs),
+    }));
+    this.#messages.set(message.id, {
+      ...message,
+      prefix: Uint8Array.from(message.prefix),
+      recipients,
+      lease,
+    });
+  }
+
+  async lease(
+    owner: string,
+    nowMs: number,
+    untilMs: number,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    const due = [...this.#messages.values()]
+      .flatMap((message) => {
+        const nextMs = nextOf(message);
+        return nextMs === undefined || nextMs > nowMs ? [] : [{ message, nextMs }];
+      })
+      .toSorted((one, other) => one.nextMs - other.nextMs || compareIds(one.message, other.message))
+      .slice(0, limit)
+      .map(({ message }) => ({ ...message, lease: { owner, untilMs } }));
+    for (const message of due) this.#messages.set(message.id, message);
+    return due;
+  }
+
+  async renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]> {
+    return ids.filter((id) => {
+      const message = this.#messages.get(id);
+      if (message?.lease?.owner !== owner) return true;
+      this.#messages.set(id, { ...message, lease: { owner, untilMs } });
+      return false;
+    });
+  }
+
+  async settle(
+    id: QueueId,
+    owner: string,
+    settlements: readonly Settlement[],
+    follow: readonly NewQueuedMessage[],
+  ): Promise<'settled' | 'stale'> {
+    const message = this.#messages.get(id);
+    if (message?.lease?.owner !== owner) return 'stale';
+    const states = new Map<number, QueuedRecipient['state']>();
+    for (const settlement of settlements) {
+      const recipient = message.recipients[settlement.recipient];
+      if (recipient === undefined)
+        throw new TypeError(`Message ${id} has no recipient ${settlement.recipient}`);
+      const state = settled(recipient.state, settlement, this.#clock.nowMs());
+      if (state !== undefined) states.set(recipient.number, state);
+    }
+    const isStale = settlements.length > 0 && states.size === 0;
+    if (!isStale) for (const next of follow) this.#refuseCollision(next);
+    this.#put({ ...message, lease: undefined }, states);
+    if (!isStale) for (const next of follow) this.#insert(next, undefined);
+    if (this.#messages.has(id) || follow.length > 0) this.#tell();
+    return isStale ? 'stale' : 'settled';
+  }
+
+  #put(message: QueuedMessage, states: ReadonlyMap<number, QueuedRecipient['state']>): void {
+    const recipients = message.recipients.map((recipient) => ({
+      ...recipient,
+      state: states.get(recipient.number) ?? recipient.state,
+    }));
+    if (recipients.every(({ state }) => state.kind === 'settled')) this.#messages.delete(message.id);
+    else this.#messages.set(message.id, { ...message, recipients });
+  }
+
+  async endLeases(exceptOwners: readonly string[]): Promise<void> {
+    for (const message of this.#messages.values())
+      if (message.lease !== undefined && !exceptOwners.includes(message.lease.owner))
+        this.#messages.set(message.id, { ...message, lease: undefined });
+    this.#tell();
+  }
+
+  async nextDueMs(): Promise<number | undefined> {
+    let next: number | undefined;
+    for (const message of this.#messages.values()) {
+      const nextMs = nextOf(message);
+      if (nextMs !== undefined) next = Math.min(next ?? nextMs, nextMs);
+    }
+    return next;
+  }
+
+  async list(
+    filter: QueueFilter,
+    after: QueueId | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    return [...this.#messages.values()]
+      .filter((message) => after === undefined || message.id > after)
+      .filter((message) => matching(filter, message).length > 0)
+      .toSorted(compareIds)
+      .slice(0, limit);
+  }
+
+  async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
+    let recipients = 0;
+    let held = 0;
+    for (const message of this.#messages.values())
+      for (const { state } of message.recipients) {
+        if (state.kind !== 'settled') recipients += 1;
+        if (state.kind === 'held') held += 1;
+      }
+    return { messages: this.#messages.size, recipients, held };
+  }
+
+  retry(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'retry', nowMs);
+  }
+
+  hold(filter: QueueFilter): Promise<number> {
+    return this.#act(filter, 'hold', this.#clock.nowMs());
+  }
+
+  release(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'release', nowMs);
+  }
+
+  drop(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'drop', nowMs);
+  }
+
+  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
+    let count = 0;
+    for (const message of this.#messages.values()) {
+      const states = new Map<number, QueuedRecipient['state']>();
+      for (const { number, state } of matching(filter, message)) {
+        const next = acted(state, action, nowMs);
+        if (next !== undefined) states.set(number, next);
+      }
+      if (states.size > 0) this.#put(message, states);
+      count += states.size;
+    }
+    if (count > 0) this.#tell();
+    return count;
+  }
+
+  watch(listener: () => void): { close(): void } {
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return { close: () => void this.#listeners.delete(own) };
+  }
+
+  #tell(): void {
+    queueMicrotask(() => {
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  async placesBetween(from: BlobPlace, before: BlobPlace): Promise<readonly BlobPlace[]> {
+    const places = new Set<BlobPlace>();
+    for (const { blob } of this.#messages.values())
+      if (blob.place >= from && blob.place < before) places.add(blob.place);
+    return [...places].toSorted((one, other) => one - other);
+  }
+
+  async relocate(moves: readonly { readonly from: BlobPlace; readonly to: BlobPlace }[]): Promise<void> {
+    const to = new Map(moves.map((move) => [move.from, move.to]));
+    for (const message of this.#messages.values()) {
+      const place = to.get(message.blob.place);
+      if (place !== undefined)
+        this.#messages.set(message.id, { ...message, blob: { ...message.blob, place } });
+    }
+  }
+}
+
+function matching(filter: QueueFilter, message: QueuedMessage): readonly QueuedRecipient[] {
+  if (filter.id !== undefined && filter.id !== message.id) return [];
+  if (filter.sender !== undefined && filter.sender.toLowerCase() !== senderKey(message.reversePath))
+    return [];
+  return message.recipients.filter((recipient) => matchesRecipient(filter, recipient, recipient.state));
+}

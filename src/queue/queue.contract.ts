@@ -1,0 +1,744 @@
+/**
+ * What every queue promises, as tests. A backend's test file calls {@link queueContract} with a way to open itself;
+ * `reopen` closes the queue in good order and opens it again on the same data.
+ */
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import * as fc from 'fast-check';
+import type { BlobUser } from '../store/blob-use.ts';
+import { toBlobPlace } from '../store/blob-store.ts';
+import type { BlobPlace } from '../store/blob-store.ts';
+import { known, toAccountId, toBlobId } from '../store/ids.ts';
+import { toQueueId } from './queue.ts';
+import type {
+  LastAnswer,
+  NewQueuedMessage,
+  NewRecipient,
+  Queue,
+  QueuedMessage,
+  QueueFilter,
+  QueueId,
+  Settlement,
+} from './queue.ts';
+
+export type TestedQueue = Queue & BlobUser;
+
+export type OpenedQueue = {
+  readonly queue: TestedQueue;
+  readonly reopen: () => Promise<TestedQueue>;
+  readonly close: () => Promise<void>;
+};
+
+export function testId(number: number): QueueId {
+  return known(toQueueId(`ID${String(number).padStart(10, '0')}`));
+}
+
+export function testPlace(number: number): BlobPlace {
+  return known(toBlobPlace(number));
+}
+
+export const remote = (domain: string, localPart = 'bob'): NewRecipient => ({
+  forwardPath: `${localPart}@${domain}`,
+  route: { kind: 'remote', domain },
+  notify: undefined,
+  originalRecipient: undefined,
+});
+
+export const local = (localPart: string): NewRecipient => ({
+  forwardPath: `${localPart}@example.test`,
+  route: { kind: 'local', account: known(toAccountId(7)), detail: undefined },
+  notify: undefined,
+  originalRecipient: undefined,
+});
+
+export function testMessage(number: number, more: Partial<NewQueuedMessage> = {}): NewQueuedMessage {
+  return {
+    id: testId(number),
+    blob: {
+      id: known(toBlobId(number.toString(16).padStart(64, '0'))),
+      octets: 100 + number,
+      place: testPlace(1000 + number),
+    },
+    prefix: Buffer.from(`Received: ${number}\r\n`),
+    reversePath: 'Alice@Example.org',
+    body: '8bitmime',
+    smtpUtf8: false,
+    dsn: { ret: undefined, envid: undefined },
+    arrivedAtMs: 1000,
+    expiresAtMs: 1_000_000,
+    source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
+    recipients: [remote('example.com')],
+    ...more,
+  };
+}
+
+export const answer = (text = 'try later', atMs = 2000): LastAnswer => ({
+  atMs,
+  host: 'mx.example.com',
+  status: '4.2.0',
+  text,
+  reason: 'smtp.refused',
+});
+
+export const done = (
+  recipient: number,
+  kind: 'delivered' | 'relayed' | 'expanded' | 'failed' = 'relayed',
+): Settlement => ({ recipient, kind, answer: answer('done') });
+
+export const delayed = (recipient: number, dueAtMs: number, delayReported = false): Settlement => ({
+  recipient,
+  kind: 'delayed',
+  answer: answer(),
+  dueAtMs,
+  delayReported,
+});
+
+function ids(messages: readonly { readonly id: QueueId }[]): readonly QueueId[] {
+  return messages.map(({ id }) => id);
+}
+
+async function only(queue: Queue, id: QueueId): Promise<QueuedMessage> {
+  const [message] = await queue.list({ id }, undefined, 10);
+  return message ?? assert.fail(`${id} is not in the queue`);
+}
+
+/** @param open a fresh, empty queue each time it is called */
+export function queueContract(name: string, open: () => Promise<OpenedQueue>): void {
+  const withQueue =
+    (body: (opened: OpenedQueue) => Promise<void>): (() => Promise<void>) =>
+    async () => {
+      const opened = await open();
+      try {
+        await body(opened);
+      } finally {
+        await opened.close();
+      }
+    };
+
+  suite(`queue contract: ${name}`, () => {
+    test(
+      'an accepted message is kept with all that it has, and after reopening too',
+      withQueue(async ({ queue, reopen }) => {
+        const message = testMessage(1, {
+          reversePath: 'Ünïcode@Example.org',
+          body: 'binarymime',
+          smtpUtf8: true,
+          dsn: { ret: 'hdrs', envid: 'QQ314159' },
+          prefix: Buffer.from([0, 255, 10, 13, 0]),
+          source: { kind: 'submission', remote: undefined, helo: undefined, account: known(toAccountId(3)) },
+          recipients: [
+            { ...remote('example.com'), notify: [], originalRecipient: 'rfc822;Bob@example.com' },
+            { ...local('carol'), notify: ['success', 'delay'] },
+            {
+              ...local('dave+lists'),
+              route: { kind: 'local', account: known(toAccountId(9)), detail: 'lists' },
+            },
+            remote('[192.0.2.7]'),
+          ],
+        });
+        await queue.accept(message);
+        const want: QueuedMessage = {
+          ...message,
+          prefix: Uint8Array.from(message.prefix),
+          lease: undefined,
+          recipients: message.recipients.map((recipient, number) => ({
+            ...recipient,
+            number,
+            state: {
+              kind: 'waiting',
+              dueAtMs: 1000,
+              attempts: 0,
+              lastAnswer: undefined,
+              delayReported: false,
+            },
+          })),
+        };
+        const same = async (from: Queue): Promise<void> => {
+          const got = await only(from, message.id);
+          assert.deepEqual({ ...got, prefix: Uint8Array.from(got.prefix) }, want);
+        };
+        await same(queue);
+        const again = await reopen();
+        await same(again);
+        assert.deepEqual(await again.count(), { messages: 1, recipients: 4, held: 0 });
+      }),
+    );
+
+    test(
+      'the null reverse-path and an empty prefix come back as they were (RFC 5321 §4.5.5)',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1, { reversePath: null, prefix: new Uint8Array() }));
+        const message = await only(queue, testId(1));
+        assert.equal(message.reversePath, null);
+        assert.equal(message.prefix.length, 0);
+        assert.deepEqual(ids(await queue.list({ sender: '' }, undefined, 10)), [testId(1)]);
+      }),
+    );
+
+    test(
+      'a repeated accept is not a second message; the same id with other octets is refused as a bug',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1));
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 1, held: 0 });
+        assert.equal((await only(queue, testId(1))).lease, undefined);
+        await assert.rejects(queue.accept({ ...testMessage(2), id: testId(1) }), TypeError);
+        await assert.rejects(queue.accept(testMessage(3, { recipients: [] })), TypeError);
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 1, held: 0 });
+      }),
+    );
+
+    test(
+      'lease gives what is due, soonest first, and gives it once',
+      withQueue(async ({ queue }) => {
+        for (const [number, arrivedAtMs] of [
+          [1, 5000],
+          [2, 3000],
+          [3, 4000],
+          [4, 9000],
+        ] as const)
+          await queue.accept(testMessage(number, { arrivedAtMs }));
+        assert.equal(await queue.nextDueMs(), 3000);
+        assert.deepEqual(await queue.lease('a', 2999, 20_000, 10), []);
+        const first = await queue.lease('a', 5000, 20_000, 2);
+        assert.deepEqual(ids(first), [testId(2), testId(3)]);
+        assert.deepEqual(first[0]?.lease, { owner: 'a', untilMs: 20_000 });
+        assert.equal(first[0]?.recipients[0]?.state.kind, 'waiting');
+        assert.deepEqual(ids(await queue.lease('b', 5000, 20_000, 10)), [testId(1)]);
+        assert.deepEqual(await queue.lease('b', 5000, 20_000, 10), []);
+        assert.equal(await queue.nextDueMs(), 9000);
+      }),
+    );
+
+    test(
+      'a message accepted with a lease is nobody else’s until the lease runs out',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'session', untilMs: 7000 });
+        assert.equal(await queue.nextDueMs(), 7000);
+        assert.deepEqual(await queue.lease('a', 6999, 9000, 10), []);
+        assert.deepEqual(ids(await queue.lease('a', 7000, 9000, 10)), [testId(1)]);
+        assert.equal(await queue.settle(testId(1), 'session', [done(0)], []), 'stale');
+        assert.equal(await queue.settle(testId(1), 'a', [done(0)], []), 'settled');
+        assert.deepEqual(await queue.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
+      'a lease that ran out still lets its owner settle while nobody else has it',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 2 });
+        assert.equal(await queue.settle(testId(1), 'a', [done(0)], []), 'settled');
+      }),
+    );
+
+    test(
+      'renew sets the end of leases that are held, and names the others',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 5000 });
+        await queue.accept(testMessage(2), { owner: 'b', untilMs: 5000 });
+        await queue.accept(testMessage(3));
+        assert.deepEqual(await queue.renew('a', [testId(1), testId(2), testId(3), testId(4)], 8000), [
+          testId(2),
+          testId(3),
+          testId(4),
+        ]);
+        assert.deepEqual(ids(await queue.lease('c', 7999, 9000, 10)).toSorted(), [testId(2), testId(3)]);
+        assert.deepEqual(await queue.renew('a', [testId(1)], 3000), []);
+        assert.deepEqual(ids(await queue.lease('c', 3000, 9000, 10)), [testId(1)]);
+      }),
+    );
+
+    test(
+      'recipients are settled one by one; with the last one the message leaves',
+      withQueue(async ({ queue, reopen }) => {
+        await queue.accept(testMessage(1, { recipients: [local('a'), remote('b.example'), local('c')] }));
+        await queue.lease('x', 1000, 5000, 1);
+        assert.equal(
+          await queue.settle(testId(1), 'x', [done(0, 'delivered'), delayed(1, 60_000, true)], []),
+          'settled',
+        );
+        const { recipients, lease } = await only(queue, testId(1));
+        assert.equal(lease, undefined);
+        assert.deepEqual(recipients[0]?.state, {
+          kind: 'settled',
+          outcome: 'delivered',
+          atMs: 2000,
+          lastAnswer: answer('done'),
+        });
+        assert.deepEqual(recipients[1]?.state, {
+          kind: 'waiting',
+          dueAtMs: 60_000,
+          attempts: 1,
+          lastAnswer: answer(),
+          delayReported: true,
+        });
+        assert.equal(recipients[2]?.state.kind, 'waiting');
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 2, held: 0 });
+        // The one that was not settled is still due.
+        assert.equal(await queue.nextDueMs(), 1000);
+        const again = await reopen();
+        assert.deepEqual(ids(await again.lease('y', 1000, 5000, 1)), [testId(1)]);
+        assert.equal(await again.settle(testId(1), 'y', [done(2, 'failed')], []), 'settled');
+        assert.equal(await again.nextDueMs(), 60_000);
+        await again.lease('y', 60_000, 70_000, 1);
+        assert.equal(await again.settle(testId(1), 'y', [done(1)], []), 'settled');
+        assert.deepEqual(await again.list({}, undefined, 10), []);
+        assert.equal(await again.nextDueMs(), undefined);
+      }),
+    );
+
+    test(
+      'what follows comes in the same commit, once',
+      withQueue(async ({ queue, reopen }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });
+        const dsn = testMessage(2, { reversePath: null, source: { ...testMessage(2).source, kind: 'dsn' } });
+        assert.equal(
+          await queue.settle(testId(1), 'a', [done(0, 'failed')], [dsn, testMessage(3)]),
+          'settled',
+        );
+        assert.equal(await queue.settle(testId(1), 'a', [done(0, 'failed')], [testMessage(4)]), 'stale');
+        const again = await reopen();
+        assert.deepEqual(ids(await again.list({}, undefined, 10)), [testId(2), testId(3)]);
+        assert.deepEqual(ids(await again.lease('a', 1000, 9000, 10)), [testId(2), testId(3)]);
+      }),
+    );
+
+    test(
+      'settling without a lease, with another’s, or what is gone is stale and changes nothing',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1));
+        assert.equal(await queue.settle(testId(1), 'a', [done(0)], [testMessage(5)]), 'stale');
+        await queue.lease('b', 1000, 9000, 1);
+        assert.equal(await queue.settle(testId(1), 'a', [done(0)], [testMessage(5)]), 'stale');
+        assert.equal(await queue.settle(testId(9), 'a', [done(0)], [testMessage(5)]), 'stale');
+        assert.deepEqual((await only(queue, testId(1))).lease, { owner: 'b', untilMs: 9000 });
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 1, held: 0 });
+      }),
+    );
+
+    test(
+      'empty settlements end the lease and nothing else',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });
+        assert.equal(await queue.settle(testId(1), 'a', [], []), 'settled');
+        assert.equal(await queue.nextDueMs(), 1000);
+        assert.equal((await only(queue, testId(1))).lease, undefined);
+      }),
+    );
+
+    test(
+      'what the operator dropped during the attempt is passed over',
+      withQueue(async ({ queue }) => {
+        const recipients = [remote('a.example'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        assert.equal(await queue.drop({ domain: 'a.example' }, 1500), 1);
+        assert.equal(await queue.settle(testId(1), 'x', [done(0, 'failed')], [testMessage(2)]), 'stale');
+        assert.deepEqual(ids(await queue.list({}, undefined, 10)), [testId(1)]);
+        assert.equal((await only(queue, testId(1))).lease, undefined);
+        await queue.lease('x', 1500, 9000, 1);
+        assert.equal(await queue.drop({ id: testId(1) }, 1500), 1);
+        assert.equal(await queue.settle(testId(1), 'x', [done(1)], [testMessage(2)]), 'stale');
+        assert.deepEqual(await queue.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
+      'a hold during the attempt outlives a delay, not an outcome',
+      withQueue(async ({ queue }) => {
+        const recipients = [remote('a.example'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        assert.equal(await queue.hold({}), 2);
+        assert.equal(await queue.settle(testId(1), 'x', [done(0), delayed(1, 8000)], []), 'settled');
+        const { recipients: now } = await only(queue, testId(1));
+        assert.deepEqual(now[1]?.state, {
+          kind: 'held',
+          attempts: 1,
+          lastAnswer: answer(),
+          delayReported: false,
+        });
+        assert.equal(now[0]?.state.kind, 'settled');
+        assert.equal(await queue.nextDueMs(), undefined);
+        assert.deepEqual(await queue.lease('x', 1e9, 2e9, 10), []);
+      }),
+    );
+
+    test(
+      'hold, release, retry and drop do what they say, by every filter',
+      withQueue(async ({ queue, reopen }) => {
+        await queue.accept(testMessage(1, { recipients: [remote('a.example', 'Ann'), local('Bob')] }));
+        await queue.accept(testMessage(2, { recipients: [remote('a.example')], reversePath: null }));
+        await queue.accept(testMessage(3, { recipients: [remote('b.example'), remote('a.example', 'Zoe')] }));
+        const finds = async (filter: QueueFilter, want: readonly number[]): Promise<void> => {
+          assert.deepEqual(
+            ids(await queue.list(filter, undefined, 10)),
+            want.map(testId),
+            JSON.stringify(filter),
+          );
+        };
+        await finds({}, [1, 2, 3]);
+        await finds({ domain: 'A.example' }, [1, 2, 3]);
+        await finds({ domain: 'example' }, []);
+        await finds({ domain: 'example.test' }, [1]);
+        await finds({ recipient: 'ann@A.EXAMPLE' }, [1]);
+        await finds({ sender: 'ALICE@example.org' }, [1, 3]);
+        await finds({ sender: '' }, [2]);
+        await finds({ id: testId(3), domain: 'b.example' }, [3]);
+        await finds({ id: testId(3), recipient: 'bob@example.test' }, []);
+        assert.equal(await queue.hold({ domain: 'a.example' }), 3);
+        assert.equal(await queue.hold({ domain: 'a.example' }), 0);
+        assert.deepEqual(await queue.count(), { messages: 3, recipients: 5, held: 3 });
+        await finds({ state: 'held' }, [1, 2, 3]);
+        await finds({ state: 'waiting' }, [1, 3]);
+        await finds({ state: 'held', domain: 'b.example' }, []);
+        assert.deepEqual(ids(await queue.lease('x', 1000, 2000, 10)), [testId(1), testId(3)]);
+        await queue.endLeases([]);
+        assert.equal(await queue.release({ recipient: 'zoe@a.example' }, 5000), 1);
+        assert.equal(await queue.release({ state: 'waiting' }, 5000), 0);
+        assert.equal(await queue.retry({ id: testId(2) }, 500), 1);
+        assert.equal(await queue.nextDueMs(), 500);
+        assert.deepEqual(await queue.count(), { messages: 3, recipients: 5, held: 1 });
+        assert.equal(await queue.drop({ sender: 'alice@example.org' }, 600), 4);
+        await finds({}, [2]);
+        const again = await reopen();
+        assert.deepEqual(await again.count(), { messages: 1, recipients: 1, held: 0 });
+        assert.equal(await again.drop({}, 700), 1);
+        assert.deepEqual(await again.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
+      'retry makes a delayed recipient due now, with its attempts; a lease lies over it',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'x', untilMs: 9000 });
+        await queue.settle(testId(1), 'x', [delayed(0, 50_000)], []);
+        assert.equal(await queue.retry({}, 3000), 1);
+        assert.deepEqual((await only(queue, testId(1))).recipients[0]?.state, {
+          kind: 'waiting',
+          dueAtMs: 3000,
+          attempts: 1,
+          lastAnswer: answer(),
+          delayReported: false,
+        });
+        await queue.lease('x', 3000, 9000, 1);
+        await queue.retry({}, 4000);
+        assert.deepEqual(await queue.lease('y', 4000, 9000, 1), []);
+        assert.equal(await queue.nextDueMs(), 9000);
+      }),
+    );
+
+    test(
+      'endLeases frees what owners that are gone had',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });
+        await queue.accept(testMessage(2), { owner: 'b', untilMs: 9000 });
+        await queue.accept(testMessage(3), { owner: 'c', untilMs: 9000 });
+        await queue.endLeases(['b']);
+        assert.deepEqual(ids(await queue.lease('z', 1000, 9000, 10)), [testId(1), testId(3)]);
+        await queue.endLeases([]);
+        assert.deepEqual(ids(await queue.lease('z', 1000, 9000, 10)), [testId(1), testId(2), testId(3)]);
+      }),
+    );
+
+    test(
+      'list goes in pages by key',
+      withQueue(async ({ queue }) => {
+        const wanted = Array.from({ length: 25 }, (_, index) => testId(index + 1));
+        await Promise.all(
+          Array.from({ length: 25 }, (_, index) =>
+            queue.accept(
+              testMessage(25 - index, { recipients: [remote(index % 2 === 0 ? 'a.example' : 'b.example')] }),
+            ),
+          ),
+        );
+        const seen: QueueId[] = [];
+        let after: QueueId | undefined;
+        for (;;) {
+          const page = await queue.list({}, after, 10);
+          seen.push(...ids(page));
+          if (page.length < 10) break;
+          after = page.at(-1)?.id;
+        }
+        assert.deepEqual(seen, wanted);
+        assert.equal((await queue.list({ domain: 'a.example' }, testId(20), 10)).length, 3);
+      }),
+    );
+
+    test(
+      'a settlement of a recipient that does not exist is a bug, and changes nothing',
+      withQueue(async ({ queue }) => {
+        await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });
+        await assert.rejects(queue.settle(testId(1), 'a', [done(5)], [testMessage(2)]), TypeError);
+        assert.deepEqual(ids(await queue.list({}, undefined, 10)), [testId(1)]);
+      }),
+    );
+
+    test(
+      'watchers hear of messages without a lease, of what follows, and of what is due by hand',
+      withQueue(async ({ queue }) => {
+        let heard = 0;
+        const watching = queue.watch(() => {
+          heard += 1;
+        });
+        const hears = async (act: () => Promise<unknown>): Promise<void> => {
+          const before = heard;
+          await act();
+          for (let turn = 0; turn < 100 && heard === before; turn += 1) await pause(5);
+          assert.ok(heard > before);
+        };
+        await hears(() => queue.accept(testMessage(1)));
+        await queue.hold({});
+        await hears(() => queue.release({}, 1000));
+        await hears(() => queue.retry({}, 1000));
+        await queue.lease('a', 1000, 9000, 1);
+        await hears(() => queue.settle(testId(1), 'a', [delayed(0, 2000)], []));
+        await queue.lease('a', 2000, 9000, 1);
+        await hears(() => queue.settle(testId(1), 'a', [done(0)], [testMessage(2)]));
+        watching.close();
+        await pause(20);
+        const before = heard;
+        await queue.accept(testMessage(3));
+        await pause(20);
+        assert.equal(heard, before);
+      }),
+    );
+
+    test(
+      'places in use are told and moved',
+      withQueue(async ({ queue, reopen }) => {
+        for (const number of [1, 2, 3]) await queue.accept(testMessage(number));
+        await queue.accept(testMessage(4, { blob: testMessage(2).blob }));
+        assert.deepEqual(await queue.placesBetween(testPlace(1001), testPlace(1003)), [1001, 1002]);
+        assert.deepEqual(await queue.placesBetween(testPlace(0), testPlace(1001)), []);
+        await queue.relocate([
+          { from: testPlace(1002), to: testPlace(9002) },
+          { from: testPlace(1003), to: testPlace(9003) },
+          { from: testPlace(55), to: testPlace(56) },
+        ]);
+        const again = await reopen();
+        assert.deepEqual(await again.placesBetween(testPlace(0), testPlace(99_999)), [1001, 9002, 9003]);
+        assert.equal((await only(again, testId(4))).blob.place, 9002);
+        assert.equal((await only(again, testId(2))).blob.id, testMessage(2).blob.id);
+        await again.drop({}, 0);
+        assert.deepEqual(await again.placesBetween(testPlace(0), testPlace(99_999)), []);
+      }),
+    );
+
+    test(
+      'many at once: each is accepted, leased and settled once',
+      withQueue(async ({ queue }) => {
+        const count = 300;
+        await Promise.all(Array.from({ length: count }, (_, index) => queue.accept(testMessage(index))));
+        const got: QueueId[] = [];
+        await Promise.all(
+          ['a', 'b', 'c'].map(async (owner) => {
+            for (;;) {
+              const batch = await queue.lease(owner, 5000, 90_000, 20);
+              if (batch.length === 0) return;
+              got.push(...ids(batch));
+              await Promise.all(batch.map(({ id }) => queue.settle(id, owner, [done(0)], [])));
+            }
+          }),
+        );
+        assert.equal(got.length, count);
+        assert.equal(new Set(got).size, count);
+        assert.deepEqual(await queue.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test('whatever happens in whatever order, it is as a simple model says', async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+          await withQueue(async (opened) => runModel(opened, steps))();
+        }),
+        { numRuns: 40 },
+      );
+    });
+  });
+}
+
+type Step =
+  | {
+      readonly kind: 'accept';
+      readonly recipients: number;
+      readonly leased: boolean;
+      readonly dueInMs: number;
+    }
+  | { readonly kind: 'lease'; readonly owner: number; readonly limit: number; readonly forMs: number }
+  | {
+      readonly kind: 'settle';
+      readonly pick: number;
+      readonly owner: number;
+      readonly fates: readonly number[];
+      readonly follow: boolean;
+    }
+  | {
+      readonly kind: 'operate';
+      readonly action: 'hold' | 'release' | 'retry' | 'drop';
+      readonly pick: number;
+    }
+  | { readonly kind: 'pass'; readonly ms: number }
+  | { readonly kind: 'reopen' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record(
+    {
+      kind: fc.constant('accept' as const),
+      recipients: fc.integer({ min: 1, max: 4 }),
+      leased: fc.boolean(),
+      dueInMs: fc.nat(100),
+    },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    {
+      kind: fc.constant('lease' as const),
+      owner: fc.nat(1),
+      limit: fc.integer({ min: 1, max: 5 }),
+      forMs: fc.nat(200),
+    },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    {
+      kind: fc.constant('settle' as const),
+      pick: fc.nat(20),
+      owner: fc.nat(1),
+      fates: fc.array(fc.nat(4), { minLength: 4, maxLength: 4 }),
+      follow: fc.boolean(),
+    },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    {
+      kind: fc.constant('operate' as const),
+      action: fc.constantFrom('hold' as const, 'release' as const, 'retry' as const, 'drop' as const),
+      pick: fc.nat(20),
+    },
+    { noNullPrototype: true },
+  ),
+  fc.record(
+    { kind: fc.constant('pass' as const), ms: fc.integer({ min: -50, max: 150 }) },
+    { noNullPrototype: true },
+  ),
+  fc.record({ kind: fc.constant('reopen' as const) }, { noNullPrototype: true }),
+);
+
+/** The model: of each message, who has it and until when; of each recipient, when it is due, `held` or `settled`. */
+type ModelMessage = {
+  lease: { owner: string; untilMs: number } | undefined;
+  states: (number | 'held' | 'settled')[];
+};
+
+function dueOf({ states, lease }: ModelMessage): number | undefined {
+  const waiting = states.filter((state) => typeof state === 'number');
+  if (waiting.length === 0) return undefined;
+  return Math.max(Math.min(...waiting), lease?.untilMs ?? Number.NEGATIVE_INFINITY);
+}
+
+async function runModel({ queue: first, reopen }: OpenedQueue, steps: readonly Step[]): Promise<void> {
+  let queue = first;
+  let nowMs = 10_000;
+  let next = 0;
+  const model = new Map<QueueId, ModelMessage>();
+  const add = (recipients: number, dueMs: number, lease: ModelMessage['lease']): NewQueuedMessage => {
+    next += 1;
+    model.set(testId(next), { lease, states: Array.from({ length: recipients }, () => dueMs) });
+    return testMessage(next, {
+      arrivedAtMs: dueMs,
+      recipients: Array.from({ length: recipients }, (_, index) =>
+        index % 2 === 0 ? local(`r${index}`) : remote(`d${index}.example`),
+      ),
+    });
+  };
+  const leave = (id: QueueId): void => {
+    if (model.get(id)?.states.every((state) => state === 'settled') === true) model.delete(id);
+  };
+  for (const one of steps) {
+    if (one.kind === 'pass') nowMs += one.ms;
+    if (one.kind === 'reopen') queue = await reopen();
+    if (one.kind === 'accept') {
+      const lease = one.leased ? { owner: 'o0', untilMs: nowMs + 100 } : undefined;
+      await queue.accept(add(one.recipients, nowMs + one.dueInMs, lease), lease);
+    }
+    if (one.kind === 'lease') {
+      const due = [...model].filter(([, message]) => (dueOf(message) ?? Number.POSITIVE_INFINITY) <= nowMs);
+      const owner = `o${one.owner}`;
+      const got = await queue.lease(owner, nowMs, nowMs + one.forMs, one.limit);
+      assert.equal(got.length, Math.min(due.length, one.limit));
+      const latest = Math.max(...got.map(({ id }) => dueOf(model.get(id) ?? assert.fail()) ?? assert.fail()));
+      for (const [id, message] of due)
+        assert.ok(ids(got).includes(id) || (dueOf(message) ?? 0) >= latest, 'soonest first');
+      for (const { id } of got) {
+        const message = model.get(id) ?? assert.fail();
+        message.lease = { owner, untilMs: nowMs + one.forMs };
+      }
+    }
+    if (one.kind === 'settle' && model.size > 0) {
+      const [id, message] = [...model][one.pick % model.size] ?? assert.fail();
+      const owner = `o${one.owner}`;
+      const settlements: Settlement[] = [];
+      let changes = 0;
+      const before = [...message.states];
+      for (const [recipient, state] of before.entries()) {
+        const fate = one.fates[recipient] ?? 0;
+        if (fate === 0) continue;
+        settlements.push(
+          fate === 1
+            ? delayed(recipient, nowMs + 70)
+            : done(recipient, recipient % 2 === 0 ? 'delivered' : 'relayed'),
+        );
+        if (state === 'settled' || message.lease?.owner !== owner) continue;
+        changes += 1;
+        if (fate > 1) message.states[recipient] = 'settled';
+        else if (state !== 'held') message.states[recipient] = nowMs + 70;
+      }
+      const isHolder = message.lease?.owner === owner;
+      const isStale = !isHolder || (settlements.length > 0 && changes === 0);
+      if (isHolder) message.lease = undefined;
+      leave(id);
+      const follow = one.follow ? [add(1, nowMs, undefined)] : [];
+      if (isStale && one.follow) model.delete(testId(next));
+      assert.equal(await queue.settle(id, owner, settlements, follow), isStale ? 'stale' : 'settled');
+    }
+    if (one.kind === 'operate' && model.size > 0) {
+      const [id, message] = [...model][one.pick % model.size] ?? assert.fail();
+      let count = 0;
+      for (const [recipient, state] of message.states.entries()) {
+        if (state === 'settled') continue;
+        if (one.action === 'hold' && state === 'held') continue;
+        if (one.action === 'release' && state !== 'held') continue;
+        count += 1;
+        if (one.action === 'hold') message.states[recipient] = 'held';
+        else message.states[recipient] = one.action === 'drop' ? 'settled' : nowMs;
+      }
+      leave(id);
+      const filter = { id };
+      const acted = one.action === 'hold' ? queue.hold(filter) : queue[one.action](filter, nowMs);
+      assert.equal(await acted, count);
+    }
+    await assertModel(queue, model);
+  }
+}
+
+export async function assertModel(queue: Queue, model: ReadonlyMap<QueueId, ModelMessage>): Promise<void> {
+  const listed = await queue.list({}, undefined, 1000);
+  assert.deepEqual(ids(listed), [...model.keys()].toSorted());
+  let recipients = 0;
+  let held = 0;
+  let due: number | undefined;
+  for (const message of listed) {
+    const want = model.get(message.id) ?? assert.fail();
+    assert.deepEqual(message.lease, want.lease);
+    assert.deepEqual(
+      message.recipients.map(({ state }) => (state.kind === 'waiting' ? state.dueAtMs : state.kind)),
+      want.states,
+    );
+    recipients += want.states.filter((state) => state !== 'settled').length;
+    held += want.states.filter((state) => state === 'held').length;
+    const own = dueOf(want);
+    if (own !== undefined) due = Math.min(due ?? own, own);
+  }
+  assert.deepEqual(await queue.count(), { messages: model.size, recipients, held });
+  assert.equal(await queue.nextDueMs(), due);
+}

@@ -1,0 +1,48 @@
+/**
+ * When a delayed recipient is tried again. Pure: attempts, the time and chance in, a time out.
+ *
+ * Source: RFC 5321 §4.5.4.1. Departs from its interval of at least 30 minutes at first: most delays are short (greylisting,
+ * a restart), so the first tries come sooner, and later ones much later, than that.
+ */
+import type { Random } from '../base/random.ts';
+
+export type RetrySchedule = {
+  /** Pause after the first, second … attempt; the last one is kept from then on. */
+  readonly pausesMs: readonly number[];
+  /** Each pause is varied by up to this part of it, either way, so that what failed together is not tried together. */
+  readonly jitter: number;
+  /** A message that waits for longer than this is reported as delayed, once (RFC 5321 §4.5.4.1, RFC 3461 §5.2.7). */
+  readonly delayReportMs: number;
+  /** Trying ends after this: at least 4 to 5 days (RFC 5321 §4.5.4.1). */
+  readonly lifetimeMs: number;
+};
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+
+export const RETRY_SCHEDULE: RetrySchedule = {
+  pausesMs: [
+    5 * MINUTE_MS,
+    10 * MINUTE_MS,
+    20 * MINUTE_MS,
+    40 * MINUTE_MS,
+    HOUR_MS,
+    2 * HOUR_MS,
+    4 * HOUR_MS,
+  ],
+  jitter: 0.2,
+  delayReportMs: 4 * HOUR_MS,
+  lifetimeMs: 5 * 24 * HOUR_MS,
+};
+
+/** @param attempts made so far, the one that has just failed included: at least 1 */
+export function nextDueMs(
+  attempts: number,
+  nowMs: number,
+  random: Random,
+  { pausesMs, jitter }: RetrySchedule = RETRY_SCHEDULE,
+): number {
+  const pauseMs = pausesMs[Math.max(0, attempts - 1)] ?? pausesMs.at(-1) ?? HOUR_MS;
+  const spanMs = Math.floor(pauseMs * jitter);
+  return nowMs + pauseMs - spanMs + random.below(2 * spanMs + 1);
+}
