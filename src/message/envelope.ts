@@ -2,6 +2,7 @@
  * The envelope structure of IMAP: the fields that a list of messages shows. Values are raw (one octet, one code unit),
  * unfolded, encoded words left as they are. Source: RFC 9051 §7.5.2.
  */
+import { LIMITS } from '../base/limits.ts';
 import type { Address } from './address.ts';
 import { parseAddresses } from './address.ts';
 import type { Field } from './header.ts';
@@ -89,11 +90,9 @@ export function toEnvelope(fields: readonly Field[]): Envelope {
   };
 }
 
-/** Joining many equal fields must stay linear: what is full already takes no more. */
-const JOINED_MAX = 10_000;
-
+/** Joining many equal fields stays linear: what is full takes no more. */
 function join(known: readonly Address[], raw: string): readonly Address[] {
   if (known.length === 0) return parseAddresses(raw);
-  if (known.length >= JOINED_MAX) return known;
-  return [...known, ...parseAddresses(raw)];
+  const left = LIMITS.addressesMax - known.length;
+  return left > 0 ? known.concat(parseAddresses(raw, left)) : known;
 }

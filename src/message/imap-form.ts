@@ -22,7 +22,7 @@ export function imapString(raw: string): string {
   if (NEEDS_LITERAL.test(raw)) {
     return `{${raw.length}}\r\n${raw.includes('\0') ? raw.replaceAll('\0', '?') : raw}`;
   }
-  return `"${raw.replace(/["\\]/g, '\\$&')}"`;
+  return `"${raw.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 }
 
 export function imapNstring(raw: string | undefined): string {

@@ -67,6 +67,20 @@ const NO_PARTS: readonly Part[] = [];
 /** Octets of a boundary line that decide: two dashes, the boundary, two dashes. */
 const LINE_OCTETS_MAX = LIMITS.boundaryOctetsMax + 4;
 
+/** With more open boundaries than this, comparing each with a line would cost too much: hashes are compared first. */
+const FEW_BOUNDARIES = 4;
+const HASHES = new Int32Array(LINE_OCTETS_MAX + 1);
+
+/** Hashes of the text's beginnings, by their length. The answer is overwritten by the next call. */
+function hashPrefixes(text: string): Int32Array {
+  let hash = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = (Math.imul(hash, 31) + text.charCodeAt(at)) | 0;
+    HASHES[at + 1] = hash;
+  }
+  return HASHES;
+}
+
 /** A part whose end is not known yet. Becomes its {@link Part} in place when it is closed. */
 type OpenPart = {
   kind: Part['kind'];
@@ -82,7 +96,13 @@ type OpenPart = {
   readonly inDigest: boolean;
 };
 
-type Boundary = { readonly text: string; readonly depth: number };
+type Boundary = {
+  readonly text: string;
+  readonly depth: number;
+  readonly hash: number;
+  /** Length of the shortest of this one and those around it: a shorter line is none of them. */
+  readonly shortest: number;
+};
 
 /** Pieces of a text part that is being read. */
 type Capture = {
@@ -275,7 +295,8 @@ class MessageScanner implements Scanner {
       const text = boundaryText(parameterRaw(parameters, 'boundary'));
       if (text === '' || depth >= this.#nestingMax) return;
       part.kind = 'multipart';
-      this.#boundaries.push({ text, depth });
+      const shortest = Math.min(text.length, this.#boundaries.at(-1)?.shortest ?? text.length);
+      this.#boundaries.push({ text, depth, shortest, hash: hashPrefixes(text)[text.length] ?? 0 });
     } else if (type === 'message' && (subtype === 'rfc822' || subtype === 'global')) {
       // RFC 2046 §5.2.1: no encoding but 7bit, 8bit and binary is allowed; inside of others nothing can be found.
       if (!isIdentityEncoding(encoding) || depth >= this.#nestingMax || this.#parts >= this.#partsMax) return;
@@ -377,13 +398,19 @@ class MessageScanner implements Scanner {
     if (lf < 0 && !final && size - start < LINE_OCTETS_MAX) return 'more';
     let end = Math.min(lf < 0 ? size : lf, start + LINE_OCTETS_MAX);
     while (end > start + 2 && isLineBlank(octets[end - 1])) end -= 1;
-    if (end <= start + 2) return 'no';
+    if (end - start - 2 < (this.#boundaries.at(-1)?.shortest ?? 1)) return 'no';
     const line = octets.toString('latin1', start + 2, end);
     let best = -1;
     let bestSize = 0;
-    for (let index = this.#boundaries.length - 1; index >= 0; index -= 1) {
-      const text = this.#boundaries[index]?.text ?? '';
-      if (text.length <= bestSize || !line.startsWith(text)) continue;
+    const boundaries = this.#boundaries;
+    const hashes = boundaries.length > FEW_BOUNDARIES ? hashPrefixes(line) : undefined;
+    for (let index = boundaries.length - 1; index >= 0; index -= 1) {
+      const boundary = boundaries[index];
+      if (boundary === undefined) continue;
+      const { text, hash } = boundary;
+      if (text.length <= bestSize || text.length > line.length) continue;
+      if (hashes !== undefined && hashes[text.length] !== hash) continue;
+      if (!line.startsWith(text)) continue;
       best = index;
       bestSize = text.length;
       // Exactly this one: 'foo--' is rather the end of 'foo' than the beginning of a 'foo--'.
@@ -539,7 +566,13 @@ function countLineEnds(octets: Buffer, from: number, to: number): number {
   let at = octets.indexOf(LF, from);
   while (at >= 0 && at < to) {
     count += 1;
-    at = octets.indexOf(LF, at + 1);
+    at += 1;
+    // A run of empty lines is not worth a search for each.
+    while (at < to && octets[at] === LF) {
+      count += 1;
+      at += 1;
+    }
+    at = octets.indexOf(LF, at);
   }
   return count;
 }
