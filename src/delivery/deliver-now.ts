@@ -15,7 +15,7 @@ import { ownAnswer } from './outcome.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliverNowPorts = {
-  readonly queue: Pick<Queue, 'accept' | 'retry'>;
+  readonly queue: Pick<Queue, 'accept'>;
   readonly local: LocalDelivery;
   readonly settler: Settler;
   readonly clock: Clock;
@@ -76,10 +76,8 @@ export class DeliverNow {
         outcomes.set(recipient.number, await deliverSafely(this.#ports, message, recipient, facts));
       }),
     );
-    const settled = await this.#ports.settler.settle(message, this.#owner, outcomes);
-    // The end of our lease is no news to other threads; the runner learns of the rest by this.
-    if (settled === 'settled' && locals.length < message.recipients.length)
-      await this.#ports.queue.retry({ id: message.id }, this.#ports.clock.nowMs());
+    // What is left of the message is the runner's: settling ends our lease and tells it.
+    await this.#ports.settler.settle(message, this.#owner, outcomes);
   }
 }
 

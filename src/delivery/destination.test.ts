@@ -41,5 +41,14 @@ test('a domain that is down is left alone, then probed by one, and comes back', 
   await clock.advance(120_000);
   assert.equal((await destinations.enter('a'))?.kind, 'go');
   destinations.leave('a', undefined);
-  assert.equal(destinations.size, 0, 'a healthy idle domain is forgotten');
+  assert.equal(destinations.comeBackMs('a'), 1000);
+});
+
+test('what is idle is forgotten once there is too much of it', async () => {
+  const destinations = new Destinations(new FakeClock(), 10);
+  for (let n = 0; n <= LIMITS.destinationsMax; n += 1) {
+    await destinations.enter(`d${n}`);
+    destinations.leave(`d${n}`, undefined);
+  }
+  assert.ok(destinations.size <= LIMITS.destinationsMax);
 });

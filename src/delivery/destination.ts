@@ -22,6 +22,8 @@ type Destination = {
   down: { readonly untilMs: number; readonly answer: LastAnswer } | undefined;
 };
 
+const COME_BACK_MS = 3000;
+const COME_BACK_PROVEN_MS = 1000;
 const DOWN_AT_FIRST_MS = 60_000;
 const DOWN_MAX_MS = 900_000;
 
@@ -55,6 +57,11 @@ export class Destinations {
     return new Promise((resolve) => destination.waiting.push(resolve));
   }
 
+  /** When to come back to a domain that was full: one that works makes room soon. */
+  comeBackMs(domain: string): number {
+    return this.#of(domain).proven ? COME_BACK_PROVEN_MS : COME_BACK_MS;
+  }
+
   /** After a visit. @param unreachable the answer, where no host answered. Gives until when it counts as down now. */
   leave(domain: string, unreachable: LastAnswer | undefined): number | undefined {
     const destination = this.#of(domain);
@@ -67,7 +74,7 @@ export class Destinations {
       destination.visitsMax = Math.min(destination.visitsMax + 1, LIMITS.destinationVisitsMax);
     } else downUntilMs = this.#fail(destination, unreachable);
     this.#admitWaiting(destination);
-    this.#forget(domain, destination);
+    this.#forget();
     return downUntilMs;
   }
 
@@ -108,10 +115,10 @@ export class Destinations {
     return destination;
   }
 
-  #forget(domain: string, destination: Destination): void {
-    const nowMs = this.#clock.nowMs();
-    if (isIdle(destination) && destination.down === undefined) this.#known.delete(domain);
+  /** Whoever is idle may be forgotten, the longest known first. */
+  #forget(): void {
     if (this.#known.size <= LIMITS.destinationsMax) return;
+    const nowMs = this.#clock.nowMs();
     for (const [name, one] of this.#known)
       if (isIdle(one) && (one.down === undefined || one.down.untilMs <= nowMs)) this.#known.delete(name);
   }

@@ -47,11 +47,9 @@ type Group = {
 
 const LEASE_MS = 300_000;
 const BATCH_MAX = 100;
-/** What finds its destination crowded comes back after this. */
-const PARK_MS = 5000;
 const FAULT_PAUSE_MS = 5000;
 /** Between two looks at the queue that nothing pressing asks for. */
-const PAUSE_MS = 100;
+const PAUSE_MS = 20;
 const SLEEP_MAX_MS = 3_600_000;
 const STOPPED: ReadonlySet<string> = new Set(['delivery.stopped', 'smtp.stopped']);
 
@@ -65,13 +63,13 @@ export class DeliveryRunner {
   readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
   #phase: 'new' | 'running' | 'stopped' = 'new';
   #watch: { close(): void } | undefined;
-  #sleep: Timer | undefined;
+  #sleep: { readonly timer: Timer; readonly untilMs: number } | undefined;
   #renewal: Timer | undefined;
   #filling: Promise<void> | undefined;
   /** Asked to look again while looking. */
   #again = false;
-  /** The last look ended because there was no room, not because there was no more. */
-  #more = false;
+  /** When the last look ended, by the clock that never goes back. */
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(ports: DeliveryRunnerPorts, options: DeliveryRunnerOptions) {
     this.#ports = ports;
@@ -94,17 +92,24 @@ export class DeliveryRunner {
     this.wake();
   }
 
-  /** Looks into the queue soon. */
+  /** Looks into the queue soon: at once, or where many ask, a moment after the last look. */
   wake(): void {
     if (this.#phase !== 'running') return;
     if (this.#filling !== undefined) {
       this.#again = true;
       return;
     }
-    this.#sleep?.cancel();
+    const restMs = this.#lookedAtMs + PAUSE_MS - this.#ports.clock.monotonicMs();
+    if (restMs > 0) this.#sleepFor(restMs);
+    else this.#look();
+  }
+
+  #look(): void {
+    this.#sleep?.timer.cancel();
     this.#sleep = undefined;
     this.#filling = this.#fill().finally(() => {
       this.#filling = undefined;
+      this.#lookedAtMs = this.#ports.clock.monotonicMs();
       if (this.#again) {
         this.#again = false;
         this.wake();
@@ -119,7 +124,7 @@ export class DeliveryRunner {
   async stop(graceMs: number): Promise<void> {
     this.#phase = 'stopped';
     this.#watch?.close();
-    this.#sleep?.cancel();
+    this.#sleep?.timer.cancel();
     await this.#filling;
     const cut = this.#ports.clock.after(graceMs, () => {
       for (const { abort } of this.#flights.values()) abort.abort();
@@ -133,15 +138,21 @@ export class DeliveryRunner {
     try {
       while (this.#phase === 'running') {
         const room = this.#messagesMax - this.#flights.size;
-        this.#more = room < 1;
-        if (this.#more) return;
+        // Whatever lands makes us look again.
+        if (room < 1) return;
         const limit = Math.min(room, BATCH_MAX);
         const nowMs = this.#ports.clock.nowMs();
         // oxlint-disable-next-line no-await-in-loop -- each batch decides whether there is another
         const batch = await this.#ports.queue.lease(this.#owner, nowMs, nowMs + this.#leaseMs, limit);
-        const parked = batch.filter((message) => !this.#take(message)).map((message) => message.id);
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        if (parked.length > 0) await this.#ports.queue.renew(this.#owner, parked, nowMs + PARK_MS);
+        const parked = new Map<number, QueueId[]>();
+        for (const message of batch) {
+          const comeBackMs = this.#take(message);
+          if (comeBackMs !== undefined)
+            parked.set(comeBackMs, [...(parked.get(comeBackMs) ?? []), message.id]);
+        }
+        for (const [comeBackMs, ids] of parked)
+          // oxlint-disable-next-line no-await-in-loop -- as above
+          await this.#ports.queue.renew(this.#owner, ids, nowMs + comeBackMs);
         if (batch.length < limit) break;
       }
       const nextMs = await this.#ports.queue.nextDueMs();
@@ -157,44 +168,44 @@ export class DeliveryRunner {
     }
   }
 
-  /** @param delayMs what falls due at once was seen by the look that just ended, or comes with the next */
+  /** Of several times to look again, the first counts. */
   #sleepFor(delayMs: number): void {
     if (this.#phase !== 'running') return;
-    this.#sleep?.cancel();
-    this.#sleep = this.#ports.clock.after(Math.min(Math.max(delayMs, PAUSE_MS), SLEEP_MAX_MS), () =>
-      this.wake(),
-    );
+    const sleepMs = Math.min(Math.max(delayMs, 1), SLEEP_MAX_MS);
+    const untilMs = this.#ports.clock.monotonicMs() + sleepMs;
+    if (this.#sleep !== undefined && this.#sleep.untilMs <= untilMs) return;
+    this.#sleep?.timer.cancel();
+    const timer = this.#ports.clock.after(sleepMs, () => {
+      this.#sleep = undefined;
+      this.wake();
+    });
+    this.#sleep = { timer, untilMs };
   }
 
-  /** Begins to work on a message; false where every destination that it has is crowded. */
-  #take(message: QueuedMessage): boolean {
+  /** Begins to work on a message; where every destination that it has is crowded, says when it is to come back. */
+  #take(message: QueuedMessage): number | undefined {
     // A lease that ran out under us: the work on it is still ours to end, and delivers it once.
-    if (this.#flights.has(message.id)) return true;
+    if (this.#flights.has(message.id)) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const due = message.recipients.filter(({ state }) => state.kind === 'waiting' && state.dueAtMs <= nowMs);
     const groups: Group[] = [];
+    let comeBackMs: number | undefined;
     for (const [domain, recipients] of byDomain(due)) {
       const admission = this.#destinations.enter(domain);
       if (admission !== undefined) groups.push({ domain, recipients, admission });
+      else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(domain));
     }
     const locals = due.filter(isLocal);
-    if (locals.length + groups.length === 0) return due.length === 0;
+    if (locals.length + groups.length === 0 && comeBackMs !== undefined) return comeBackMs;
     const abort = new AbortController();
     const done = this.#work(message, locals, groups, abort.signal).finally(() => this.#landed(message.id));
     this.#flights.set(message.id, { done, abort });
-    return true;
+    return undefined;
   }
 
   #landed(id: QueueId): void {
     this.#flights.delete(id);
-    if (this.#phase !== 'running') return;
-    if (this.#filling !== undefined) {
-      this.#again = true;
-      return;
-    }
-    // With a full house, look again once there is room for more than a few.
-    if (!this.#more) this.#sleepFor(0);
-    else if (this.#flights.size <= this.#messagesMax * 0.75) this.wake();
+    this.wake();
   }
 
   async #work(

@@ -45,7 +45,10 @@ export function localRecipient(
   };
 }
 
-export function newMessage(recipients: readonly NewRecipient[], more: Partial<NewQueuedMessage> = {}): NewQueuedMessage {
+export function newMessage(
+  recipients: readonly NewRecipient[],
+  more: Partial<NewQueuedMessage> = {},
+): NewQueuedMessage {
   const arrivedAtMs = more.arrivedAtMs ?? Date.UTC(2026, 0, 2, 3, 4, 5);
   return {
     id: queueId('q1'),

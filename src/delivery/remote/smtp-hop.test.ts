@@ -14,7 +14,11 @@ import { SmtpHop } from './smtp-hop.ts';
 /** What the peer answers to a line; undefined keeps silent, 'close' and 'reset' end the connection. */
 type Script = (line: string) => string | undefined;
 
-async function play(connection: MemoryConnection, greeting: string | undefined, script: Script): Promise<void> {
+async function play(
+  connection: MemoryConnection,
+  greeting: string | undefined,
+  script: Script,
+): Promise<void> {
   const say = (text: string): boolean => {
     if (text === 'reset') connection.destroy();
     else if (text === 'close') void connection.close();
@@ -42,7 +46,10 @@ async function play(connection: MemoryConnection, greeting: string | undefined, 
 const EHLO = '250-there\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 SIZE 1000\r\n';
 
 /** A peer that takes everything, but for the lines that begin as told. */
-function obliging(answers: Readonly<Record<string, string | undefined>> = {}, hello = EHLO): { script: Script; lines: string[] } {
+function obliging(
+  answers: Readonly<Record<string, string | undefined>> = {},
+  hello = EHLO,
+): { script: Script; lines: string[] } {
   const lines: string[] = [];
   let inData = false;
   const script: Script = (line) => {
@@ -63,7 +70,10 @@ function obliging(answers: Readonly<Record<string, string | undefined>> = {}, he
   return { script, lines };
 }
 
-function hopMessage(more: Partial<HopMessage> = {}, recipients: readonly string[] = ['bob@far.example']): HopMessage {
+function hopMessage(
+  more: Partial<HopMessage> = {},
+  recipients: readonly string[] = ['bob@far.example'],
+): HopMessage {
   const { id, reversePath, body, smtpUtf8, dsn } = newMessage([]);
   return {
     id,
@@ -90,8 +100,20 @@ async function visit(
   const connect: Connect = async () => ok(client);
   const abort = new AbortController();
   void play(server, 'greeting' in peer ? peer.greeting : '220 there\r\n', peer.script);
-  const hop = new SmtpHop({ connect, clock, hostname: 'here.example', connectTimeoutMs: 30_000, timeouts: SMTP_TIMEOUTS });
-  const target = { host: 'mx.far.example', address: '192.0.2.1', port: 25, tls: play_.tls ?? 'opportunistic' } as const;
+  const hop = new SmtpHop({
+    connect,
+    clock,
+    hostname: 'here.example',
+    connectTimeoutMs: 30_000,
+    usesTls: true,
+    timeouts: SMTP_TIMEOUTS,
+  });
+  const target = {
+    host: 'mx.far.example',
+    address: '192.0.2.1',
+    port: 25,
+    tls: play_.tls ?? 'opportunistic',
+  } as const;
   const visiting = hop.visit(target, message, abort.signal);
   await settled();
   if (play_.abortAfter === true) abort.abort();
@@ -117,7 +139,9 @@ test('a message goes out, dots stuffed, with what was asked about DSNs (RFC 5321
   const message = hopMessage({
     body: '8bitmime',
     dsn: { ret: 'hdrs', envid: 'a+b' },
-    recipients: [remoteRecipient('bob@far.example', { notify: [], originalRecipient: 'rfc822;Bob+2Bx@far.example' })],
+    recipients: [
+      remoteRecipient('bob@far.example', { notify: [], originalRecipient: 'rfc822;Bob+2Bx@far.example' }),
+    ],
   });
   const found = await visit(peer, message);
   assert.equal(short(found), 'content 250');
@@ -135,17 +159,60 @@ test('a message goes out, dots stuffed, with what was asked about DSNs (RFC 5321
   ]);
 });
 
-const misbehaviour: readonly { name: string; peer: { greeting?: string | undefined; script: Script }; want: string; advanceMs?: number }[] = [
-  { name: 'silent from the start', peer: { greeting: undefined, script: () => undefined }, want: 'lost greeting timeout', advanceMs: 400_000 },
-  { name: 'closed at once', peer: { greeting: 'close', script: () => undefined }, want: 'lost greeting reset' },
-  { name: 'reset at once', peer: { greeting: 'reset', script: () => undefined }, want: 'lost greeting reset' },
-  { name: 'another protocol', peer: { greeting: 'SSH-2.0-OpenSSH\r\n', script: () => undefined }, want: 'lost greeting garbage' },
-  { name: 'a line without end', peer: { greeting: `220 ${'x'.repeat(10_000_000)}`, script: () => undefined }, want: 'lost greeting garbage' },
-  { name: '554 as greeting', peer: { greeting: '554 no\r\n', script: () => undefined }, want: 'greeting 554' },
-  { name: '421 as greeting', peer: { greeting: '421 busy\r\n', script: () => undefined }, want: 'greeting 421' },
-  { name: 'refuses EHLO and HELO', peer: obliging({ EHLO: '502 no\r\n', HELO: '550 no\r\n' }), want: 'hello 550' },
+const misbehaviour: readonly {
+  name: string;
+  peer: { greeting?: string | undefined; script: Script };
+  want: string;
+  advanceMs?: number;
+}[] = [
+  {
+    name: 'silent from the start',
+    peer: { greeting: undefined, script: () => undefined },
+    want: 'lost greeting timeout',
+    advanceMs: 400_000,
+  },
+  {
+    name: 'closed at once',
+    peer: { greeting: 'close', script: () => undefined },
+    want: 'lost greeting reset',
+  },
+  {
+    name: 'reset at once',
+    peer: { greeting: 'reset', script: () => undefined },
+    want: 'lost greeting reset',
+  },
+  {
+    name: 'another protocol',
+    peer: { greeting: 'SSH-2.0-OpenSSH\r\n', script: () => undefined },
+    want: 'lost greeting garbage',
+  },
+  {
+    name: 'a line without end',
+    peer: { greeting: `220 ${'x'.repeat(10_000_000)}`, script: () => undefined },
+    want: 'lost greeting garbage',
+  },
+  {
+    name: '554 as greeting',
+    peer: { greeting: '554 no\r\n', script: () => undefined },
+    want: 'greeting 554',
+  },
+  {
+    name: '421 as greeting',
+    peer: { greeting: '421 busy\r\n', script: () => undefined },
+    want: 'greeting 421',
+  },
+  {
+    name: 'refuses EHLO and HELO',
+    peer: obliging({ EHLO: '502 no\r\n', HELO: '550 no\r\n' }),
+    want: 'hello 550',
+  },
   { name: 'knows only HELO', peer: obliging({ EHLO: '502 no\r\n' }), want: 'content 250' },
-  { name: 'silent at MAIL', peer: obliging({ MAIL: undefined }), want: 'lost mail timeout', advanceMs: 400_000 },
+  {
+    name: 'silent at MAIL',
+    peer: obliging({ MAIL: undefined }),
+    want: 'lost mail timeout',
+    advanceMs: 400_000,
+  },
   { name: 'refuses MAIL', peer: obliging({ MAIL: '550 5.7.1 no\r\n' }), want: 'mail 550' },
   { name: 'refuses RCPT', peer: obliging({ RCPT: '550 5.1.1 no\r\n' }), want: 'rcpt 550' },
   { name: 'greylists', peer: obliging({ RCPT: '451 4.7.1 later\r\n' }), want: 'rcpt 451' },
@@ -153,7 +220,12 @@ const misbehaviour: readonly { name: string; peer: { greeting?: string | undefin
   { name: 'refuses DATA', peer: obliging({ DATA: '554 no\r\n' }), want: 'mail 554' },
   { name: 'closes at DATA', peer: obliging({ DATA: 'reset' }), want: 'lost mail reset' },
   { name: 'refuses the content', peer: obliging({ '.': '554 5.7.1 spam\r\n' }), want: 'content 554' },
-  { name: 'silent after the dot', peer: obliging({ '.': undefined }), want: 'lost content timeout', advanceMs: 700_000 },
+  {
+    name: 'silent after the dot',
+    peer: obliging({ '.': undefined }),
+    want: 'lost content timeout',
+    advanceMs: 700_000,
+  },
   { name: 'closes after the dot', peer: obliging({ '.': 'reset' }), want: 'lost content reset' },
   { name: 'says 250 to DATA', peer: obliging({ DATA: '250 what\r\n' }), want: 'lost mail garbage' },
 ];
@@ -163,8 +235,18 @@ for (const { name, peer, want, advanceMs } of misbehaviour)
   });
 
 const lacking: readonly { name: string; hello: string; message: Partial<HopMessage>; want: string }[] = [
-  { name: 'SMTPUTF8 (RFC 6531 §3.5)', hello: '250 there\r\n', message: { smtpUtf8: true }, want: 'cannot smtputf8' },
-  { name: '8BITMIME (RFC 6152 §3)', hello: '250 there\r\n', message: { body: '8bitmime' }, want: 'cannot 8bitmime' },
+  {
+    name: 'SMTPUTF8 (RFC 6531 §3.5)',
+    hello: '250 there\r\n',
+    message: { smtpUtf8: true },
+    want: 'cannot smtputf8',
+  },
+  {
+    name: '8BITMIME (RFC 6152 §3)',
+    hello: '250 there\r\n',
+    message: { body: '8bitmime' },
+    want: 'cannot 8bitmime',
+  },
   { name: 'room (RFC 1870 §6.1)', hello: EHLO, message: { octets: 1001 }, want: 'cannot size' },
   { name: 'BINARYMIME', hello: EHLO, message: { body: 'binarymime' }, want: 'cannot binarymime' },
 ];
@@ -174,7 +256,10 @@ for (const { name, hello, message, want } of lacking)
   });
 
 test('a recipient that no path can carry does not harm the others', async () => {
-  const found = await visit(obliging(), hopMessage({}, ['a@b.example>\r\nRCPT TO:<x@y.example', 'bob@far.example']));
+  const found = await visit(
+    obliging(),
+    hopMessage({}, ['a@b.example>\r\nRCPT TO:<x@y.example', 'bob@far.example']),
+  );
   assert.equal(short(found), '5.1.3, content 250');
 });
 
@@ -204,11 +289,21 @@ test('cut while it waits: nothing was decided', async () => {
 test('no connection', async () => {
   const clock = new FakeClock();
   const connect: Connect = async () => err({ kind: 'refused', text: 'Connection refused' });
-  const hop = new SmtpHop({ connect, clock, hostname: 'here.example', connectTimeoutMs: 1, timeouts: SMTP_TIMEOUTS });
+  const hop = new SmtpHop({
+    connect,
+    clock,
+    hostname: 'here.example',
+    connectTimeoutMs: 1,
+    usesTls: true,
+    timeouts: SMTP_TIMEOUTS,
+  });
   const found = await hop.visit(
     { host: 'h', address: '192.0.2.1', port: 25, tls: 'none' },
     hopMessage(),
     new AbortController().signal,
   );
-  assert.deepEqual(found, { kind: 'no-connection', problem: { kind: 'refused', text: 'Connection refused' } });
+  assert.deepEqual(found, {
+    kind: 'no-connection',
+    problem: { kind: 'refused', text: 'Connection refused' },
+  });
 });

@@ -1,6 +1,7 @@
 /** A visit to a next hop by the SMTP client: one connection, one message, goodbye. */
 import type { Clock } from '../../base/clock.ts';
 import type { Connect } from '../../base/connection.ts';
+import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { OutgoingMessage, OutgoingRecipient } from '../../smtp/client/message.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from '../../smtp/client/problem.ts';
 import { formatProblem, statusOf } from '../../smtp/client/problem.ts';
@@ -19,7 +20,19 @@ export type SmtpHopOptions = {
   readonly hostname: string;
   readonly connectTimeoutMs: number;
   readonly timeouts: SmtpTimeouts;
+  /** Set where one host takes all mail: how it is spoken with, and as whom. Its certificate must be valid. */
+  readonly relay?: RelayLogin;
+  /** False: never TLS, also where it is offered. */
+  readonly usesTls: boolean;
 };
+
+export type RelayLogin = {
+  readonly tls: 'none' | 'starttls' | 'implicit';
+  readonly credentials: SaslCredentials | undefined;
+};
+
+/** RFC 5321 §4.5.3.2 gives 5 minutes for the greeting; a handshake before it needs no more. */
+const HANDSHAKE_MS = 60_000;
 
 export class SmtpHop implements RemoteHop {
   readonly #options: SmtpHopOptions;
@@ -33,7 +46,19 @@ export class SmtpHop implements RemoteHop {
     if ('kind' in outgoing) return outgoing;
     const { connect, clock, hostname, connectTimeoutMs, timeouts } = this.#options;
     const { host, address, port } = target;
-    const connected = await connect({ host, address, port, timeoutMs: connectTimeoutMs }, signal);
+    const { relay, usesTls } = this.#options;
+    const servername = host === address ? '' : host;
+    const implicit = { side: 'client', servername, verify: 'verified', timeoutMs: HANDSHAKE_MS } as const;
+    const connected = await connect(
+      {
+        host,
+        address,
+        port,
+        timeoutMs: connectTimeoutMs,
+        ...(relay?.tls === 'implicit' ? { tls: implicit } : {}),
+      },
+      signal,
+    );
     if (!connected.ok) return { kind: 'no-connection', problem: connected.error };
     const connection = connected.value;
     const cut = (): void => connection.destroy();
@@ -44,8 +69,16 @@ export class SmtpHop implements RemoteHop {
         protocol: 'smtp',
         helloName: hostname,
         // RFC 6066 §3: an address is no server name.
-        servername: host === address ? '' : host,
-        tls: target.tls,
+        servername,
+        tls:
+          relay === undefined
+            ? usesTls
+              ? target.tls
+              : 'none'
+            : relay.tls === 'starttls'
+              ? 'verified'
+              : 'none',
+        credentials: relay?.credentials,
         chunking: true,
         timeouts,
         clock,

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock, settled } from '../../test/support/fake-clock.ts';
+import { seededRandom } from '../../test/support/world.ts';
+import { MemoryDirectory } from '../auth/memory/directory.ts';
+import { fromLatin1, latin1 } from '../base/bytes.ts';
+import type { NewQueuedMessage, Queue, Settlement } from '../queue/queue.ts';
+import { toQueueId } from '../queue/queue.ts';
+import type { Intake, MessageSink, RecipientVerifier } from '../smtp/server/ports.ts';
+import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from '../smtp/wire/parameter.ts';
+import type { EnvelopeAddress } from '../smtp/wire/path.ts';
+import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
+import { known } from '../store/ids.ts';
+import { openMemoryBlobStore } from '../store/memory/blob-store.ts';
+import { openMemoryMailStore } from '../store/memory/mail-store.ts';
+import { DeliverNow } from './deliver-now.ts';
+import type { IntakeMessage, IntakeTransaction } from './intake.ts';
+import { DeliveryIntake } from './intake.ts';
+import { LocalDelivery } from './local.ts';
+import { Settler } from './settler.ts';
+
+/** The session's ports are met, though neither side imports the other. */
+export function asSessionPorts(intake: DeliveryIntake): RecipientVerifier & Intake {
+  const sink: (transaction: IntakeTransaction) => MessageSink = (transaction) => intake.begin(transaction);
+  return { verify: (...facts) => intake.verify(...facts), begin: (transaction) => sink(transaction) };
+}
+
+const path = (text: string): EnvelopeAddress => parseEnvelopeAddress(text) ?? assert.fail(text);
+
+async function world() {
+  const clock = new FakeClock();
+  const random = seededRandom();
+  const store = openMemoryMailStore(clock);
+  const blobs = openMemoryBlobStore();
+  const directory = new MemoryDirectory({ clock, random });
+  await directory.addDomain('here.example');
+  const account = async (address: string) => {
+    const added = await directory.addAccount({ address, password: undefined });
+    assert.ok(added.ok);
+    return added.value.id;
+  };
+  const bob = await account('bob@here.example');
+  const amy = await account('amy@here.example');
+  await directory.setAlias('team@here.example', ['bob@here.example', 'amy@here.example', 'eve@far.example']);
+  const accepted: { message: NewQueuedMessage; leased: boolean }[] = [];
+  const settledWith: (readonly Settlement[])[] = [];
+  const queue: Pick<Queue, 'accept' | 'settle'> = {
+    accept: async (message, lease) => void accepted.push({ message, leased: lease !== undefined }),
+    settle: async (_id, _owner, settlements) => {
+      settledWith.push(settlements);
+      return 'settled';
+    },
+  };
+  const events: unknown[] = [];
+  const note = (event: unknown): void => void events.push(event);
+  const local = new LocalDelivery({ store, blobs, directory, clock });
+  const settler = new Settler(
+    {
+      queue,
+      blobs,
+      directory,
+      clock,
+      random,
+      newId: () => known(toQueueId('dsn00001')),
+      nextDueMs: (_attempts, nowMs) => nowMs + 900_000,
+      events: note,
+    },
+    { hostname: 'here.example', delayReportAfterMs: 14_400_000, dsnLifetimeMs: 86_400_000 },
+  );
+  const now = new DeliverNow({ queue, local, settler, clock, events: note }, 'thread-1');
+  const intake = new DeliveryIntake(
+    { directory, blobs, local, now, clock, events: note },
+    { lifetimeMs: 5 * 86_400_000 },
+  );
+  const inbox = async (id: typeof bob) => {
+    const found = (await store.mailboxes(id)).find(({ role }) => role === 'inbox');
+    assert.ok(found);
+    const entries = await store.entries(id, found.id, 0, 100);
+    return store.messages(
+      id,
+      found.id,
+      entries.map(({ uid }) => uid),
+    );
+  };
+  const session = (name: 'relay' | 'submission' | 'lmtp') => ({
+    role: { name },
+    remote: { address: '192.0.2.9', port: 4000 },
+    hello: { domain: 'client.example' },
+    principal:
+      name === 'submission'
+        ? { address: 'bob@here.example', account: bob, authenticationId: 'bob', appPassword: undefined }
+        : undefined,
+  });
+  const send = async (
+    recipients: readonly string[],
+    role: 'relay' | 'submission' | 'lmtp' = 'relay',
+    text = 'Subject: x\r\n\r\nBody\r\n',
+  ) => {
+    const transaction: IntakeTransaction = {
+      traceId: 'abcdef0123456789abcdef',
+      startedAtMs: clock.nowMs(),
+      reversePath: path('author@sender.example'),
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: recipients.map((one) => ({ forwardPath: path(one), parameters: NO_RCPT_PARAMETERS })),
+    };
+    const sink = intake.begin(transaction);
+    for (let at = 0; at < text.length; at += 7) await sink.write(fromLatin1(text.slice(at, at + 7)));
+    const message: IntakeMessage = {
+      transaction,
+      session: session(role),
+      prefix: fromLatin1('Received: x\r\n'),
+    };
+    return sink.commit(message);
+  };
+  return {
+    clock,
+    store,
+    directory,
+    intake,
+    now,
+    accepted,
+    settledWith,
+    events,
+    bob,
+    amy,
+    inbox,
+    session,
+    send,
+  };
+}
+
+test('the session ports are met', async () => {
+  const { intake } = await world();
+  assert.equal(typeof asSessionPorts(intake).verify, 'function');
+});
+
+const verdicts = [
+  { address: 'bob@here.example', role: 'relay', want: 'accept' },
+  { address: 'BOB+x@HERE.example', role: 'relay', want: 'accept' },
+  { address: 'team@here.example', role: 'lmtp', want: 'accept' },
+  { address: 'nobody@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },
+  { address: 'eve@far.example', role: 'relay', want: '550 5.7.1 recipient.relay-denied' },
+  { address: 'eve@far.example', role: 'lmtp', want: '550 5.7.1 recipient.relay-denied' },
+  { address: 'eve@far.example', role: 'submission', want: 'accept' },
+  // Source routes are dropped by the parser; what is left of other tricks is a local part like any (RFC 5321 §5.1).
+  { address: 'eve%far.example@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },
+  { address: '"eve@far.example"@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },
+  { address: 'far.example!eve@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },
+] as const;
+for (const { address, role, want } of verdicts)
+  test(`RCPT ${address} as ${role}: ${want}`, async () => {
+    const { intake, session } = await world();
+    const transaction = {
+      traceId: '',
+      startedAtMs: 0,
+      reversePath: null,
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: [],
+    };
+    const verdict = await intake.verify(path(address), transaction, session(role));
+    assert.equal(
+      verdict.kind === 'accept'
+        ? 'accept'
+        : `${verdict.reply.code} ${verdict.reply.status} ${verdict.reason}`,
+      want,
+    );
+  });
+
+test('accepted, delivered behind the 250, and settled', async () => {
+  const { send, now, accepted, settledWith, inbox, bob } = await world();
+  assert.deepEqual(await send(['bob@here.example']), { kind: 'accepted' });
+  assert.equal(accepted.length, 1);
+  assert.equal(accepted[0]?.leased, true);
+  assert.equal(accepted[0]?.message.source.kind, 'mx');
+  assert.equal(accepted[0]?.message.reversePath, 'author@sender.example');
+  await now.idle();
+  const [kept] = await inbox(bob);
+  assert.equal(
+    latin1(kept?.prefix ?? Buffer.alloc(0)),
+    'Return-Path: <author@sender.example>\r\nDelivered-To: bob@here.example\r\nReceived: x\r\n',
+  );
+  assert.deepEqual(settledWith, [[{ recipient: 0, kind: 'delivered', answer: undefined }]]);
+});
+
+test('a message for other hosts alone goes to the runner', async () => {
+  const { send, accepted, settledWith } = await world();
+  await send(['eve@far.example'], 'submission');
+  await settled();
+  assert.deepEqual([accepted.length, accepted[0]?.leased, settledWith.length], [1, false, 0]);
+});
+
+test('a group: each account once, the rest is left to the runner', async () => {
+  const { send, now, accepted, settledWith, inbox, bob, amy } = await world();
+  await send(['team@here.example', 'bob@here.example']);
+  await now.idle();
+  assert.deepEqual(
+    accepted[0]?.message.recipients.map(({ forwardPath }) => forwardPath),
+    ['bob@here.example', 'amy@here.example', 'eve@far.example'],
+  );
+  assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 1]);
+  assert.deepEqual(
+    settledWith.map((settlements) => settlements.map(({ recipient }) => recipient)),
+    [[0, 1]],
+  );
+});
+
+test('too many Received fields are refused at the door (RFC 5321 §6.3)', async () => {
+  const { send, accepted } = await world();
+  const answer = await send(['bob@here.example'], 'relay', `${'Received: x\r\n'.repeat(51)}\r\n`);
+  assert.equal(answer.kind === 'refuse' && answer.reply.code, 554);
+  assert.equal(accepted.length, 0);
+});
+
+test('a recipient that vanished since RCPT: the client tries again', async () => {
+  const { send, accepted } = await world();
+  const answer = await send(['bob@here.example', 'gone@here.example']);
+  assert.equal(answer.kind === 'refuse' && answer.reply.code, 451);
+  assert.equal(accepted.length, 0);
+});
+
+test('LMTP: in the mailbox before the answer, one answer for each (RFC 2033 §4.2)', async () => {
+  const { send, accepted, inbox, bob, amy, store } = await world();
+  await store.setQuota(amy, 1);
+  const answer = await send(
+    ['bob@here.example', 'amy@here.example', 'bob+x@here.example', 'gone@here.example'],
+    'lmtp',
+  );
+  assert.ok(answer.kind === 'each');
+  assert.deepEqual(
+    answer.outcomes.map((one) =>
+      one.kind === 'refuse' ? `${one.reply.code} ${one.reply.status}` : one.kind,
+    ),
+    ['accepted', '452 4.2.2', 'accepted', '550 5.1.1'],
+  );
+  assert.equal((await inbox(bob)).length, 1);
+  assert.equal(accepted.length, 0);
+});
+
+test('LMTP: a group is answered when the queue has it', async () => {
+  const { send, now, accepted, inbox, bob, amy } = await world();
+  const answer = await send(['team@here.example', 'amy@here.example'], 'lmtp');
+  assert.ok(answer.kind === 'each');
+  assert.deepEqual(answer.outcomes, [{ kind: 'accepted' }, { kind: 'accepted' }]);
+  await now.idle();
+  assert.equal(accepted.length, 1);
+  assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 1]);
+});

@@ -1,0 +1,541 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { localRecipient, newMessage, queueId, remoteRecipient } from '../../test/support/queued.ts';
+import { seededRandom } from '../../test/support/world.ts';
+import { MemoryDirectory } from '../auth/memory/directory.ts';
+import { fromLatin1 } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { Zone } from '../dns/memory/resolver.ts';
+import { MemoryResolver } from '../dns/memory/resolver.ts';
+import { parseHeader } from '../message/header.ts';
+import { scanMessage } from '../message/scan.ts';
+import { MemoryQueue } from '../queue/memory/queue.ts';
+import { createQueueIds } from '../queue/queue-id.ts';
+import type { NewQueuedMessage, NewRecipient } from '../queue/queue.ts';
+import { nextDueMs } from '../queue/retry.ts';
+import type { BlobRef } from '../store/blob-store.ts';
+import { openMemoryBlobStore } from '../store/memory/blob-store.ts';
+import { openMemoryMailStore } from '../store/memory/mail-store.ts';
+import type { DeliveryEvent } from './event.ts';
+import { LocalDelivery } from './local.ts';
+import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
+import { RemoteDelivery } from './remote/remote-delivery.ts';
+import { Routing } from './remote/routing.ts';
+import { DeliveryRunner } from './runner.ts';
+import { Settler } from './settler.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+type Visit = (target: HopTarget, message: HopMessage, signal: AbortSignal) => HopVisit | Promise<HopVisit>;
+
+const took: HopVisit = {
+  kind: 'session',
+  speaksDsn: false,
+  answers: [{ kind: 'replied', at: 'content', reply: { code: 250, lines: ['2.0.0 Ok'] } }],
+};
+const answered = (at: 'rcpt' | 'content', code: number, line: string): HopVisit => ({
+  kind: 'session',
+  speaksDsn: false,
+  answers: [{ kind: 'replied', at, reply: { code, lines: [line] } }],
+});
+const down: HopVisit = {
+  kind: 'no-connection',
+  problem: { kind: 'timeout', text: 'No connection within 30000 ms' },
+};
+
+async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number } = {}) {
+  const clock = new FakeClock();
+  const random = seededRandom();
+  const store = openMemoryMailStore(clock);
+  const blobs = openMemoryBlobStore();
+  const queue = new MemoryQueue(clock);
+  const directory = new MemoryDirectory({ clock, random });
+  await directory.addDomain('here.example');
+  const added = await directory.addAccount({ address: 'author@here.example', password: undefined });
+  assert.ok(added.ok);
+  const author = added.value.id;
+  const events: DeliveryEvent[] = [];
+  const visited: string[] = [];
+  const remote = new RemoteDelivery({
+    routing: new Routing({
+      resolver: new MemoryResolver(options.zone ?? { 'far.example': { a: ['192.0.2.1'] } }),
+      random,
+      ownNames: ['mx.here.example'],
+      ownAddresses: [],
+      smarthost: undefined,
+      port: 25,
+      loopbackAllowed: false,
+    }),
+    hop: {
+      visit: async (target, message, signal) => {
+        visited.push(target.host);
+        return visit(target, message, signal);
+      },
+    },
+    blobs,
+    clock,
+  });
+  const note = (event: DeliveryEvent): void => void events.push(event);
+  const local = new LocalDelivery({ store, blobs, directory, clock });
+  const settler = new Settler(
+    {
+      queue,
+      blobs,
+      directory,
+      clock,
+      random,
+      newId: createQueueIds(clock, random),
+      nextDueMs: (attempts, nowMs) => nextDueMs(attempts, nowMs, random),
+      events: note,
+    },
+    { hostname: 'mx.here.example', delayReportAfterMs: 4 * HOUR_MS, dsnLifetimeMs: 2 * DAY_MS },
+  );
+  const ports = { queue, local, remote, settler, clock, events: note };
+  const runner = new DeliveryRunner(ports, {
+    owner: 'runner-1',
+    ...(options.messagesMax === undefined ? {} : { messagesMax: options.messagesMax }),
+  });
+  const blobOf = async (text: string): Promise<BlobRef> => {
+    const writer = blobs.create();
+    await writer.write(fromLatin1(text));
+    return writer.finish();
+  };
+  const blob = await blobOf('Subject: original\r\n\r\nText\r\n');
+  const accept = (recipients: readonly NewRecipient[], more: Partial<NewQueuedMessage> = {}): Promise<void> =>
+    queue.accept(
+      newMessage(recipients, {
+        blob,
+        prefix: fromLatin1('Received: x\r\n'),
+        reversePath: 'author@here.example',
+        arrivedAtMs: clock.nowMs(),
+        expiresAtMs: clock.nowMs() + 5 * DAY_MS,
+        ...more,
+      }),
+    );
+  /** The reports in the author's mailbox: subject, and the fields of the status part by recipient. */
+  const reports = async () => {
+    const inbox = (await store.mailboxes(author)).find(({ role }) => role === 'inbox');
+    assert.ok(inbox);
+    const entries = await store.entries(author, inbox.id, 0, 100);
+    const messages = await store.messages(
+      author,
+      inbox.id,
+      entries.map(({ uid }) => uid),
+    );
+    return Promise.all(
+      messages.map(async (message) => {
+        const octets = await blobs.read(message.blob);
+        const { root } = scanMessage(octets);
+        const [, status, original] = root.children;
+        assert.ok(status && original);
+        const groups = octets.toString('utf8', status.headerEnd, status.bodyEnd).split('\r\n\r\n').slice(1);
+        return {
+          subject: message.digest.subject,
+          original: octets.toString('utf8', original.headerEnd, original.bodyEnd),
+          groups: groups.map((text) =>
+            Object.fromEntries(parseHeader(`${text}\r\n`).map(({ name, raw }) => [name, raw.trim()])),
+          ),
+        };
+      }),
+    );
+  };
+  return {
+    clock,
+    store,
+    blobs,
+    queue,
+    directory,
+    author,
+    events,
+    visited,
+    runner,
+    accept,
+    reports,
+    ports,
+    blobOf,
+  };
+}
+
+test('a message for a next hop goes out and leaves the queue', async () => {
+  const { runner, accept, queue, visited, reports, clock } = await world(() => took);
+  runner.start();
+  await accept([remoteRecipient('bob@far.example')]);
+  await clock.advance(100);
+  assert.deepEqual(visited, ['far.example']);
+  assert.equal((await queue.count()).messages, 0);
+  assert.deepEqual(await reports(), []);
+  await runner.stop(0);
+});
+
+test('what was due before the start is worked on, local recipients too', async () => {
+  const { runner, accept, queue, store, author, clock } = await world(() => took);
+  await accept([localRecipient('author@here.example', author), remoteRecipient('bob@far.example')]);
+  runner.start();
+  await clock.advance(1000);
+  assert.equal((await queue.count()).messages, 0);
+  assert.equal((await store.quota(author)).messagesUsed, 1);
+  await runner.stop(0);
+});
+
+test('a week of retries: one notice of delay, one of failure, then silence (RFC 5321 §4.5.4.1, RFC 3464)', async () => {
+  const { runner, accept, clock, queue, visited, reports } = await world(() =>
+    answered('rcpt', 451, '4.7.1 Come back later'),
+  );
+  runner.start();
+  await accept([remoteRecipient('bob@far.example', { originalRecipient: 'rfc822;Bob@far.example' })]);
+  await clock.advance(3 * HOUR_MS);
+  assert.equal((await reports()).length, 0);
+  await clock.advance(3 * HOUR_MS);
+  const [delay] = await reports();
+  assert.equal(delay?.subject, 'Your message is delayed');
+  assert.equal(delay?.original, 'Received: x\r\nSubject: original\r\n');
+  await clock.advance(7 * DAY_MS);
+  const all = await reports();
+  assert.deepEqual(
+    all.map(({ subject }) => subject),
+    ['Your message is delayed', 'Your message could not be delivered'],
+  );
+  assert.deepEqual(all[1]?.groups, [
+    {
+      'Original-Recipient': 'rfc822; Bob@far.example',
+      'Final-Recipient': 'rfc822; bob@far.example',
+      Action: 'failed',
+      Status: '5.7.1',
+      'Remote-MTA': 'dns; far.example',
+      'Diagnostic-Code': 'smtp; 451 4.7.1 Come back later',
+      'Last-Attempt-Date': all[1]?.groups[0]?.['Last-Attempt-Date'],
+    },
+  ]);
+  assert.equal(all[1]?.original, 'Received: x\r\nSubject: original\r\n\r\nText\r\n');
+  assert.equal((await queue.count()).messages, 0);
+  assert.ok(visited.length > 25 && visited.length < 60, `${visited.length} attempts`);
+  await runner.stop(0);
+});
+
+test('a host that comes back after two days gets the message', async () => {
+  const start = new FakeClock().nowMs();
+  let clock: FakeClock | undefined;
+  const made = await world(() => ((clock?.nowMs() ?? 0) > start + 2 * DAY_MS ? took : down));
+  clock = made.clock;
+  made.runner.start();
+  await made.accept([remoteRecipient('bob@far.example', { notify: ['success'] })]);
+  await clock.advance(3 * DAY_MS);
+  assert.deepEqual(
+    (await made.reports()).map(({ subject, groups }) => [
+      subject,
+      groups[0]?.['Action'],
+      groups[0]?.['Status'],
+    ]),
+    [['Your message was delivered', 'relayed', '2.0.0']],
+  );
+  await made.runner.stop(0);
+});
+
+test('each recipient by its own answer; NOTIFY=NEVER hears nothing (RFC 3461 §4.1)', async () => {
+  const { runner, accept, reports, queue, clock } = await world(
+    (target) => (target.host === 'good.example' ? took : answered('rcpt', 550, '5.1.1 No such user')),
+    {
+      zone: {
+        'good.example': { a: ['192.0.2.1'] },
+        'bad.example': { a: ['192.0.2.2'] },
+        'null.example': { mx: [{ preference: 0, exchange: '' }] },
+      },
+    },
+  );
+  runner.start();
+  await accept([
+    remoteRecipient('a@good.example'),
+    remoteRecipient('b@bad.example'),
+    remoteRecipient('c@null.example'),
+    remoteRecipient('d@nowhere.example', { notify: [] }),
+  ]);
+  await clock.advance(1000);
+  const [report, ...more] = await reports();
+  assert.deepEqual(more, []);
+  assert.deepEqual(
+    report?.groups.map((group) => [group['Final-Recipient'], group['Status']]),
+    [
+      ['rfc822; b@bad.example', '5.1.1'],
+      ['rfc822; c@null.example', '5.1.10'],
+    ],
+  );
+  assert.equal((await queue.count()).messages, 0);
+  await runner.stop(0);
+});
+
+test('a report that cannot be delivered makes no report (RFC 5321 §6.1)', async () => {
+  const { runner, accept, queue, clock, events } = await world(() => answered('rcpt', 550, '5.1.1 no'));
+  runner.start();
+  await accept([remoteRecipient('bob@far.example')], { reversePath: 'lost@far.example' });
+  await clock.advance(DAY_MS);
+  assert.equal((await queue.count()).messages, 0);
+  assert.equal(events.filter(({ name }) => name === 'delivery.dsn-queued').length, 1);
+  await runner.stop(0);
+});
+
+test('a sender of ours who is gone is not told', async () => {
+  const { runner, accept, queue, clock, events } = await world(() => answered('rcpt', 550, '5.1.1 no'));
+  runner.start();
+  await accept([remoteRecipient('bob@far.example')], { reversePath: 'gone@here.example' });
+  await clock.advance(1000);
+  assert.equal((await queue.count()).messages, 0);
+  assert.equal(
+    events.some(({ name }) => name === 'delivery.dsn-queued'),
+    false,
+  );
+  await runner.stop(0);
+});
+
+test('a full mailbox waits, and takes the message once there is room', async () => {
+  const { runner, accept, clock, store, author, queue } = await world(() => took);
+  await store.setQuota(author, 1);
+  runner.start();
+  await accept([localRecipient('author@here.example', author)], { reversePath: null });
+  await clock.advance(HOUR_MS);
+  const [waiting] = await queue.list({}, undefined, 10);
+  assert.equal(waiting?.recipients[0]?.state.lastAnswer?.reason, 'mailbox.over-quota');
+  await store.setQuota(author, undefined);
+  await clock.advance(DAY_MS);
+  assert.equal((await queue.count()).messages, 0);
+  assert.equal((await store.quota(author)).messagesUsed, 1);
+  await runner.stop(0);
+});
+
+test('a domain that is down is probed, not hammered, and its mail waits with the answer', async () => {
+  const { runner, accept, clock, visited, queue, events } = await world(() => down);
+  runner.start();
+  for (let n = 0; n < 200; n += 1)
+    await accept([remoteRecipient('bob@far.example')], { id: queueId(`m${n}`), reversePath: null });
+  await clock.advance(20_000);
+  assert.ok(visited.length <= LIMITS.destinationVisitsAtFirst, `${visited.length} visits`);
+  assert.equal(events.filter(({ name }) => name === 'delivery.destination-down').length, 1);
+  const waiting = await queue.list({}, undefined, 1000);
+  assert.equal(waiting.length, 200);
+  for (const { recipients } of waiting)
+    assert.equal(recipients[0]?.state.lastAnswer?.reason, 'connect.timeout');
+  await clock.advance(DAY_MS);
+  assert.ok(visited.length < 400, `${visited.length} visits in a day for 200 messages`);
+  await runner.stop(0);
+});
+
+test('a hundred stalled destinations do not delay nine hundred others', async () => {
+  const zone: Record<string, { a: string[] }> = {};
+  for (let n = 0; n < 1000; n += 1) zone[`d${n}.example`] = { a: [`198.51.${n >> 8}.${n & 255}`] };
+  let clock: FakeClock | undefined;
+  const made = await world(
+    async (target) => {
+      const number = Number(/\d+/.exec(target.host)?.[0]);
+      if (number >= 100) return took;
+      await new Promise<void>((resolve) => clock?.after(300_000, resolve));
+      return {
+        kind: 'session',
+        speaksDsn: false,
+        answers: [{ kind: 'lost', at: 'greeting', how: 'timeout', text: '' }],
+      };
+    },
+    { zone, messagesMax: 500 },
+  );
+  clock = made.clock;
+  // Five for each, those of the stalled ones first.
+  for (let n = 0; n < 5000; n += 1)
+    await made.accept([remoteRecipient(`x@d${Math.floor(n / 5)}.example`)], {
+      id: queueId(`m${String(n).padStart(8, '0')}`),
+      reversePath: null,
+    });
+  made.runner.start();
+  await clock.advance(60_000);
+  const left = await made.queue.count();
+  assert.equal(left.messages, 500, 'only the stalled ones are left after a minute');
+  assert.ok(made.runner.inFlight <= 500);
+  const stopping = made.runner.stop(1000);
+  await clock.advance(400_000);
+  await stopping;
+});
+
+test('more mail for one domain than fits is put back and comes again', async () => {
+  let clock: FakeClock | undefined;
+  let most = 0;
+  let now = 0;
+  const made = await world(
+    async () => {
+      now += 1;
+      most = Math.max(most, now);
+      await new Promise<void>((resolve) => clock?.after(1000, resolve));
+      now -= 1;
+      return took;
+    },
+    { messagesMax: 50 },
+  );
+  clock = made.clock;
+  for (let n = 0; n < 500; n += 1)
+    await made.accept([remoteRecipient('x@far.example')], { id: queueId(`m${n}`), reversePath: null });
+  made.runner.start();
+  await clock.advance(120_000);
+  assert.equal((await made.queue.count()).messages, 0);
+  assert.equal(most, LIMITS.destinationVisitsMax);
+  assert.equal(made.visited.length, 500, 'each once');
+  await made.runner.stop(0);
+});
+
+test('long work keeps its lease', async () => {
+  let clock: FakeClock | undefined;
+  const made = await world(async () => {
+    await new Promise<void>((resolve) => clock?.after(30 * 60_000, resolve));
+    return took;
+  });
+  clock = made.clock;
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
+  for (let minute = 0; minute < 29; minute += 1) {
+    await clock.advance(60_000);
+    assert.deepEqual(await made.queue.lease('other', clock.nowMs(), clock.nowMs() + 1, 10), []);
+  }
+  await clock.advance(120_000);
+  assert.equal((await made.queue.count()).messages, 0);
+  assert.equal(made.visited.length, 1);
+  await made.runner.stop(0);
+});
+
+test('a lease that was lost cuts the work, and nothing is written down', async () => {
+  let cut = false;
+  const made = await world(
+    (_target, _message, signal) =>
+      new Promise((resolve) =>
+        signal.addEventListener('abort', () => {
+          cut = true;
+          resolve({
+            kind: 'session',
+            speaksDsn: false,
+            answers: [{ kind: 'lost', at: 'rcpt', how: 'stopped', text: '' }],
+          });
+        }),
+      ),
+  );
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
+  await made.clock.advance(100);
+  await made.queue.hold({});
+  await made.queue.endLeases([]);
+  await made.clock.advance(200_000);
+  assert.equal(cut, true);
+  assert.ok(made.events.some(({ name }) => name === 'delivery.lease-lost'));
+  const [message] = await made.queue.list({}, undefined, 1);
+  assert.equal(message?.recipients[0]?.state.kind, 'held');
+  await made.runner.stop(0);
+});
+
+test('stopping lets work end, then cuts it; what was cut stays due as it was', async () => {
+  const made = await world(
+    (target, _message, signal) =>
+      target.host === 'quick.example'
+        ? took
+        : new Promise((resolve) =>
+            signal.addEventListener('abort', () =>
+              resolve({
+                kind: 'session',
+                speaksDsn: false,
+                answers: [{ kind: 'lost', at: 'mail', how: 'stopped', text: '' }],
+              }),
+            ),
+          ),
+    { zone: { 'quick.example': { a: ['192.0.2.1'] }, 'slow.example': { a: ['192.0.2.2'] } } },
+  );
+  made.runner.start();
+  await made.accept([remoteRecipient('a@quick.example'), remoteRecipient('b@slow.example')], {
+    reversePath: null,
+  });
+  await made.clock.advance(100);
+  const stopping = made.runner.stop(10_000);
+  await made.clock.advance(11_000);
+  await stopping;
+  const [message] = await made.queue.list({}, undefined, 1);
+  assert.deepEqual(
+    message?.recipients.map(({ state }) =>
+      state.kind === 'waiting' ? `waiting ${state.attempts}` : state.kind,
+    ),
+    ['settled', 'waiting 0'],
+  );
+  assert.equal(message?.lease, undefined);
+  assert.equal(made.runner.inFlight, 0);
+});
+
+test('a fault of the store delays with 4.3.0, and the message is delivered once it is over', async () => {
+  const made = await world(() => took);
+  const deliver = made.store.deliver.bind(made.store);
+  made.store.deliver = async () => {
+    throw new Fault('Writing to the disk');
+  };
+  made.runner.start();
+  await made.accept([localRecipient('author@here.example', made.author)], { reversePath: null });
+  await made.clock.advance(1000);
+  const [message] = await made.queue.list({}, undefined, 1);
+  assert.equal(message?.recipients[0]?.state.lastAnswer?.status, '4.3.0');
+  made.store.deliver = deliver;
+  await made.clock.advance(HOUR_MS);
+  assert.equal((await made.store.quota(made.author)).messagesUsed, 1);
+  await made.runner.stop(0);
+});
+
+test('a queue that faults is asked again', async () => {
+  const made = await world(() => took);
+  const lease = made.queue.lease.bind(made.queue);
+  let faults = 3;
+  made.queue.lease = async (...args) => {
+    faults -= 1;
+    if (faults >= 0) throw new Fault('Reading the queue');
+    return lease(...args);
+  };
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
+  await made.clock.advance(60_000);
+  assert.equal((await made.queue.count()).messages, 0);
+  await made.runner.stop(0);
+});
+
+test('a report that the disk refuses: the failure waits for it, what was done stays done', async () => {
+  const made = await world(
+    (target) => (target.host === 'good.example' ? took : answered('rcpt', 550, '5.1.1 no')),
+    {
+      zone: { 'good.example': { a: ['192.0.2.1'] }, 'bad.example': { a: ['192.0.2.2'] } },
+    },
+  );
+  const create = made.blobs.create.bind(made.blobs);
+  made.blobs.create = () => {
+    throw new Fault('No room on the disk');
+  };
+  made.runner.start();
+  await made.accept([
+    remoteRecipient('a@good.example', { notify: ['success'] }),
+    remoteRecipient('b@bad.example'),
+  ]);
+  await made.clock.advance(1000);
+  const [message] = await made.queue.list({}, undefined, 1);
+  assert.deepEqual(
+    message?.recipients.map(({ state }) => state.kind),
+    ['settled', 'waiting'],
+  );
+  made.blobs.create = create;
+  await made.clock.advance(HOUR_MS);
+  assert.deepEqual(
+    (await made.reports()).map(({ subject }) => subject),
+    ['Your message could not be delivered'],
+  );
+  assert.deepEqual(made.visited.filter((host) => host === 'good.example').length, 1);
+  await made.runner.stop(0);
+});
+
+test('a local delivery is reported where success was asked for (RFC 3461 §5.2.2)', async () => {
+  const made = await world(() => took);
+  made.runner.start();
+  await made.accept([localRecipient('author@here.example', made.author, { notify: ['success'] })], {
+    dsn: { ret: 'full', envid: 'E1' },
+  });
+  await made.clock.advance(1000);
+  const inbox = await made.store.quota(made.author);
+  assert.equal(inbox.messagesUsed, 2);
+  assert.equal((await made.queue.count()).messages, 0);
+  await made.runner.stop(0);
+});
