@@ -119,6 +119,15 @@ test('DATA out: whatever is sent, a receiver of any kind finds one end, at the e
   );
 });
 
+test('BDAT out: line ends are mended, dots are left alone (RFC 3030 §2)', () => {
+  for (const cut of [0, 1, 2, 3, 4, 5, 6]) {
+    const encoder = new DataEncoder('BDAT');
+    const input = Buffer.from('.a\n.\r.b');
+    const out = [encoder.push(input.subarray(0, cut)), encoder.push(input.subarray(cut)), encoder.finish()];
+    assert.equal(Buffer.concat(out).toString(), '.a\r\n.\r\n.b\r\n');
+  }
+});
+
 test('DATA out: well-formed content reads back equal', () => {
   const line = fc
     .string({ unit: fc.constantFrom('.', 'a', '\0', 'é'), maxLength: 5 })
