@@ -10,8 +10,10 @@ import type { DirectorySettings } from '../auth/resolve-address.ts';
 import { sleep, type Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/config.ts';
-import { openEmbeddedQueue, queueWriterFile, QUEUE_WRITER } from '../queue/embedded/queue.ts';
+import { EmbeddedQueue, QUEUE_WRITER_URL } from '../queue/embedded/queue.ts';
+import type { QueueOperations } from '../queue/embedded/queue-writer.ts';
 import type { Queue } from '../queue/queue.ts';
+import { openHints } from '../sqlite/hint.ts';
 import { connectWriter, startWriterThread, type WriterThread } from '../sqlite/writer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { BlobUser } from '../store/blob-use.ts';
@@ -57,6 +59,9 @@ export type Writers = {
   readonly ended: Promise<Error | undefined>;
 };
 
+/** The queue's file, as its writer is asked for. */
+const QUEUE = 'queue';
+
 export function segmentDirectory({ store, dataDirectory }: Config): string {
   return store.segmentDirectory ?? files.segments(dataDirectory);
 }
@@ -74,7 +79,7 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
   try {
     const mailFiles = mailWriterFiles(dataDirectory, shards, { hintScope });
     const started = await Promise.all([
-      startWriterThread([queueWriterFile(files.queue(dataDirectory), { hintScope })]),
+      startWriterThread([{ name: QUEUE, file: files.queue(dataDirectory), moduleUrl: QUEUE_WRITER_URL }]),
       ...mailFiles.map((file) => startWriterThread([file])),
     ]);
     threads.push(...started);
@@ -106,10 +111,12 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     hintScope: dataDirectory,
     clock,
   });
-  const queue = openEmbeddedQueue({
+  const hints = openHints(dataDirectory);
+  const queue = new EmbeddedQueue({
     file: files.queue(dataDirectory),
-    writer: connectWriter(writers.queue, QUEUE_WRITER),
-    hintScope: dataDirectory,
+    writer: connectWriter<QueueOperations>(writers.queue, QUEUE),
+    hints,
+    clock,
   });
   const blobs = await openSegmentStore({ directory: segmentDirectory(config), clock, owner });
   const directory = openEmbeddedDirectory({
@@ -124,12 +131,13 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     blobs,
     queue,
     directory,
-    blobUsers: [...mail.blobUsers, queue.blobUser],
+    blobUsers: [...mail.blobUsers, queue],
     maintain: () => mail.maintain(),
     close: async () => {
       await blobs.close();
       mail.close();
       queue.close();
+      hints.close();
       directory.close();
       for (const port of [writers.queue, ...writers.mail]) port.close();
     },

@@ -128,10 +128,10 @@ function startDelivery(options: ServiceOptions): Delivery {
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
   const newId = createQueueIds(clock, random);
-  const schedule = createRetrySchedule(
-    random,
-    config.queue.retryAfterSeconds.map((seconds) => seconds * 1000),
-  );
+  const schedule = {
+    ...RETRY_SCHEDULE,
+    pausesMs: config.queue.retryAfterSeconds.map((seconds) => seconds * 1000),
+  };
   const lifetimeMs = config.queue.expireAfterSeconds * 1000;
   const noticeMs = config.queue.delayNoticeAfterSeconds * 1000;
   const settler = new Settler(

@@ -1,6 +1,8 @@
 /** Every catalogue, in the order of docs/events.md. */
 import type { Catalogue } from './definition.ts';
+import { DELIVERY_EVENTS } from './events/delivery.ts';
 import { IMAP_EVENTS } from './events/imap.ts';
 import { SERVER_EVENTS } from './events/server.ts';
+import { SMTP_EVENTS } from './events/smtp.ts';
 
-export const CATALOGUES: readonly Catalogue[] = [SERVER_EVENTS, IMAP_EVENTS];
+export const CATALOGUES: readonly Catalogue[] = [SERVER_EVENTS, SMTP_EVENTS, DELIVERY_EVENTS, IMAP_EVENTS];

@@ -94,6 +94,17 @@ export const IMAP_EVENTS = {
       },
       metrics: [{ name: 'postrider_imap_faults_total', help: 'Commands answered NO for a fault.' }],
     },
+    'imap.blob.unreadable': {
+      level: 'error',
+      text: 'The octets of a message cannot be read',
+      fields: {
+        blob: { type: 'text', description: 'The SHA-256 of the octets.' },
+        problem: { type: 'text', description: '`missing` or `damaged`.' },
+      },
+      metrics: [
+        { name: 'postrider_imap_unreadable_blobs_total', help: 'Messages that could not be read.' },
+      ],
+    },
     'imap.bug': {
       level: 'error',
       text: 'A session ended for a mistake in Postrider',

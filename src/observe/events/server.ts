@@ -30,10 +30,36 @@ export const SERVER_EVENTS = {
       level: 'error',
       text: 'A thread died and is replaced',
       fields: {
-        name: { type: 'text', description: 'Which thread.' },
+        thread: { type: 'text', description: 'Which thread.' },
         cause: { type: 'cause', description: 'What it died of.' },
       },
-      metrics: [{ name: 'postrider_threads_died_total', help: 'Threads that died.', labels: ['name'] }],
+      metrics: [{ name: 'postrider_threads_died_total', help: 'Threads that died.', labels: ['thread'] }],
+    },
+    'server.connection.refused': {
+      level: 'warn',
+      text: 'A connection was refused',
+      fields: {
+        service: { type: 'text', description: 'Such as `smtp` or `imaps`.' },
+        remote: { type: 'text', description: 'The IP address of the client.' },
+        reason: { type: 'text', description: '`too-many` in all, or `too-many-from-address`.' },
+      },
+      metrics: [
+        {
+          name: 'postrider_connections_refused_total',
+          help: 'Connections refused.',
+          labels: ['service', 'reason'],
+        },
+      ],
+    },
+    'server.tls.failed': {
+      level: 'info',
+      text: 'TLS did not come about on a port that begins with it',
+      fields: {
+        service: { type: 'text', description: 'Such as `submissions` or `imaps`.' },
+        remote: { type: 'text', description: 'The IP address of the client.' },
+        reason: { type: 'text', description: 'What the TLS library said.' },
+      },
+      metrics: [{ name: 'postrider_tls_failures_total', help: 'Handshakes that failed.', labels: ['service'] }],
     },
     'server.fault': {
       level: 'error',

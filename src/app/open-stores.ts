@@ -1,0 +1,37 @@
+/** Queue and mail store of a post office that is not running, for one command. */
+import { parseConfig, type Config } from '../config/config.ts';
+import { Fault } from '../base/fault.ts';
+import { openBackends, openWriters, recoverStorage } from './backends.ts';
+import type { StoppedStores } from './control/stopped.ts';
+import { systemClock, systemRandom } from './system.ts';
+
+/** @param config undefined: the data of `localserve` */
+export async function openStores(dataDirectory: string, config: Config | undefined): Promise<StoppedStores> {
+  const settings = config ?? localConfig(dataDirectory);
+  const writers = await openWriters(settings);
+  const backends = await openBackends({
+    config: settings,
+    writers: writers.connect(),
+    owner: 'command',
+    clock: systemClock,
+    random: systemRandom,
+  });
+  await recoverStorage(settings, backends, undefined);
+  return {
+    queue: backends.queue,
+    mailStore: backends.mail,
+    close: async () => {
+      await backends.close();
+      await writers.close();
+    },
+  };
+}
+
+/** What opening the data asks of a configuration, with every default in place. */
+export function localConfig(dataDirectory: string): Config {
+  const config = parseConfig(
+    ['hostname = "localhost"', `dataDirectory = ${JSON.stringify(dataDirectory)}`, '[tls]', 'selfSigned = true'].join('\n'),
+  );
+  if (!config.ok) throw new Fault(`Opening ${dataDirectory}`, new Error('Its path cannot be written in TOML'));
+  return config.value;
+}

@@ -1,0 +1,110 @@
+/**
+ * A Postfix of the test's own: its folders in a temporary one, its port on loopback, the mail of one domain delivered
+ * into Maildirs, everything else relayed to one host. Needs root, as Postfix does.
+ */
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './command.ts';
+
+export type Postfix = AsyncDisposable & {
+  readonly port: number;
+  /** The messages of a user, each as it stands in the Maildir. */
+  messages(user: string): Promise<readonly string[]>;
+  log(): Promise<string>;
+};
+
+export type PostfixOptions = {
+  /** Its own domain: mail for `carl` there is kept, for others refused. */
+  readonly domain: string;
+  /** Where all other mail goes. */
+  readonly relayPort: number;
+};
+
+export async function startPostfix({ domain, relayPort }: PostfixOptions): Promise<Postfix> {
+  const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
+  // Postfix works under users of its own, who must be able to pass.
+  await chmod(root, 0o755);
+  const port = await freePort();
+  const config = join(root, 'config');
+  const mail = join(root, 'mail');
+  const [uid, gid] = await idsOf('postfix');
+  for (const folder of [config, mail, join(root, 'queue'), join(root, 'data')]) await mkdir(folder, { mode: 0o755 });
+  await chown(join(root, 'data'), uid, gid);
+  await chown(mail, uid, gid);
+  await writeFile(
+    join(config, 'main.cf'),
+    [
+      'compatibility_level = 3.6',
+      `myhostname = mx.${domain}`,
+      'mydestination =',
+      'inet_interfaces = 127.0.0.1',
+      'inet_protocols = ipv4',
+      'mynetworks = 127.0.0.0/8',
+      `queue_directory = ${root}/queue`,
+      `data_directory = ${root}/data`,
+      `maillog_file = ${root}/postfix.log`,
+      `maillog_file_prefixes = ${root}`,
+      'alias_maps =',
+      'alias_database =',
+      'local_recipient_maps =',
+      `relayhost = [127.0.0.1]:${relayPort}`,
+      `virtual_mailbox_domains = ${domain}`,
+      `virtual_mailbox_base = ${mail}`,
+      `virtual_mailbox_maps = inline:{ { carl@${domain} = carl/ } }`,
+      `virtual_minimum_uid = 1`,
+      `virtual_uid_maps = static:${uid}`,
+      `virtual_gid_maps = static:${gid}`,
+      'smtpd_tls_security_level = none',
+      'smtp_tls_security_level = may',
+      'smtputf8_enable = yes',
+      'minimal_backoff_time = 1s',
+      'queue_run_delay = 1s',
+      '',
+    ].join('\n'),
+  );
+  await writeFile(join(config, 'master.cf'), masterOf(port, await readFile('/usr/share/postfix/master.cf.dist', 'utf8')));
+  const started = await run('postfix', ['-c', config, 'start']);
+  if (started.code !== 0) throw new Error(`Postfix did not start: ${started.stdout}${started.stderr}`);
+  return {
+    port,
+    messages: async (user) => {
+      const folder = join(mail, user, 'new');
+      const names = await readdir(folder).catch(() => []);
+      return Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')));
+    },
+    log: () => readFile(join(root, 'postfix.log'), 'utf8').catch(() => ''),
+    [Symbol.asyncDispose]: async () => {
+      await run('postfix', ['-c', config, 'abort']);
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Debian's services with our port in place of 25, and none in a chroot. */
+function masterOf(port: number, distributed: string): string {
+  const lines = distributed.split('\n').map((line) => {
+    if (/^smtp\s+inet\s/.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
+    return /^\S+\s+(unix|unix-dgram)\s/.test(line) ? line.replace(/^(\S+\s+\S+\s+\S+\s+\S+\s+)y(\s)/, '$1n$2') : line;
+  });
+  return [...lines, ...(distributed.includes('\npostlog') ? [] : ['postlog unix-dgram n - n - 1 postlogd']), ''].join('\n');
+}
+
+async function idsOf(user: string): Promise<readonly [uid: number, gid: number]> {
+  const { stdout } = await run('id', ['-u', user]);
+  const group = await run('id', ['-g', user]);
+  return [Number(stdout.trim()), Number(group.stdout.trim())];
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
