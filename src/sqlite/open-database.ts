@@ -27,8 +27,8 @@ const BUSY_TIMEOUT_MS = 5000;
 const CHECKPOINT_PAGES = 4096;
 /** A WAL that grew beyond this is cut back to it when it starts again. */
 const WAL_OCTETS_KEPT = 33_554_432;
-const WRITER_CACHE_KIB = 8192;
-const READER_CACHE_KIB = 1024;
+const WRITER_CACHE_KIB = 4096;
+const READER_CACHE_KIB = 512;
 
 /**
  * Opens a file of a kind, making or migrating it first. Throws `DatabaseRefused` and `Fault`.

@@ -80,7 +80,7 @@ const ACCOUNT_ROWS_REMOVED = 2000;
 const ACCOUNTS_PRUNED = 200;
 const DELIVERY_KEPT_MS = 30 * 86_400_000;
 /** A reader's page cache; the operating system has the pages too. */
-const READER_CACHE_KIB = 1024;
+const READER_CACHE_KIB = 512;
 
 function pack(message: NewMessage): PackedMessage {
   const { blob, prefix, digest } = message;
