@@ -106,7 +106,7 @@ export function matchesRecipient(
   return filter.recipient === undefined || filter.recipient.toLowerCase() === forwardPath.toLowerCase();
 }
 
-/** True when an outcome may be written down without a sync of its own: a local delivery repeats itself harmlessly. */
-export function isRepeatable(settlement: Settlement, route: Route | undefined): boolean {
-  return settlement.kind === 'delivered' && route?.kind === 'local';
+/** True when all of it may be written down without a sync of its own: local delivery repeats itself harmlessly. */
+export function isRepeatable(settlements: readonly Settlement[], follow: readonly unknown[]): boolean {
+  return follow.length === 0 && settlements.every(({ kind }) => kind === 'delivered');
 }

@@ -103,7 +103,10 @@ export type QueuedMessage = Omit<NewQueuedMessage, 'recipients'> & {
   readonly lease: { readonly owner: string; readonly untilMs: number } | undefined;
 };
 
-/** What became of one recipient in one attempt. */
+/**
+ * What became of one recipient in one attempt. `delivered` is into a mailbox of ours, where repeating it is harmless; what
+ * another host took is `relayed`.
+ */
 export type Settlement =
   | {
       readonly recipient: number;
@@ -118,6 +121,7 @@ export type Settlement =
       readonly delayReported: boolean;
     };
 
+/** Matches recipients that are not settled; every field given must hold. */
 export type QueueFilter = {
   readonly id?: QueueId;
   readonly state?: 'waiting' | 'held';
@@ -132,8 +136,8 @@ export type QueueFilter = {
 export type Queue = {
   /**
    * Takes a message into the queue: resolves when it is on stable storage, and only then may 250 be said. With `lease`
-   * the caller goes on to deliver it at once and nobody else is given it before `untilMs`. An id that is known already
-   * is passed over (a repeated accept is not a second message).
+   * the caller goes on to deliver it at once and nobody else is given it before `untilMs`. An id that is in the queue
+   * is passed over if it has the same blob (a repeated accept is not a second message), else refused with a TypeError.
    */
   accept(
     message: NewQueuedMessage,
@@ -144,12 +148,13 @@ export type Queue = {
    * `untilMs`. Only recipients with `waiting` and due are the holder's to work on.
    */
   lease(owner: string, nowMs: number, untilMs: number, limit: number): Promise<readonly QueuedMessage[]>;
-  /** Prolongs; gives the ids that this owner no longer holds. */
+  /** Sets the end of leases, later or sooner; gives the ids that this owner does not hold. */
   renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]>;
   /**
    * Writes down what became of recipients, takes in the messages that follow from it (DSNs, forwarded copies) in the same
    * commit, and ends the lease. A message with every recipient settled leaves the queue. Settling what another has
-   * settled already, or what left the queue, changes nothing and takes in nothing (`stale`).
+   * settled already, or what left the queue, changes nothing and takes in nothing (`stale`). No settlements: the lease
+   * ends. Where all are `delivered` and nothing follows it may be written down lazily, see {@link Settlement}.
    */
   settle(
     id: QueueId,
@@ -162,7 +167,7 @@ export type Queue = {
   /** When the next message falls due (leased ones at their lease's end); `undefined`: none waits. */
   nextDueMs(): Promise<number | undefined>;
 
-  /** Pages by key: messages with ids above `after`, ascending, at most `limit`. */
+  /** Pages by key: messages with a matching recipient and ids above `after`, ascending, at most `limit`. */
   list(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueuedMessage[]>;
   count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }>;
   /** Acts on every matching recipient that is not settled; gives how many. `retry` makes it due now (and ends a hold). */

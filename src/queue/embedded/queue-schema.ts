@@ -1,0 +1,262 @@
+/**
+ * The file of the embedded queue: its tables, and how messages and recipients become rows and back. What each row is for
+ * and when it is written: docs/queue.md.
+ */
+import type { Row } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
+import { applicationId } from '../../sqlite/migrate.ts';
+import type { FileKind } from '../../sqlite/migrate.ts';
+import { ownOctets } from '../../sqlite/writer.ts';
+import { toBlobPlace } from '../../store/blob-store.ts';
+import { known, toAccountId, toBlobId } from '../../store/ids.ts';
+import { domainOf, senderKey } from '../progress.ts';
+import { toQueueId } from '../queue.ts';
+import type {
+  LastAnswer,
+  NewQueuedMessage,
+  NewRecipient,
+  QueuedMessage,
+  QueuedRecipient,
+  RecipientState,
+  Route,
+} from '../queue.ts';
+
+export const QUEUE_FILE: FileKind = {
+  name: 'queue',
+  applicationId: applicationId('PRqu'),
+  migrations: [
+    `
+    CREATE TABLE message (
+      id TEXT PRIMARY KEY,
+      due_at INTEGER,
+      next_at INTEGER,
+      lease_owner TEXT,
+      lease_until INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX message_next ON message (next_at, id) WHERE next_at IS NOT NULL;
+    CREATE INDEX message_lease ON message (lease_owner) WHERE lease_owner IS NOT NULL;
+    CREATE TABLE envelope (
+      id TEXT PRIMARY KEY,
+      sender TEXT NOT NULL,
+      place INTEGER NOT NULL,
+      octets INTEGER NOT NULL,
+      blob_id TEXT NOT NULL,
+      envelope TEXT NOT NULL,
+      prefix BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX envelope_place ON envelope (place);
+    CREATE TABLE recipient (
+      id TEXT NOT NULL,
+      number INTEGER NOT NULL,
+      state INTEGER NOT NULL,
+      due_at INTEGER,
+      address TEXT NOT NULL,
+      domain TEXT NOT NULL,
+      recipient TEXT NOT NULL,
+      progress TEXT NOT NULL,
+      PRIMARY KEY (id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE counter (
+      id INTEGER PRIMARY KEY CHECK (id = 1),
+      messages INTEGER NOT NULL,
+      recipients INTEGER NOT NULL,
+      held INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO counter VALUES (1, 0, 0, 0);
+    `,
+  ],
+};
+
+/** The column `recipient.state`. */
+export const STATE = { waiting: 0, held: 1, settled: 2 } as const;
+
+/** A message on its way to the writer: encoded by the thread that has it, so that the writer only binds and runs. */
+export type EncodedMessage = {
+  readonly id: string;
+  readonly sender: string;
+  readonly place: number;
+  readonly octets: number;
+  readonly blobId: string;
+  readonly envelope: string;
+  readonly prefix: Uint8Array;
+  readonly arrivedAtMs: number;
+  readonly recipients: readonly {
+    readonly address: string;
+    readonly domain: string;
+    readonly recipient: string;
+  }[];
+};
+
+export type EncodedState = {
+  readonly state: number;
+  readonly dueAtMs: number | null;
+  readonly progress: string;
+};
+
+/** JSON knows no undefined: a field that is not there means it. */
+type StoredEnvelope = {
+  readonly reversePath: string | null;
+  readonly body: NewQueuedMessage['body'];
+  readonly smtpUtf8: boolean;
+  readonly ret?: 'full' | 'hdrs';
+  readonly envid?: string;
+  readonly arrivedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly kind: NewQueuedMessage['source']['kind'];
+  readonly remote?: string;
+  readonly helo?: string;
+  readonly account?: number;
+};
+
+type StoredRecipient = {
+  readonly forwardPath: string;
+  /** Local. */
+  readonly account?: number;
+  readonly detail?: string;
+  /** Remote. */
+  readonly domain?: string;
+  readonly notify?: NonNullable<NewRecipient['notify']>;
+  readonly originalRecipient?: string;
+};
+
+type StoredAnswer = Omit<LastAnswer, 'host'> & { readonly host?: string };
+type StoredProgress = {
+  readonly attempts?: number;
+  readonly delayReported?: boolean;
+  readonly outcome?: Extract<RecipientState, { kind: 'settled' }>['outcome'];
+  readonly atMs?: number;
+  readonly lastAnswer?: StoredAnswer;
+};
+
+export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
+  if (message.recipients.length === 0) throw new TypeError('A queued message has at least one recipient');
+  const { id, blob, source, dsn } = message;
+  const envelope = {
+    reversePath: message.reversePath,
+    body: message.body,
+    smtpUtf8: message.smtpUtf8,
+    ret: dsn.ret,
+    envid: dsn.envid,
+    arrivedAtMs: message.arrivedAtMs,
+    expiresAtMs: message.expiresAtMs,
+    kind: source.kind,
+    remote: source.remote,
+    helo: source.helo,
+    account: source.account,
+  };
+  return {
+    id,
+    sender: senderKey(message.reversePath),
+    place: blob.place,
+    octets: blob.octets,
+    blobId: blob.id,
+    envelope: JSON.stringify(envelope),
+    prefix: ownOctets(message.prefix),
+    arrivedAtMs: Math.trunc(message.arrivedAtMs),
+    recipients: message.recipients.map(encodeRecipient),
+  };
+}
+
+function encodeRecipient(recipient: NewRecipient): EncodedMessage['recipients'][number] {
+  const { forwardPath, route, notify, originalRecipient } = recipient;
+  const where =
+    route.kind === 'local' ? { account: route.account, detail: route.detail } : { domain: route.domain };
+  return {
+    address: forwardPath.toLowerCase(),
+    domain: domainOf(forwardPath, route),
+    recipient: JSON.stringify({ forwardPath, ...where, notify, originalRecipient }),
+  };
+}
+
+export function encodeState(state: RecipientState): EncodedState {
+  const { kind, lastAnswer } = state;
+  if (kind === 'settled')
+    return {
+      state: STATE.settled,
+      dueAtMs: null,
+      progress: JSON.stringify({ outcome: state.outcome, atMs: state.atMs, lastAnswer }),
+    };
+  const { attempts, delayReported } = state;
+  return {
+    state: STATE[kind],
+    dueAtMs: kind === 'waiting' ? Math.trunc(state.dueAtMs) : null,
+    progress: JSON.stringify({ attempts, delayReported, lastAnswer }),
+  };
+}
+
+/** Columns: state, due_at, progress, from `column` on. */
+export function decodeState(row: Row, column: number): RecipientState {
+  const progress: StoredProgress = JSON.parse(textAt(row, column + 2));
+  const { attempts = 0, delayReported = false } = progress;
+  const lastAnswer = decodeAnswer(progress.lastAnswer);
+  switch (numberAt(row, column)) {
+    case STATE.waiting:
+      return { kind: 'waiting', dueAtMs: numberAt(row, column + 1), attempts, lastAnswer, delayReported };
+    case STATE.held:
+      return { kind: 'held', attempts, lastAnswer, delayReported };
+    case STATE.settled: {
+      const { outcome = 'failed', atMs = 0 } = progress;
+      return { kind: 'settled', outcome, atMs, lastAnswer };
+    }
+    default:
+      throw new TypeError(`A recipient of the queue has the state ${numberAt(row, column)}`);
+  }
+}
+
+function decodeAnswer(stored: StoredAnswer | undefined): LastAnswer | undefined {
+  if (stored === undefined) return undefined;
+  const { atMs, host, status, text, reason } = stored;
+  return { atMs, host, status, text, reason };
+}
+
+/** Columns: number, recipient, state, due_at, progress. */
+export function decodeRecipient(row: Row): QueuedRecipient {
+  const stored: StoredRecipient = JSON.parse(textAt(row, 1));
+  const { forwardPath, notify, originalRecipient } = stored;
+  return {
+    forwardPath,
+    route: decodeRoute(stored),
+    notify,
+    originalRecipient,
+    number: numberAt(row, 0),
+    state: decodeState(row, 2),
+  };
+}
+
+function decodeRoute({ domain, account, detail }: StoredRecipient): Route {
+  if (domain !== undefined) return { kind: 'remote', domain };
+  return { kind: 'local', account: known(toAccountId(account ?? 0)), detail };
+}
+
+/**
+ * @param row id, lease_owner, lease_until, place, octets, blob_id, envelope, prefix
+ * @param recipients as {@link decodeRecipient} takes them, by number
+ */
+export function decodeMessage(row: Row, recipients: readonly Row[]): QueuedMessage {
+  const stored: StoredEnvelope = JSON.parse(textAt(row, 6));
+  const owner = optionalTextAt(row, 1);
+  const untilMs = optionalNumberAt(row, 2);
+  return {
+    id: known(toQueueId(textAt(row, 0))),
+    blob: {
+      id: known(toBlobId(textAt(row, 5))),
+      octets: numberAt(row, 4),
+      place: known(toBlobPlace(numberAt(row, 3))),
+    },
+    prefix: octetsAt(row, 7),
+    reversePath: stored.reversePath,
+    body: stored.body,
+    smtpUtf8: stored.smtpUtf8,
+    dsn: { ret: stored.ret, envid: stored.envid },
+    arrivedAtMs: stored.arrivedAtMs,
+    expiresAtMs: stored.expiresAtMs,
+    source: {
+      kind: stored.kind,
+      remote: stored.remote,
+      helo: stored.helo,
+      account: stored.account === undefined ? undefined : known(toAccountId(stored.account)),
+    },
+    recipients: recipients.map(decodeRecipient),
+    lease: owner === undefined || untilMs === undefined ? undefined : { owner, untilMs },
+  };
+}

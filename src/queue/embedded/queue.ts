@@ -1,0 +1,255 @@
+/**
+ * The queue of one thread over `queue.sqlite`: what changes goes to the writer, what is only read comes over a connection
+ * of this thread's own, so that a long list never holds up an `accept`. Memory: one page of messages.
+ */
+import { extname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../../base/clock.ts';
+import { numberAt, optionalNumberAt, reading, textAt } from '../../sqlite/database.ts';
+import type { Database, Row } from '../../sqlite/database.ts';
+import type { Hints } from '../../sqlite/hint.ts';
+import { openDatabase } from '../../sqlite/open-database.ts';
+import type { Writer } from '../../sqlite/writer.ts';
+import { toBlobPlace } from '../../store/blob-store.ts';
+import type { BlobPlace } from '../../store/blob-store.ts';
+import type { BlobUser } from '../../store/blob-use.ts';
+import { known } from '../../store/ids.ts';
+import { isRepeatable } from '../progress.ts';
+import type { OperatorAction } from '../progress.ts';
+import { toQueueId } from '../queue.ts';
+import type { NewQueuedMessage, Queue, QueueFilter, QueueId, QueuedMessage, Settlement } from '../queue.ts';
+import { QUEUE_FILE, STATE, decodeMessage, encodeMessage } from './queue-schema.ts';
+import type { QueueOperations } from './queue-writer.ts';
+
+export type EmbeddedQueueOptions = {
+  /** The file; the writer has opened (and so migrated) it before. */
+  readonly file: string;
+  readonly writer: Writer<QueueOperations>;
+  readonly hints: Hints;
+  readonly clock: Clock;
+};
+
+/** The module that the writer thread loads for this file. */
+export const QUEUE_WRITER_URL: string = new URL(
+  `./queue-writer${extname(new URL(import.meta.url).pathname)}`,
+  import.meta.url,
+).href;
+
+const HINT_TOPIC = 'queue';
+/** Messages looked through before the event loop has its turn, and messages changed by one commit of an operator. */
+const WINDOW_MESSAGES = 500;
+const ACT_MESSAGES = 200;
+
+const SELECT_WINDOW = `
+  SELECT m.id,
+    EXISTS (
+      SELECT 1 FROM recipient r
+      WHERE r.id = m.id AND r.state < ${STATE.settled} AND (?3 IS NULL OR r.state = ?3)
+        AND (?4 IS NULL OR r.domain = ?4) AND (?5 IS NULL OR r.address = ?5)
+    ) AND (?6 IS NULL OR EXISTS (SELECT 1 FROM envelope e WHERE e.id = m.id AND e.sender = ?6))
+  FROM (SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`;
+const SELECT_MESSAGE = `
+  SELECT m.id, m.lease_owner, m.lease_until, e.place, e.octets, e.blob_id, e.envelope, e.prefix
+  FROM message m JOIN envelope e ON e.id = m.id WHERE m.id = ?`;
+const SELECT_RECIPIENTS =
+  'SELECT number, recipient, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number';
+const SELECT_NEXT = 'SELECT min(next_at) FROM message WHERE next_at IS NOT NULL';
+const SELECT_COUNTER = 'SELECT messages, recipients, held FROM counter';
+const SELECT_PLACES = 'SELECT DISTINCT place FROM envelope WHERE place >= ? AND place < ? ORDER BY place';
+/** Above every id: ids are letters and digits. */
+const AFTER_ALL_IDS = '~';
+
+function isId(id: QueueId | undefined): id is QueueId {
+  return id !== undefined;
+}
+
+export class EmbeddedQueue implements Queue, BlobUser, Disposable {
+  readonly #writer: Writer<QueueOperations>;
+  readonly #reader: Database;
+  readonly #hints: Hints;
+  readonly #clock: Clock;
+
+  constructor({ file, writer, hints, clock }: EmbeddedQueueOptions) {
+    this.#writer = writer;
+    this.#hints = hints;
+    this.#clock = clock;
+    this.#reader = openDatabase(file, QUEUE_FILE, { readOnly: true });
+  }
+
+  async accept(
+    message: NewQueuedMessage,
+    lease?: { readonly owner: string; readonly untilMs: number },
+  ): Promise<void> {
+    const whole =
+      lease === undefined ? undefined : { owner: lease.owner, untilMs: Math.trunc(lease.untilMs) };
+    await this.#writer.call('accept', { message: encodeMessage(message), lease: whole });
+    if (lease === undefined) this.#tell();
+  }
+
+  async lease(
+    owner: string,
+    nowMs: number,
+    untilMs: number,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    const args = { owner, nowMs, untilMs: Math.trunc(untilMs), limit };
+    return this.#load(await this.#writer.lazy('lease', args));
+  }
+
+  async renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]> {
+    const lost = await this.#writer.lazy('renew', { owner, ids, untilMs: Math.trunc(untilMs) });
+    return lost.map(toQueueId).filter(isId);
+  }
+
+  async settle(
+    id: QueueId,
+    owner: string,
+    settlements: readonly Settlement[],
+    follow: readonly NewQueuedMessage[],
+  ): Promise<'settled' | 'stale'> {
+    const args = { id, owner, nowMs: this.#clock.nowMs(), settlements, follow: follow.map(encodeMessage) };
+    const { outcome, waits } = isRepeatable(settlements, follow)
+      ? await this.#writer.lazy('settle', args)
+      : await this.#writer.call('settle', args);
+    if (waits) this.#tell();
+    return outcome;
+  }
+
+  async endLeases(exceptOwners: readonly string[]): Promise<void> {
+    await this.#writer.call('endLeases', { exceptOwners });
+    this.#tell();
+  }
+
+  async nextDueMs(): Promise<number | undefined> {
+    const row = reading('Reading the queue', () => this.#reader.prepare(SELECT_NEXT).row());
+    return row === undefined ? undefined : optionalNumberAt(row, 0);
+  }
+
+  async list(
+    filter: QueueFilter,
+    after: QueueId | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    return this.#load(await this.#find(filter, after, limit));
+  }
+
+  async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
+    const row = reading('Reading the queue', () => this.#reader.prepare(SELECT_COUNTER).row()) ?? [];
+    return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
+  }
+
+  retry(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'retry', nowMs);
+  }
+
+  hold(filter: QueueFilter): Promise<number> {
+    return this.#act(filter, 'hold', this.#clock.nowMs());
+  }
+
+  release(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'release', nowMs);
+  }
+
+  drop(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'drop', nowMs);
+  }
+
+  /** Not one commit but some hundred messages in each, so that the queue goes on meanwhile. */
+  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
+    let count = 0;
+    let after: QueueId | undefined;
+    for (;;) {
+      const ids = await this.#find(filter, after, ACT_MESSAGES);
+      after = ids.at(-1);
+      if (after !== undefined)
+        count += await this.#writer.call('act', { ids, filter, action, nowMs: Math.trunc(nowMs) });
+      if (ids.length < ACT_MESSAGES) break;
+    }
+    if (count > 0) this.#tell();
+    return count;
+  }
+
+  /** Ids of messages with a matching recipient, window by window, so that no other work waits for a long search. */
+  async #find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
+    const found: QueueId[] = [];
+    let last: string = after ?? '';
+    let end = AFTER_ALL_IDS;
+    if (filter.id !== undefined) {
+      if (filter.id <= last) return [];
+      // Just before the one id: ids are longer than the empty rest.
+      last = filter.id.slice(0, -1);
+      end = filter.id;
+    }
+    for (;;) {
+      const rows = this.#window(filter, last, end);
+      for (const row of rows) {
+        const id = known(toQueueId(textAt(row, 0)));
+        if (numberAt(row, 1) === 0 || (filter.id !== undefined && id !== filter.id)) continue;
+        found.push(id);
+        if (found.length >= limit) return found;
+      }
+      const [final] = rows.at(-1) ?? [];
+      if (rows.length < WINDOW_MESSAGES || typeof final !== 'string') return found;
+      last = final;
+      await nextTurn();
+    }
+  }
+
+  #window(filter: QueueFilter, after: string, end: string): readonly Row[] {
+    return reading('Searching the queue', () =>
+      this.#reader
+        .prepare(SELECT_WINDOW)
+        .rows(
+          after,
+          end,
+          filter.state === undefined ? null : STATE[filter.state],
+          filter.domain?.toLowerCase() ?? null,
+          filter.recipient?.toLowerCase() ?? null,
+          filter.sender?.toLowerCase() ?? null,
+        ),
+    );
+  }
+
+  /** Those that are still there, in the order of the ids. */
+  async #load(ids: readonly string[]): Promise<readonly QueuedMessage[]> {
+    const messages: QueuedMessage[] = [];
+    for (const [index, id] of ids.entries()) {
+      if (index > 0 && index % WINDOW_MESSAGES === 0) await nextTurn();
+      const message = reading('Reading the queue', () => this.#reader.snapshot(() => this.#read(id)));
+      if (message !== undefined) messages.push(message);
+    }
+    return messages;
+  }
+
+  #read(id: string): QueuedMessage | undefined {
+    const row = this.#reader.prepare(SELECT_MESSAGE).row(id);
+    if (row === undefined) return undefined;
+    return decodeMessage(row, this.#reader.prepare(SELECT_RECIPIENTS).rows(id));
+  }
+
+  watch(listener: () => void): { close(): void } {
+    return this.#hints.subscribe(HINT_TOPIC, () => listener());
+  }
+
+  #tell(): void {
+    this.#hints.publish(HINT_TOPIC, 0, 0);
+  }
+
+  async placesBetween(from: BlobPlace, before: BlobPlace): Promise<readonly BlobPlace[]> {
+    const rows = reading('Reading the queue', () => this.#reader.prepare(SELECT_PLACES).rows(from, before));
+    return rows.map((row) => known(toBlobPlace(numberAt(row, 0))));
+  }
+
+  async relocate(moves: readonly { readonly from: BlobPlace; readonly to: BlobPlace }[]): Promise<void> {
+    await this.#writer.call('relocate', { moves });
+  }
+
+  /** Closes this thread's reading connection; the writer is its owner's. */
+  close(): void {
+    this.#reader.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
