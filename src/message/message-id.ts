@@ -7,12 +7,13 @@ import { unfold } from './header.ts';
 import { commentEnd } from './parameter.ts';
 
 const ID_OCTETS_MAX = 998;
+const ID_STOP = /[<>"]/g;
 
 /** All ids of a field, in order, each once. What is not in brackets is skipped, as are comments and quoted phrases. */
 export function parseMessageIds(raw: string, idsMax: number = LIMITS.referencesMax): readonly string[] {
   const text = unfold(raw);
   const ids = new Set<string>();
-  let at = 0;
+  let at = Math.max(0, text.search(/[<("]/));
   while (at < text.length) {
     const code = text.charCodeAt(at);
     if (code === 0x28) {
@@ -48,16 +49,17 @@ function quotedEnd(text: string, open: number): number {
   return at + 1;
 }
 
-/** The closing bracket, or another opening one, or the end. */
+/** The closing bracket, or the end of what comes before another opening one, or the end of all. */
 function idEnd(text: string, open: number): number {
-  let at = open + 1;
-  while (at < text.length) {
+  ID_STOP.lastIndex = open + 1;
+  for (;;) {
+    const at = ID_STOP.exec(text)?.index;
+    if (at === undefined) return text.length;
     const code = text.charCodeAt(at);
     if (code === 0x3e) return at;
     if (code === 0x3c) return at - 1;
-    at = code === 0x22 ? quotedEnd(text, at) : at + 1;
+    ID_STOP.lastIndex = quotedEnd(text, at);
   }
-  return text.length;
 }
 
 function normalise(text: string): string | undefined {

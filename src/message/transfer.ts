@@ -41,6 +41,7 @@ export function createDecoder(encoding: string): TransferDecoder | undefined {
 export function decodeTransfer(octets: Uint8Array, encoding: string): Uint8Array {
   const decoder = createDecoder(encoding);
   if (decoder === undefined) return octets;
+  if (decoder instanceof QuotedPrintableDecoder) return decoder.whole(octets);
   const body = decoder.push(octets);
   const tail = decoder.end();
   return tail.length === 0 ? body : Buffer.concat([body, tail]);
@@ -126,6 +127,11 @@ class QuotedPrintableDecoder implements TransferDecoder {
       this.#carry.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#carry, chunk]),
       false,
     );
+  }
+
+  /** All at once, without keeping anything back. */
+  whole(octets: Uint8Array): Uint8Array {
+    return this.#decode(toBuffer(octets), true);
   }
 
   end(): Uint8Array {
