@@ -4,6 +4,7 @@
  */
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
+import { unreachable } from '../../base/unreachable.ts';
 import { digestMessage } from '../../message/digest.ts';
 import { createScanner, type Scanner } from '../../message/scan.ts';
 import type { BlobWriter } from '../../store/blob-store.ts';
@@ -12,7 +13,7 @@ import type { Mailbox, NewMessage } from '../../store/mail-store.ts';
 import type { AppendMessage } from '../wire/command/append.ts';
 import type { ImapDeps } from './ports.ts';
 import type { Outcome } from './command-context.ts';
-import { flagsOf, type FlagNames } from './flags.ts';
+import { flagsOf, TOO_LONG, type FlagNames } from './flags.ts';
 import { mailboxTree } from './mailbox-tree.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 
@@ -53,17 +54,25 @@ export class Append {
   async begin({ flags, internalDate, literal }: AppendMessage): Promise<Outcome | undefined> {
     const { limits, store, blobs, clock } = this.#deps;
     const names = flagsOf(flags);
-    if (names === undefined) return { status: 'BAD', text: 'Not a flag that can be set' };
+    if (names === undefined) return TOO_LONG;
     if (literal.octets === 0) return { status: 'NO', code: 'CANNOT', text: 'A message is not empty' };
     if (literal.octets > limits.messageOctetsMax)
-      return { status: 'NO', code: 'TOOBIG', text: `A message has ${limits.messageOctetsMax} octets at most` };
+      return {
+        status: 'NO',
+        code: 'TOOBIG',
+        text: `A message has ${limits.messageOctetsMax} octets at most`,
+      };
     this.#announced += 1;
     if (this.#announced > limits.appendMessagesMax)
       return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
     this.#octets += literal.octets;
     const { octetsMax, octetsUsed } = await store.quota(this.#account);
     if (octetsMax !== undefined && octetsUsed + this.#octets > octetsMax)
-      return { status: 'NO', code: 'OVERQUOTA', text: `Only ${Math.max(0, octetsMax - octetsUsed)} octets are left` };
+      return {
+        status: 'NO',
+        code: 'OVERQUOTA',
+        text: `Only ${Math.max(0, octetsMax - octetsUsed)} octets are left`,
+      };
     this.#arriving = {
       blob: blobs.create(literal.octets),
       scanner: createScanner(),
@@ -96,15 +105,21 @@ export class Append {
     const appended = await this.#deps.store.append(this.#account, this.#mailbox.id, this.#messages);
     if (appended.ok) {
       const { uidValidity, uids } = appended.value;
-      return { status: 'OK', code: { kind: 'APPENDUID', uidValidity, uids: rangesOf(uids) }, text: 'Appended' };
+      return {
+        status: 'OK',
+        code: { kind: 'APPENDUID', uidValidity, uids: rangesOf(uids) },
+        text: 'Appended',
+      };
     }
     switch (appended.error.kind) {
       case 'no-such-mailbox':
         return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
       case 'over-quota':
         return { status: 'NO', code: 'OVERQUOTA', text: `Only ${appended.error.octetsLeft} octets are left` };
-      default:
+      case 'too-many-keywords':
         return { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' };
+      default:
+        return unreachable(appended.error);
     }
   }
 

@@ -11,6 +11,7 @@ const SIGNED_IN = [
   'CONDSTORE',
   'CREATE-SPECIAL-USE',
   'ESEARCH',
+  'ESORT',
   'IDLE',
   'LIST-EXTENDED',
   'LIST-STATUS',
@@ -18,12 +19,17 @@ const SIGNED_IN = [
   'MULTIAPPEND',
   'NAMESPACE',
   'OBJECTID',
+  'PARTIAL',
   'PREVIEW',
   'QRESYNC',
   'SAVEDATE',
   'SEARCHRES',
+  'SORT',
+  'SORT=DISPLAY',
   'SPECIAL-USE',
   'STATUS=SIZE',
+  'THREAD=ORDEREDSUBJECT',
+  'THREAD=REFERENCES',
   'UIDPLUS',
   'UNAUTHENTICATE',
   'UNSELECT',
@@ -36,7 +42,9 @@ export function capabilities(state: State, isSecure: boolean, deps: ImapDeps): r
   if (state.phase !== 'not-authenticated')
     return [
       ...ALWAYS,
-      ...SIGNED_IN.map((name) => (name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name)),
+      ...SIGNED_IN.map((name) =>
+        name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name,
+      ),
     ];
   if (isSecure) return [...ALWAYS, ...MECHANISMS.map(({ name }) => `AUTH=${name}`)];
   return [...ALWAYS, ...(deps.tlsAvailable ? ['STARTTLS'] : []), 'LOGINDISABLED'];

@@ -9,12 +9,21 @@ import { create, remove, rename, subscribe } from './commands/mailbox.ts';
 import { search } from './commands/search.ts';
 import { select } from './commands/select.ts';
 import { close, enable, id, unselect } from './commands/session.ts';
+import { sort } from './commands/sort.ts';
 import { status } from './commands/status.ts';
 import { store } from './commands/store.ts';
+import { thread } from './commands/thread.ts';
 import type { Selected, SignedIn, State } from './state.ts';
 
 /** Commands that change the connection itself; the driver carries them out. */
-export type DriverVerb = 'STARTTLS' | 'AUTHENTICATE' | 'LOGIN' | 'LOGOUT' | 'IDLE' | 'UNAUTHENTICATE' | 'CAPABILITY';
+export type DriverVerb =
+  | 'STARTTLS'
+  | 'AUTHENTICATE'
+  | 'LOGIN'
+  | 'LOGOUT'
+  | 'IDLE'
+  | 'UNAUTHENTICATE'
+  | 'CAPABILITY';
 export type DriverCommand = Extract<Command, { verb: DriverVerb }>;
 export type HandledCommand = Exclude<Command, { verb: DriverVerb }>;
 
@@ -31,7 +40,7 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'EXAMINE':
       return select(signedIn(state), command, context);
     case 'CREATE':
-      return only(create(signedIn(state), command, context));
+      return create(signedIn(state), command, context);
     case 'DELETE':
       return only(remove(signedIn(state), command, context));
     case 'RENAME':
@@ -66,19 +75,22 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'MOVE':
       return copy(selected(state), command, context);
     case 'SORT':
+      return sort(selected(state), command, context);
     case 'THREAD':
-      return only({ status: 'BAD', text: `Unknown command: ${command.verb}` });
+      return thread(selected(state), command, context);
     default:
       return unreachable(command);
   }
 }
 
+// oxlint-disable-next-line require-yield -- a command with nothing to say but how it ended
 async function* only(outcome: Outcome | Promise<Outcome>): Replies {
   return await outcome;
 }
 
 function signedIn(state: State): SignedIn {
-  if (state.phase !== 'authenticated' && state.phase !== 'selected') throw new TypeError('Nobody is signed in');
+  if (state.phase !== 'authenticated' && state.phase !== 'selected')
+    throw new TypeError('Nobody is signed in');
   return state;
 }
 

@@ -5,15 +5,50 @@ export type ImapEvent =
       readonly name: 'imap.session.ended';
       readonly remote: string;
       readonly account?: number;
-      readonly reason: 'logout' | 'closed' | 'reset' | 'timeout' | 'errors' | 'shutdown' | 'tls' | 'bug' | 'sign-in';
+      readonly reason:
+        | 'logout'
+        | 'closed'
+        | 'reset'
+        | 'timeout'
+        | 'errors'
+        | 'shutdown'
+        | 'tls'
+        | 'bug'
+        | 'sign-in';
       readonly commands: number;
       readonly durationMs: number;
     }
-  | { readonly name: 'imap.tls.started'; readonly remote: string; readonly protocol: string; readonly cipher: string }
+  | {
+      readonly name: 'imap.tls.started';
+      readonly remote: string;
+      readonly protocol: string;
+      readonly cipher: string;
+    }
   | { readonly name: 'imap.tls.failed'; readonly remote: string; readonly reason: string }
-  | { readonly name: 'imap.auth.succeeded'; readonly remote: string; readonly account: number; readonly mechanism: string }
-  | { readonly name: 'imap.auth.failed'; readonly remote: string; readonly mechanism: string; readonly reason: string }
-  | { readonly name: 'imap.command.refused'; readonly remote: string; readonly verb: string; readonly text: string }
-  | { readonly name: 'imap.fault'; readonly remote: string; readonly verb: string; readonly doing: string; readonly cause: string }
+  | {
+      readonly name: 'imap.auth.succeeded';
+      readonly remote: string;
+      readonly account: number;
+      readonly mechanism: string;
+    }
+  | {
+      readonly name: 'imap.auth.failed';
+      readonly remote: string;
+      readonly mechanism: string;
+      readonly reason: string;
+    }
+  | {
+      readonly name: 'imap.command.refused';
+      readonly remote: string;
+      readonly verb: string;
+      readonly text: string;
+    }
+  | {
+      readonly name: 'imap.fault';
+      readonly remote: string;
+      readonly verb: string;
+      readonly doing: string;
+      readonly cause: string;
+    }
   | { readonly name: 'imap.blob.unreadable'; readonly blob: string; readonly problem: string }
   | { readonly name: 'imap.bug'; readonly remote: string; readonly verb: string; readonly error: string };

@@ -1,6 +1,7 @@
 /** Between IMAP's names of flags and the store's bits and keywords. Source: RFC 9051 §2.3.2. */
 import { LIMITS } from '../../base/limits.ts';
 import { FLAG } from '../../store/mail-store.ts';
+import type { Completion } from '../wire/response.ts';
 import { toSystemFlag, type SystemFlag } from '../wire/flag.ts';
 
 const BITS: Readonly<Record<SystemFlag, number>> = {
@@ -11,7 +12,13 @@ const BITS: Readonly<Record<SystemFlag, number>> = {
   '\\Draft': FLAG.draft,
 };
 
-export const SYSTEM_NAMES: readonly SystemFlag[] = ['\\Answered', '\\Flagged', '\\Deleted', '\\Seen', '\\Draft'];
+export const SYSTEM_NAMES: readonly SystemFlag[] = [
+  '\\Answered',
+  '\\Flagged',
+  '\\Deleted',
+  '\\Seen',
+  '\\Draft',
+];
 
 /** Every combination of system flags, spelled once. */
 const SPELLED: readonly (readonly string[])[] = Array.from({ length: 32 }, (_, bits) =>
@@ -20,7 +27,14 @@ const SPELLED: readonly (readonly string[])[] = Array.from({ length: 32 }, (_, b
 
 export type FlagNames = { readonly flags: number; readonly keywords: readonly string[] };
 
-/** Undefined where a name cannot be set: a backslash and no system flag, or a keyword that is too long. */
+/** A keyword longer than any that is kept. */
+export const TOO_LONG: Completion = {
+  status: 'NO',
+  code: 'LIMIT',
+  text: `A keyword has ${LIMITS.keywordOctetsMax} octets at most`,
+};
+
+/** Undefined where a keyword is too long. */
 export function flagsOf(names: readonly string[]): FlagNames | undefined {
   let flags = 0;
   const keywords: string[] = [];
@@ -29,7 +43,7 @@ export function flagsOf(names: readonly string[]): FlagNames | undefined {
     if (system !== undefined) flags |= BITS[system];
     // RFC 3501 §2.3.2: \Recent cannot be set; a client that copies it from a FETCH is not refused for that.
     else if (name.toLowerCase() === '\\recent') continue;
-    else if (name.startsWith('\\') || name.length > LIMITS.keywordOctetsMax) return undefined;
+    else if (name.length > LIMITS.keywordOctetsMax) return undefined;
     else keywords.push(name);
   }
   return { flags, keywords };

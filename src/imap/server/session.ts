@@ -13,7 +13,13 @@ import { mechanismNamed } from '../../sasl/registry.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { decodeCharset, isKnownCharset } from '../../message/charset.ts';
 import type { Command } from '../wire/command.ts';
-import { COMMAND_LIMITS, createCommandReader, type CommandReader, type ReaderEvent } from '../wire/command-reader.ts';
+import type { Untagged } from '../wire/response.ts';
+import {
+  COMMAND_LIMITS,
+  createCommandReader,
+  type CommandReader,
+  type ReaderEvent,
+} from '../wire/command-reader.ts';
 import { Append } from './append.ts';
 import { capabilities } from './capability.ts';
 import type { Context, Outcome } from './command-context.ts';
@@ -53,6 +59,8 @@ class ImapSession {
   readonly #reader: CommandReader;
   readonly #output: Output;
   readonly #startedMs: number;
+  /** Since when a sign-in is waited for. */
+  #signedOutMs: number;
   #state: State = { phase: 'not-authenticated' };
   #enabled: Enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
   #append: Append | undefined;
@@ -74,6 +82,7 @@ class ImapSession {
     );
     this.#output = new Output(connection);
     this.#startedMs = deps.clock.monotonicMs();
+    this.#signedOutMs = this.#startedMs;
   }
 
   async run(): Promise<void> {
@@ -86,7 +95,8 @@ class ImapSession {
     } catch (cause) {
       this.#end = 'bug';
       emit({ name: 'imap.bug', remote, verb: this.#verb, error: stackOf(cause) });
-      await this.#bye('Something went wrong here', 'SERVERBUG');
+      // What was gathered may be half a response: only whole ones and this one go out.
+      await this.#bye('Something went wrong here', 'SERVERBUG').catch(() => this.#connection.destroy());
     } finally {
       this.#append?.abort();
       const account = this.#principal?.account;
@@ -102,7 +112,9 @@ class ImapSession {
   }
 
   get #principal(): Principal | undefined {
-    return this.#state.phase === 'authenticated' || this.#state.phase === 'selected' ? this.#state.principal : undefined;
+    return this.#state.phase === 'authenticated' || this.#state.phase === 'selected'
+      ? this.#state.principal
+      : undefined;
   }
 
   get #isSecure(): boolean {
@@ -128,25 +140,33 @@ class ImapSession {
 
   /** Writes what was said, then waits for the client. Sets `#end` when there is nothing to wait for. */
   async #fill(): Promise<void> {
+    if (this.#deps.shutdown.aborted) return this.#shutDown();
+    // One who talks on without signing in is let go too.
+    const left = this.#patienceMs();
+    if (left <= 0) return this.#timedOut();
     const had = this.#connection.tryRead();
     if (had !== undefined) {
       this.#reader.push(toBuffer(had));
       return;
     }
     await this.#output.flush();
-    const { limits, clock } = this.#deps;
-    const left =
-      this.#principal === undefined
-        ? Math.max(1, limits.signInMs - (clock.monotonicMs() - this.#startedMs))
-        : limits.idleMs;
     const got = await this.#connection.read(left);
     if (typeof got !== 'string') this.#reader.push(toBuffer(got));
-    else if (got === 'timeout') {
-      await this.#bye(this.#principal === undefined ? 'You did not sign in' : 'You were silent too long');
-      this.#end = this.#principal === undefined ? 'sign-in' : 'timeout';
-    } else if (got === 'woken') {
-      if (this.#deps.shutdown.aborted) await this.#shutDown();
-    } else this.#end = got === 'end' ? 'closed' : 'reset';
+    else if (got === 'timeout') await this.#timedOut();
+    else if (got !== 'woken') this.#end = got === 'end' ? 'closed' : 'reset';
+  }
+
+  #patienceMs(): number {
+    const { limits, clock } = this.#deps;
+    return this.#principal === undefined
+      ? limits.signInMs - (clock.monotonicMs() - this.#signedOutMs)
+      : limits.idleMs;
+  }
+
+  async #timedOut(): Promise<void> {
+    const signedIn = this.#principal !== undefined;
+    await this.#bye(signedIn ? 'You were silent too long' : 'You did not sign in');
+    this.#end = signedIn ? 'timeout' : 'sign-in';
   }
 
   async #shutDown(): Promise<void> {
@@ -155,7 +175,12 @@ class ImapSession {
   }
 
   async #bye(text: string, code?: 'UNAVAILABLE' | 'SERVERBUG'): Promise<void> {
-    this.#output.writer.untagged({ kind: 'status', status: 'BYE', ...(code === undefined ? {} : { code }), text });
+    this.#output.writer.untagged({
+      kind: 'status',
+      status: 'BYE',
+      ...(code === undefined ? {} : { code }),
+      text,
+    });
     await this.#output.flush();
   }
 
@@ -186,6 +211,7 @@ class ImapSession {
   async #bad({ tag, status, code, text, fatal }: Extract<SessionEvent, { kind: 'bad' }>): Promise<void> {
     this.#append?.abort();
     this.#append = undefined;
+    this.#verb = '';
     this.#output.writer.completion(tag ?? null, { status, text, ...(code === undefined ? {} : { code }) });
     this.#refused(status, text);
     if (fatal || this.#errors > this.#deps.limits.errorsMax) {
@@ -200,7 +226,12 @@ class ImapSession {
       return;
     }
     if (status === 'BAD') this.#errors += 1;
-    this.#deps.emit({ name: 'imap.command.refused', remote: this.#connection.remote.address, verb: this.#verb, text });
+    this.#deps.emit({
+      name: 'imap.command.refused',
+      remote: this.#connection.remote.address,
+      verb: this.#verb,
+      text,
+    });
   }
 
   async #command(tag: string, command: Command): Promise<void> {
@@ -224,36 +255,55 @@ class ImapSession {
       if (!(cause instanceof Fault) && !(cause instanceof BlobError)) throw cause;
       this.#append?.abort();
       this.#append = undefined;
-      this.#deps.emit({
-        name: 'imap.fault',
-        remote: this.#connection.remote.address,
-        verb,
-        doing: cause.message,
-        cause: cause.cause instanceof Error ? cause.cause.message : '',
-      });
+      this.#fault(verb, cause);
       await this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     }
   }
 
+  #fault(verb: string, { message, cause }: Fault | BlobError): void {
+    this.#deps.emit({
+      name: 'imap.fault',
+      remote: this.#connection.remote.address,
+      verb,
+      doing: message,
+      cause: cause instanceof Error ? cause.message : '',
+    });
+  }
+
   async #run(tag: string, command: HandledCommand): Promise<void> {
-    const context: Context = { deps: this.#deps, enabled: this.#enabled, tag };
-    const replies = dispatch(this.#state, command, context);
-    const { writer } = this.#output;
+    const replies = dispatch(this.#state, command, this.#context(tag));
     for (;;) {
       const step = await replies.next();
       if (step.done === true) {
         if (step.value.next !== undefined) this.#state = step.value.next;
         if (command.verb === 'ENABLE') this.#setUtf8(this.#enabled.utf8);
-        await this.#update(mayExpunge(command), command);
+        // RFC 9051 §7.1.3: a command that is BAD was not carried out.
+        if (step.value.status !== 'BAD') await this.#update(mayExpunge(command), command);
         return this.#complete(tag, step.value);
       }
-      writer.untagged(step.value);
+      this.#say(step.value);
       if (this.#output.isFull) await this.#output.flush();
       if (this.#connection.gone !== undefined) {
         this.#end = 'reset';
+        await replies.return({ status: 'NO', text: 'Nobody listens' });
         return;
       }
     }
+  }
+
+  #context(tag: string): Context {
+    return {
+      deps: this.#deps,
+      enabled: this.#enabled,
+      tag,
+      fault: (verb, fault) => this.#fault(verb, fault),
+    };
+  }
+
+  #say(said: Untagged | readonly Untagged[]): void {
+    const { writer } = this.#output;
+    if ('kind' in said) writer.untagged(said);
+    else for (const one of said) writer.untagged(one);
   }
 
   #setUtf8(utf8: boolean): void {
@@ -264,8 +314,13 @@ class ImapSession {
   /** What others did to the selected mailbox; after SELECT there is nothing to add. */
   async #update(expunges: boolean, command?: Command): Promise<void> {
     if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE') return;
-    for (const response of await updates(this.#state, this.#deps, this.#enabled, expunges))
-      this.#output.writer.untagged(response);
+    try {
+      this.#say(await updates(this.#state, this.#deps, this.#enabled, expunges));
+    } catch (cause) {
+      // What the command did stays done; the news comes with a later command.
+      if (!(cause instanceof Fault)) throw cause;
+      this.#fault(this.#verb, cause);
+    }
   }
 
   async #complete(tag: string, { status, code, text }: Outcome): Promise<void> {
@@ -305,24 +360,31 @@ class ImapSession {
   }
 
   async #capability(tag: string): Promise<void> {
-    const replies = capability(this.#state, this.#isSecure, { deps: this.#deps, enabled: this.#enabled, tag });
+    const replies = capability(this.#state, this.#isSecure, this.#context(tag));
     for (;;) {
       const step = await replies.next();
       if (step.done === true) return this.#complete(tag, step.value);
-      this.#output.writer.untagged(step.value);
+      this.#say(step.value);
     }
   }
 
   /** RFC 9051 §6.2.1. Commands sent behind STARTTLS in plain text end the session: somebody put them there. */
   async #startTls(tag: string): Promise<void> {
     if (this.#isSecure || !this.#deps.tlsAvailable)
-      return this.#complete(tag, { status: 'BAD', text: this.#isSecure ? 'TLS is on already' : 'There is no TLS' });
+      return this.#complete(tag, {
+        status: 'BAD',
+        text: this.#isSecure ? 'TLS is on already' : 'There is no TLS',
+      });
     const { remote } = this.#connection;
     if (this.#reader.pending() > 0 || this.#connection.tryRead() !== undefined) {
       this.#reader.discardPending();
       await this.#complete(tag, { status: 'BAD', text: 'Nothing may follow STARTTLS before TLS' });
       await this.#bye('Nothing may follow STARTTLS before TLS');
-      this.#deps.emit({ name: 'imap.tls.failed', remote: remote.address, reason: 'commands behind STARTTLS' });
+      this.#deps.emit({
+        name: 'imap.tls.failed',
+        remote: remote.address,
+        reason: 'commands behind STARTTLS',
+      });
       this.#end = 'tls';
       return;
     }
@@ -341,14 +403,21 @@ class ImapSession {
   async #login(tag: string, user: string, password: string): Promise<void> {
     // RFC 9051 §6.2.3: LOGINDISABLED.
     if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
-    const claim = { kind: 'password', mechanism: 'PLAIN', authorizationId: '', authenticationId: user, password } as const;
+    const claim = {
+      kind: 'password',
+      mechanism: 'PLAIN',
+      authorizationId: '',
+      authenticationId: user,
+      password,
+    } as const;
     return this.#signIn(tag, claim, 'LOGIN');
   }
 
   /** RFC 9051 §6.2.2, RFC 4959 (initial response). */
   async #authenticate(tag: string, name: string, initial: Buffer | undefined): Promise<void> {
     const mechanism = mechanismNamed(name);
-    if (mechanism === undefined) return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'No such mechanism' });
+    if (mechanism === undefined)
+      return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'No such mechanism' });
     if (mechanism.revealsSecret && !this.#isSecure) return this.#complete(tag, NEEDS_TLS);
     const exchange = mechanism.server();
     let step = exchange.step(initial);
@@ -357,15 +426,13 @@ class ImapSession {
       this.#reader.expect('sasl');
       const answer = await this.#nextEvent();
       if (answer === undefined) return;
-      if (answer.kind === 'bad') {
-        await this.#complete(tag, { status: 'BAD', text: answer.text });
-        return;
-      }
+      if (answer.kind === 'bad') return this.#bad({ ...answer, tag });
       if (answer.kind !== 'sasl') throw new TypeError(`Expected a SASL response, got ${answer.kind}`);
       if (answer.response === undefined) return this.#complete(tag, { status: 'BAD', text: 'Cancelled' });
       step = exchange.step(answer.response);
     }
-    if (step.kind === 'malformed') return this.#complete(tag, { status: 'BAD', text: 'Not a response of that mechanism' });
+    if (step.kind === 'malformed')
+      return this.#complete(tag, { status: 'BAD', text: 'Not a response of that mechanism' });
     return this.#signIn(tag, step.claim, mechanism.name);
   }
 
@@ -395,6 +462,7 @@ class ImapSession {
   /** RFC 8437: as if the session had just begun, but under the same TLS. */
   async #unauthenticate(tag: string): Promise<void> {
     this.#state = { phase: 'not-authenticated' };
+    this.#signedOutMs = this.#deps.clock.monotonicMs();
     this.#enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
     this.#setUtf8(false);
     await this.#complete(tag, { status: 'OK', text: 'Signed out' });
@@ -414,6 +482,7 @@ class ImapSession {
       this.#reader.expect('idle-done');
       const endMs = this.#deps.clock.monotonicMs() + this.#deps.limits.idleMs;
       for (;;) {
+        if (this.#deps.shutdown.aborted) return await this.#shutDown();
         if (changed) {
           changed = false;
           await this.#update(true);
@@ -423,23 +492,18 @@ class ImapSession {
           await this.#update(true);
           return await this.#complete(tag, { status: 'OK', text: 'No longer idle' });
         }
-        if (event.kind === 'bad') return await this.#complete(tag, { status: 'BAD', text: event.text });
+        if (event.kind === 'bad') return await this.#bad({ ...event, tag });
         if (event.kind !== 'need-more') throw new TypeError(`Unexpected ${event.kind} in IDLE`);
         await this.#output.flush();
-        const got = await this.#connection.read(IDLE_KEEPALIVE_MS);
+        const leftMs = Math.max(1, endMs - this.#deps.clock.monotonicMs());
+        const got = await this.#connection.read(Math.min(IDLE_KEEPALIVE_MS, leftMs));
         if (typeof got !== 'string') this.#reader.push(toBuffer(got));
         else if (got === 'timeout') {
           // RFC 9051 §5.4: a silent client is let go, also one that idles.
-          if (this.#deps.clock.monotonicMs() >= endMs) {
-            await this.#bye('You were silent too long');
-            this.#end = 'timeout';
-            return;
-          }
+          if (this.#deps.clock.monotonicMs() >= endMs) return await this.#timedOut();
           changed = true;
           this.#output.writer.untagged({ kind: 'status', status: 'OK', text: 'Still here' });
-        } else if (got === 'woken') {
-          if (this.#deps.shutdown.aborted) return await this.#shutDown();
-        } else {
+        } else if (got !== 'woken') {
           this.#end = got === 'end' ? 'closed' : 'reset';
           return;
         }
@@ -499,13 +563,7 @@ class ImapSession {
       if (!(cause instanceof Fault)) throw cause;
       append.abort();
       this.#append = undefined;
-      this.#deps.emit({
-        name: 'imap.fault',
-        remote: this.#connection.remote.address,
-        verb: 'APPEND',
-        doing: cause.message,
-        cause: cause.cause instanceof Error ? cause.cause.message : '',
-      });
+      this.#fault('APPEND', cause);
     }
   }
 
@@ -522,16 +580,11 @@ class ImapSession {
 
 const NEEDS_TLS: Outcome = { status: 'NO', code: 'PRIVACYREQUIRED', text: 'TLS comes first' };
 
-/** RFC 9051 §7.5.1: while these run by sequence numbers, numbers must not change. */
+/** RFC 9051 §7.5.1, RFC 5256 §3: while these run by sequence numbers, numbers must not change. */
+const BY_NUMBER: ReadonlySet<string> = new Set(['FETCH', 'STORE', 'SEARCH', 'SORT', 'THREAD']);
+
 function mayExpunge(command: HandledCommand): boolean {
-  switch (command.verb) {
-    case 'FETCH':
-    case 'STORE':
-    case 'SEARCH':
-      return command.uid;
-    default:
-      return true;
-  }
+  return !BY_NUMBER.has(command.verb) || ('uid' in command && command.uid);
 }
 
 const DRIVER_VERBS: ReadonlySet<string> = new Set<DriverCommand['verb']>([

@@ -13,6 +13,8 @@ export type SelectedMailbox = {
   readonly view: MailboxView;
   /** UIDs of the last SEARCH with SAVE, ascending (RFC 9051 §6.4.4.1). */
   saved: readonly number[];
+  /** Keywords that the client was told of in FLAGS. */
+  readonly keywords: Set<string>;
   readonly scans: ScanCache;
 };
 

@@ -3,8 +3,8 @@ import type { Entry } from '../../store/mail-store.ts';
 import type { FetchDatum, Untagged } from '../wire/response.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 import type { ImapDeps } from './ports.ts';
-import { flagNames } from './flags.ts';
-import type { Enabled, Selected } from './state.ts';
+import { flagNames, SYSTEM_NAMES } from './flags.ts';
+import type { Enabled, Selected, SelectedMailbox } from './state.ts';
 import type { Notice } from './view.ts';
 
 /** Reads the feed since the last time and gives what to say. */
@@ -18,7 +18,33 @@ export async function updates(
   const changes = await deps.store.mailboxChanges(principal.account, selected.id, view.modSeq);
   // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
   const notices = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
-  return notices.length === 0 ? [] : [...formatNotices(notices, enabled)];
+  if (notices.length === 0) return [];
+  const entries = notices.flatMap((notice) => (notice.kind === 'flags' ? [notice.entry] : []));
+  return [...newKeywords(entries, selected), ...formatNotices(notices, enabled)];
+}
+
+/** RFC 9051 §7.3.5: FLAGS again where keywords came that the client was not told of. */
+export function newKeywords(
+  entries: readonly Entry[],
+  { keywords, readOnly }: SelectedMailbox,
+): readonly Untagged[] {
+  const before = keywords.size;
+  for (const entry of entries) for (const keyword of entry.keywords) keywords.add(keyword);
+  return keywords.size === before ? [] : flagsOfMailbox(keywords, readOnly);
+}
+
+export function flagsOfMailbox(keywords: Iterable<string>, readOnly: boolean): readonly Untagged[] {
+  const flags = [...SYSTEM_NAMES, ...[...keywords].toSorted()];
+  const permanent = readOnly ? [] : [...flags, '\\*'];
+  return [
+    { kind: 'flags', flags },
+    {
+      kind: 'status',
+      status: 'OK',
+      code: { kind: 'PERMANENTFLAGS', flags: permanent },
+      text: 'These are kept',
+    },
+  ];
 }
 
 function* formatNotices(notices: readonly Notice[], enabled: Enabled): Generator<Untagged, void, void> {

@@ -384,7 +384,7 @@ const refused: readonly (readonly [rfc: string, text: string, status?: 'NO', cod
   ['5258 §6, no pattern', 'LIST "" ()'],
   ['9051 §6.3.11, none', 'STATUS a ()'],
   ['9051 §6.3.11, item', 'STATUS a (FOO)'],
-  ['9051 §6.4.6, Recent', 'STORE 1 FLAGS (\\Recent)'],
+  ['9051 §9, flag', 'STORE 1 FLAGS (\\Newest)'],
   ['9051 §6.4.6, unknown flag', 'STORE 1 FLAGS \\Foo'],
   ['9051 §6.4.6, keyword', 'STORE 1 FLAGS (a] )'],
   ['9051 §9, set', 'STORE 0 FLAGS ()'],

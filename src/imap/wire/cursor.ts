@@ -356,11 +356,15 @@ export class Cursor {
     );
   }
 
-  /** A system flag in the standard's spelling, or a keyword as given. */
+  /**
+   * A system flag in the standard's spelling, or a keyword as given. Departs from RFC 3501 §9 (flag): \Recent is read,
+   * since clients that copy messages send what a FETCH said; nobody sets it.
+   */
   flag(): string | undefined {
     if (!this.take(BACKSLASH)) return this.atom('a flag');
     const name = this.atom('the name of a flag');
     if (name === undefined) return undefined;
+    if (name.toLowerCase() === 'recent') return '\\Recent';
     return toSystemFlag(`\\${name}`) ?? this.fail(`No such system flag: \\${name.slice(0, 40)}`);
   }
 

@@ -1,5 +1,5 @@
 /** COPY, MOVE and EXPUNGE. Source: RFC 9051 §6.4.3, §6.4.7, §6.4.8, §7.1 (COPYUID); RFC 7162 §3.2.9. */
-import type { Uid } from '../../../store/ids.ts';
+import type { AccountId, MailboxId, Uid } from '../../../store/ids.ts';
 import type { Copied } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import type { ResponseCode } from '../../wire/response-code.ts';
@@ -13,9 +13,11 @@ import type { Selected } from '../state.ts';
 type Copy = Extract<Command, { verb: 'COPY' | 'MOVE' }>;
 type Expunge = Extract<Command, { verb: 'EXPUNGE' }>;
 
-export async function* copy({ principal, selected }: Selected, command: Copy, { deps }: Context): Replies {
+export async function* copy({ principal, selected }: Selected, command: Copy, context: Context): Replies {
+  const { deps } = context;
   const isMove = command.verb === 'MOVE';
-  if (isMove && selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
+  if (isMove && selected.readOnly)
+    return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   const uids = resolveSet(command.set, command.uid, selected);
   if (!uids.ok) return uids.error;
   const target = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
@@ -35,15 +37,33 @@ export async function* copy({ principal, selected }: Selected, command: Copy, { 
   if (!isMove) return { status: 'OK', code, text: 'Copied' };
   // RFC 9051 §6.4.8: COPYUID comes before the EXPUNGEs, which the driver sends.
   yield { kind: 'status', status: 'OK', code, text: 'Moved' };
-  return done('Moved');
+  // RFC 7162 §3.2.9 as RFC 6851 §4.4 asks for it.
+  return withModSeq(done('Moved'), principal.account, selected.id, context);
+}
+
+/** So that the client need not ask for it. */
+async function withModSeq(
+  outcome: Outcome,
+  account: AccountId,
+  id: MailboxId,
+  context: Context,
+): Promise<Outcome> {
+  if (!context.enabled.condstore) return outcome;
+  const mailbox = await context.deps.store.mailbox(account, id);
+  if (mailbox === undefined) return outcome;
+  return { ...outcome, code: { kind: 'HIGHESTMODSEQ', value: mailbox.highestModSeq } };
 }
 
 function copyUid({ uidValidity, from, to }: Copied): ResponseCode {
   return { kind: 'COPYUID', uidValidity, from: rangesOf(from), to: rangesOf(to) };
 }
 
-export async function expunge({ principal, selected }: Selected, command: Expunge, context: Context): Promise<Outcome> {
-  const { deps, enabled } = context;
+export async function expunge(
+  { principal, selected }: Selected,
+  command: Expunge,
+  context: Context,
+): Promise<Outcome> {
+  const { deps } = context;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   let uids: readonly Uid[] | undefined;
   if (command.uid) {
@@ -53,9 +73,6 @@ export async function expunge({ principal, selected }: Selected, command: Expung
   }
   const expunged = await deps.store.expunge(principal.account, selected.id, uids);
   if (!expunged.ok) return refusal(expunged.error);
-  if (!enabled.condstore) return done('Expunged');
-  // RFC 7162 §3.2.7: so that the client need not ask for it.
-  const mailbox = await deps.store.mailbox(principal.account, selected.id);
-  if (mailbox === undefined) return done('Expunged');
-  return { status: 'OK', code: { kind: 'HIGHESTMODSEQ', value: mailbox.highestModSeq }, text: 'Expunged' };
+  // RFC 7162 §3.2.7, §3.2.8.
+  return withModSeq(done('Expunged'), principal.account, selected.id, context);
 }

@@ -4,80 +4,110 @@
  */
 import { unreachable } from '../../../base/unreachable.ts';
 import { toBuffer } from '../../../base/bytes.ts';
+import { Fault } from '../../../base/fault.ts';
 import { BlobError } from '../../../store/blob-store.ts';
 import { known, toModSeq, type Uid } from '../../../store/ids.ts';
 import { FLAG, type Entry, type PlacedMessage, type StoredMessage } from '../../../store/mail-store.ts';
 import { formatBodyLabel, type FetchItem } from '../../wire/command/fetch.ts';
 import type { Command } from '../../wire/command.ts';
 import type { FetchDatum, Untagged } from '../../wire/response.ts';
-import { rangesOf } from '../../wire/sequence-set.ts';
+import { rangesHave, rangesOf, resolveRanges, type SequenceSet } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import { openMessage, readBinary, readSection, sectionOfRfc822, type OpenMessage, type ScanCache } from '../fetch/section.ts';
+import { openMessage, readBinary, readSection, sectionOfRfc822, type OpenMessage } from '../fetch/section.ts';
 import { flagNames } from '../flags.ts';
 import { pagesOf, partialOf, resolveSet } from '../message-set.ts';
 import { formatEmailId, formatThreadId } from '../object-id.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
+import { flagsFetch } from '../updates.ts';
 
 type Fetch = Extract<Command, { verb: 'FETCH' }>;
 
-/** Messages of one read: bounds how long the thread is held. */
+/** Messages of one read: bounds how long the thread is held, and what is gathered for a client that does not read. */
 const ENTRIES_PAGE = 2000;
 const PLACED_PAGE = 500;
 const FULL_PAGE = 250;
+/** Where bodies are read: those that become \Seen are marked before they are sent, so not many at once. */
+const OCTETS_PAGE = 50;
 
 /** One message with what was read of it. */
 type Row = { readonly entry: Entry; readonly placed?: PlacedMessage; readonly full?: StoredMessage };
+type FetchResponse = Extract<Untagged, { kind: 'fetch' }>;
 
 export async function* fetch(state: Selected, command: Fetch, context: Context): Replies {
   const { selected } = state;
   const { enabled } = context;
   const resolved = resolveSet(command.set, command.uid, selected);
   if (!resolved.ok) return resolved.error;
-  let uids = command.partial === undefined ? resolved.value : partialOf(resolved.value, command.partial);
+  if (command.vanished && !enabled.qresync) return { status: 'BAD', text: 'ENABLE QRESYNC comes first' };
   // RFC 7162 §3.1.2: both are CONDSTORE enabling.
   const wantsModSeq = command.items.some((item) => item.kind === 'plain' && item.item === 'MODSEQ');
   if (command.changedSince !== undefined || wantsModSeq) enabled.condstore = true;
+  let uids = resolved.value;
   if (command.changedSince !== undefined) {
-    if (command.vanished && !enabled.qresync) return { status: 'BAD', text: 'ENABLE QRESYNC comes first' };
     const changed = await changedSince(state, uids, command.changedSince, context);
-    if (command.vanished && changed.vanished.length > 0)
-      yield { kind: 'vanished', earlier: true, uids: rangesOf(changed.vanished) };
+    const vanished = command.vanished ? amongAsked(changed.vanished, command.set, selected) : [];
+    if (vanished.length > 0) yield { kind: 'vanished', earlier: true, uids: rangesOf(vanished) };
     uids = changed.uids;
   }
-  const plan = planOf(command, enabled.condstore && command.changedSince !== undefined);
+  // RFC 9394 §3.3: of what the other modifiers leave.
+  if (command.partial !== undefined) uids = partialOf(uids, command.partial);
+  const plan = planOf(command, command.changedSince !== undefined);
   let found = 0;
   let problem: Outcome | undefined;
   for await (const rows of readRows(state, uids, plan, context)) {
     found += rows.length;
+    if (!plan.readsOctets) {
+      yield rows.flatMap((row) => answerOf(row, plan, selected) ?? []);
+      continue;
+    }
     const seen = plan.setsSeen ? await markSeen(state, rows, context) : undefined;
     for (const row of rows) {
-      const seq = selected.view.seqOf(row.entry.uid);
-      if (seq === undefined) continue;
-      const answer = await answerOf(seq, row, seen?.get(row.entry.uid), plan, selected.scans, context);
+      const answer = await answerWithOctets(row, seen?.get(row.entry.uid), plan, selected, context);
+      if (answer === undefined) continue;
       if (answer.kind === 'fetch') yield answer;
-      else problem = answer.outcome;
+      else {
+        problem = answer.outcome;
+        const entry = seen?.get(row.entry.uid);
+        const seq = selected.view.seqOf(row.entry.uid);
+        if (entry !== undefined && seq !== undefined) yield flagsFetch(seq, entry, enabled);
+      }
     }
   }
   if (problem !== undefined) return problem;
-  // RFC 5530 §3: another session has expunged some that this one still counts.
-  if (found < uids.length) return { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
+  // RFC 5530 §3: another session has expunged some whose numbers still count here.
+  if (found < uids.length && !command.uid)
+    return { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
   return done('Fetched');
 }
 
 type Plan = {
   readonly items: readonly FetchItem[];
   readonly detail: 'entry' | 'placed' | 'full';
+  readonly readsOctets: boolean;
   readonly setsSeen: boolean;
-  readonly uid: boolean;
 };
 
-function planOf(command: Fetch, wantsModSeq: boolean): Plan {
+/** @param forSync RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ too */
+function planOf(command: Fetch, forSync: boolean): Plan {
   const items = [...command.items];
-  if (wantsModSeq && !items.some((item) => item.kind === 'plain' && item.item === 'MODSEQ'))
-    items.push({ kind: 'plain', item: 'MODSEQ' });
+  const add = (item: 'UID' | 'MODSEQ'): void => {
+    if (!items.some((one) => one.kind === 'plain' && one.item === item))
+      items.unshift({ kind: 'plain', item });
+  };
+  if (forSync) add('MODSEQ');
+  // RFC 9051 §6.4.9: the UID is told though it was not asked for.
+  if (command.uid) add('UID');
   const details = items.map(detailOf);
   const detail = details.includes('full') ? 'full' : details.includes('placed') ? 'placed' : 'entry';
-  return { items, detail, setsSeen: items.some(setsSeen), uid: command.uid };
+  return { items, detail, readsOctets: items.some(readsOctets), setsSeen: items.some(setsSeen) };
+}
+
+type OctetsItem = Extract<FetchItem, { kind: 'rfc822' | 'body' | 'binary' | 'binary-size' }>;
+
+function readsOctets(item: FetchItem): item is OctetsItem {
+  return (
+    item.kind === 'rfc822' || item.kind === 'body' || item.kind === 'binary' || item.kind === 'binary-size'
+  );
 }
 
 function detailOf(item: FetchItem): Plan['detail'] {
@@ -92,8 +122,13 @@ function detailOf(item: FetchItem): Plan['detail'] {
         case 'ENVELOPE':
         case 'BODYSTRUCTURE':
           return 'full';
-        default:
+        case 'INTERNALDATE':
+        case 'RFC822.SIZE':
+        case 'SAVEDATE':
+        case 'THREADID':
           return 'placed';
+        default:
+          return unreachable(item);
       }
     case 'body-structure-basic':
     case 'preview':
@@ -123,15 +158,19 @@ async function* readRows(
 ): AsyncGenerator<readonly Row[], void, void> {
   const { account } = principal;
   if (plan.detail === 'full') {
-    for (const page of pagesOf(uids, FULL_PAGE))
-      yield (await store.messages(account, selected.id, page)).map((full) => ({ entry: full, placed: full, full }));
+    for (const page of pagesOf(uids, plan.readsOctets ? OCTETS_PAGE : FULL_PAGE))
+      yield (await store.messages(account, selected.id, page)).map((full) => ({
+        entry: full,
+        placed: full,
+        full,
+      }));
   } else if (plan.detail === 'placed' || isSparse(uids, selected)) {
-    for (const page of pagesOf(uids, PLACED_PAGE))
+    for (const page of pagesOf(uids, plan.readsOctets ? OCTETS_PAGE : PLACED_PAGE))
       yield (await store.placed(account, selected.id, page)).map((placed) => ({ entry: placed, placed }));
   } else {
     const wanted = new Set<number>(uids);
     const last = uids.at(-1) ?? 0;
-    for (let after = (uids[0] ?? 1) - 1; after < last; ) {
+    for (let after = (uids[0] ?? 1) - 1; after < last;) {
       const page = await store.entries(account, selected.id, after, ENTRIES_PAGE);
       yield page.filter(({ uid }) => wanted.has(uid)).map((entry) => ({ entry }));
       if (page.length < ENTRIES_PAGE) return;
@@ -164,76 +203,114 @@ async function changedSince(
   };
 }
 
+/** RFC 7162 §3.2.6: only what is in the set that was asked for, which may reach beyond the last message. */
+function amongAsked(vanished: readonly Uid[], set: SequenceSet, { saved }: SelectedMailbox): readonly Uid[] {
+  const ranges = set.kind === 'saved' ? rangesOf(saved) : resolveRanges(set.ranges, Infinity);
+  return vanished.filter((uid) => rangesHave(ranges, uid));
+}
+
 /** The messages that become \Seen by being read, with their new entries. */
 async function markSeen(
   { principal, selected }: Selected,
   rows: readonly Row[],
-  { deps }: Context,
+  { deps, fault }: Context,
 ): Promise<ReadonlyMap<Uid, Entry> | undefined> {
   const unseen = rows.filter(({ entry }) => (entry.flags & FLAG.seen) === 0).map(({ entry }) => entry.uid);
   if (selected.readOnly || unseen.length === 0) return undefined;
   const change = { mode: 'add', flags: FLAG.seen, keywords: [] } as const;
-  const changed = await deps.store.setFlags(principal.account, selected.id, unseen, change);
-  if (!changed.ok) return undefined;
-  selected.view.toldOf(changed.value.entries);
-  return new Map(changed.value.entries.map((entry) => [entry.uid, entry] as const));
+  try {
+    const changed = await deps.store.setFlags(principal.account, selected.id, unseen, change);
+    if (!changed.ok) return undefined;
+    selected.view.toldOf(changed.value.entries);
+    return new Map(changed.value.entries.map((entry) => [entry.uid, entry] as const));
+  } catch (cause) {
+    // A full disk must not keep people from reading.
+    if (!(cause instanceof Fault)) throw cause;
+    fault('FETCH', cause);
+    return undefined;
+  }
+}
+
+/** All that needs no octets. Undefined: the client does not count the message. */
+function answerOf(
+  { entry, placed, full }: Row,
+  { items }: Plan,
+  { view }: SelectedMailbox,
+): FetchResponse | undefined {
+  const sequence = view.seqOf(entry.uid);
+  if (sequence === undefined) return undefined;
+  const data = items.flatMap((item) => (readsOctets(item) ? [] : [plainDatum(item, entry, placed, full)]));
+  return { kind: 'fetch', sequence, data };
 }
 
 type Answer =
-  | Extract<Untagged, { kind: 'fetch' }>
+  | FetchResponse
   /** Nothing is said of this message; the completion says why. */
   | { readonly kind: 'problem'; readonly outcome: Outcome };
 
-async function answerOf(
-  sequence: number,
+async function answerWithOctets(
   row: Row,
   seen: Entry | undefined,
-  { items, uid }: Plan,
-  scans: ScanCache,
-  context: Context,
-): Promise<Answer> {
+  { items }: Plan,
+  { view, scans }: SelectedMailbox,
+  { deps, enabled }: Context,
+): Promise<Answer | undefined> {
   const entry = seen ?? row.entry;
-  const { placed } = row;
-  const open = placed && openMessage(placed, row.full?.digest.headerOctets, context.deps.blobs, scans);
+  const { placed, full } = row;
+  const sequence = view.seqOf(entry.uid);
+  if (sequence === undefined) return undefined;
+  if (placed === undefined) throw new TypeError('A message was not read for its octets');
+  const open = openMessage(placed, full?.digest.headerOctets, deps.blobs, scans);
   const data: FetchDatum[] = [];
-  if (uid && !items.some((item) => item.kind === 'plain' && item.item === 'UID'))
-    data.push({ item: 'UID', value: entry.uid });
   try {
     for (const item of items) {
-      const datum = await datumOf(item, entry, row, open);
+      const datum = readsOctets(item) ? await octetsDatum(item, open) : plainDatum(item, entry, placed, full);
       if (datum === 'unknown-encoding')
-        return { kind: 'problem', outcome: { status: 'NO', code: 'UNKNOWN-CTE', text: 'The encoding is not known' } };
+        return {
+          kind: 'problem',
+          outcome: { status: 'NO', code: 'UNKNOWN-CTE', text: 'The encoding is not known' },
+        };
       data.push(datum);
     }
   } catch (cause) {
     if (!(cause instanceof BlobError)) throw cause;
-    context.deps.emit({ name: 'imap.blob.unreadable', blob: row.placed?.blob.id ?? '', problem: cause.problem.kind });
-    return { kind: 'problem', outcome: { status: 'NO', code: 'CORRUPTION', text: 'A message cannot be read' } };
+    deps.emit({ name: 'imap.blob.unreadable', blob: placed.blob.id, problem: cause.problem.kind });
+    return {
+      kind: 'problem',
+      outcome: { status: 'NO', code: 'CORRUPTION', text: 'A message cannot be read' },
+    };
   }
-  if (seen !== undefined && !items.some((item) => item.kind === 'plain' && item.item === 'FLAGS'))
-    data.push({ item: 'FLAGS', flags: flagNames(seen.flags, seen.keywords) });
+  if (seen !== undefined) data.push(...seenData(seen, items, enabled.condstore));
   return { kind: 'fetch', sequence, data };
 }
 
-async function datumOf(
-  item: FetchItem,
-  entry: Entry,
-  { placed, full }: Row,
-  open: OpenMessage | undefined,
-): Promise<FetchDatum | 'unknown-encoding'> {
-  if (item.kind === 'plain' && detailOf(item) === 'entry') return entryDatum(item.item, entry);
-  if (placed === undefined || open === undefined) throw new TypeError('A message was not read for its items');
+/** RFC 9051 §6.4.5, RFC 7162 §3.1.4.2: flags that a FETCH changed are told with it. */
+function seenData(
+  { flags, keywords, modSeq }: Entry,
+  items: readonly FetchItem[],
+  condstore: boolean,
+): FetchDatum[] {
+  const has = (name: string): boolean => items.some((item) => item.kind === 'plain' && item.item === name);
+  return [
+    ...(has('FLAGS') ? [] : [{ item: 'FLAGS', flags: flagNames(flags, keywords) } as const]),
+    ...(!condstore || has('MODSEQ') ? [] : [{ item: 'MODSEQ', modSeq } as const]),
+  ];
+}
+
+async function octetsDatum(item: OctetsItem, open: OpenMessage): Promise<FetchDatum | 'unknown-encoding'> {
   switch (item.kind) {
-    case 'plain':
-      return plainDatum(item.item, placed, full);
-    case 'body-structure-basic':
-      return { item: 'BODY', octets: digestOf(full).body };
-    case 'preview':
-      return { item: 'PREVIEW', text: digestOf(full).preview };
     case 'rfc822':
-      return { item: 'section', label: item.item, value: await readSection(open, sectionOfRfc822(item.item)) };
+      return {
+        item: 'section',
+        label: item.item,
+        value: await readSection(open, sectionOfRfc822(item.item)),
+      };
     case 'body':
-      return { item: 'section', label: formatBodyLabel(item), value: await readSection(open, item.section, item.partial) };
+      return {
+        item: 'section',
+        label: formatBodyLabel(item),
+        value: await readSection(open, item.section, item.partial),
+      };
     case 'binary': {
       const read = await readBinary(open, item.part, item.partial);
       if (read.kind === 'unknown-encoding') return read.kind;
@@ -250,35 +327,47 @@ async function datumOf(
   }
 }
 
-type PlainItem = Extract<FetchItem, { kind: 'plain' }>['item'];
-
-function entryDatum(item: PlainItem, entry: Entry): FetchDatum {
-  if (item === 'UID') return { item, value: entry.uid };
-  if (item === 'MODSEQ') return { item, modSeq: entry.modSeq };
-  if (item === 'EMAILID') return { item, id: formatEmailId(entry.emailId) };
-  return { item: 'FLAGS', flags: flagNames(entry.flags, entry.keywords) };
-}
-
-function plainDatum(item: PlainItem, placed: PlacedMessage, full: StoredMessage | undefined): FetchDatum {
-  switch (item) {
+function plainDatum(
+  item: Exclude<FetchItem, OctetsItem>,
+  entry: Entry,
+  placed: PlacedMessage | undefined,
+  full: StoredMessage | undefined,
+): FetchDatum {
+  if (item.kind === 'body-structure-basic') return { item: 'BODY', octets: digestOf(full).body };
+  if (item.kind === 'preview') return { item: 'PREVIEW', text: digestOf(full).preview };
+  const name = item.item;
+  switch (name) {
+    case 'UID':
+      return { item: name, value: entry.uid };
+    case 'FLAGS':
+      return { item: name, flags: flagNames(entry.flags, entry.keywords) };
+    case 'MODSEQ':
+      return { item: name, modSeq: entry.modSeq };
+    case 'EMAILID':
+      return { item: name, id: formatEmailId(entry.emailId) };
     case 'INTERNALDATE':
-      return { item, epochMs: placed.receivedAtMs };
+      return { item: name, epochMs: rowOf(placed).receivedAtMs };
     case 'SAVEDATE':
-      return { item, epochMs: placed.savedAtMs };
+      return { item: name, epochMs: rowOf(placed).savedAtMs };
     case 'RFC822.SIZE':
-      return { item, value: placed.octets };
+      return { item: name, value: rowOf(placed).octets };
     case 'THREADID':
-      return { item, id: formatThreadId(placed.threadId) };
+      return { item: name, id: formatThreadId(rowOf(placed).threadId) };
     case 'ENVELOPE':
-      return { item, octets: toBuffer(digestOf(full).envelope) };
+      return { item: name, octets: toBuffer(digestOf(full).envelope) };
     case 'BODYSTRUCTURE':
-      return { item, octets: toBuffer(digestOf(full).bodyStructure) };
+      return { item: name, octets: toBuffer(digestOf(full).bodyStructure) };
     default:
-      return entryDatum(item, placed);
+      return unreachable(name);
   }
 }
 
 function digestOf(full: StoredMessage | undefined): StoredMessage['digest'] {
   if (full === undefined) throw new TypeError('A message was read without its digest');
   return full.digest;
+}
+
+function rowOf(placed: PlacedMessage | undefined): PlacedMessage {
+  if (placed === undefined) throw new TypeError('A message was read without its row');
+  return placed;
 }

@@ -6,7 +6,14 @@ import type { Command } from '../../wire/command.ts';
 import { compileListPattern, matchesListPattern, type ListPattern } from '../../wire/list-pattern.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
-import { DELIMITER, mailboxTree, normalPath, specialUse, type MailboxNode, type MailboxTree } from '../mailbox-tree.ts';
+import {
+  DELIMITER,
+  mailboxTree,
+  normalPath,
+  specialUse,
+  type MailboxNode,
+  type MailboxTree,
+} from '../mailbox-tree.ts';
 import type { SignedIn } from '../state.ts';
 import { statusOf } from './status.ts';
 
@@ -20,7 +27,18 @@ export function listAttributes({ hasChildren, mailbox }: MailboxNode): readonly 
   return use === undefined ? [children] : [children, use];
 }
 
-export async function* list({ principal }: SignedIn, command: List, { deps }: Context): Replies {
+/** The LIST response for one mailbox; `asked` is told where that is another form of its name (RFC 9051 §6.3.9.7). */
+export function listOf(node: MailboxNode, asked: string): Untagged {
+  return {
+    kind: 'list',
+    attributes: listAttributes(node),
+    delimiter: DELIMITER,
+    mailbox: node.path,
+    ...(asked === node.path ? {} : { oldName: asked }),
+  };
+}
+
+export async function* list({ principal }: SignedIn, command: List, { deps, enabled }: Context): Replies {
   const { reference, patterns, selection, returns, extended } = command;
   // RFC 9051 §6.3.9: an empty pattern asks for the delimiter and the root of the reference.
   if (!extended && patterns.length === 1 && patterns[0] === '') {
@@ -31,16 +49,26 @@ export async function* list({ principal }: SignedIn, command: List, { deps }: Co
   const tree = mailboxTree(await deps.store.mailboxes(principal.account));
   const wantsSubscribed = selection.has('SUBSCRIBED');
   const subscribed =
-    wantsSubscribed || returns.subscribed ? new Set(await deps.store.subscriptions(principal.account)) : new Set<string>();
-  const compiled = patterns.map((pattern) => compileListPattern(`${reference}${pattern}`, DELIMITER));
+    wantsSubscribed || returns.subscribed
+      ? new Set(await deps.store.subscriptions(principal.account))
+      : new Set<string>();
+  // RFC 7162 §3.1.2: as with STATUS itself.
+  if (returns.status.includes('HIGHESTMODSEQ')) enabled.condstore = true;
+  const compiled = patterns.map((pattern) =>
+    compileListPattern(normalPath(`${reference}${pattern}`), DELIMITER),
+  );
   const matches = (path: string): boolean => compiled.some((pattern) => matchesListPattern(pattern, path));
   const isChosen = (path: string): boolean =>
     (!wantsSubscribed || subscribed.has(path)) &&
     (!selection.has('SPECIAL-USE') || specialUse(tree.find(path)?.mailbox.role) !== undefined);
 
-  for (const path of namesOf(tree, wantsSubscribed ? subscribed : [])) {
+  const names = namesOf(tree, wantsSubscribed ? subscribed : []);
+  const parents = selection.has('RECURSIVEMATCH')
+    ? parentsOfUnseen(names, isChosen, matches)
+    : new Set<string>();
+  for (const path of names) {
     if (!matches(path)) continue;
-    const childInfo = selection.has('RECURSIVEMATCH') && hasChosenBelow(path, tree, subscribed, isChosen, matches);
+    const childInfo = parents.has(path);
     if (!isChosen(path) && !childInfo) continue;
     const node = tree.find(path);
     const attributes = [
@@ -52,7 +80,7 @@ export async function* list({ principal }: SignedIn, command: List, { deps }: Co
       attributes,
       delimiter: DELIMITER,
       mailbox: path,
-      ...(childInfo ? { childInfo: ['SUBSCRIBED'] } : {}),
+      ...(childInfo && wantsSubscribed ? { childInfo: ['SUBSCRIBED'] } : {}),
     };
     // RFC 5819 §2: only for names that can be selected.
     if (returns.status.length > 0 && node !== undefined)
@@ -63,7 +91,7 @@ export async function* list({ principal }: SignedIn, command: List, { deps }: Co
 
 /** RFC 3501 §6.3.9: with `%`, a parent of a subscribed name stands for what is below it. */
 export async function* lsub({ principal }: SignedIn, command: Lsub, { deps }: Context): Replies {
-  const pattern = compileListPattern(`${command.reference}${command.pattern}`, DELIMITER);
+  const pattern = compileListPattern(normalPath(`${command.reference}${command.pattern}`), DELIMITER);
   const tree = mailboxTree(await deps.store.mailboxes(principal.account));
   const told = new Set<string>();
   for (const path of await deps.store.subscriptions(principal.account)) {
@@ -100,21 +128,18 @@ function ancestorsOf(path: string): readonly string[] {
 /** Mailboxes, then subscribed names without one and the parents they imply, each once. */
 function namesOf(tree: MailboxTree, subscribed: Iterable<string>): readonly string[] {
   const names = new Set(tree.nodes.map(({ path }) => path));
-  for (const path of subscribed) for (const name of [...ancestorsOf(path).toReversed(), path]) names.add(name);
+  for (const path of subscribed)
+    for (const name of [...ancestorsOf(path).toReversed(), path]) names.add(name);
   return [...names];
 }
 
-/** RFC 9051 §6.3.9.1 RECURSIVEMATCH: something below is chosen that the pattern itself does not show. */
-function hasChosenBelow(
-  path: string,
-  tree: MailboxTree,
-  subscribed: ReadonlySet<string>,
+/** RFC 9051 §6.3.9.6: the names above something that is chosen and that the pattern itself does not show. */
+function parentsOfUnseen(
+  names: readonly string[],
   isChosen: (path: string) => boolean,
   matches: (path: string) => boolean,
-): boolean {
-  const start = `${normalPath(path)}${DELIMITER}`;
-  const below = (name: string): boolean => name.startsWith(start) && isChosen(name) && !matches(name);
-  return tree.nodes.some(({ path: name }) => below(name)) || [...subscribed].some(below);
+): ReadonlySet<string> {
+  return new Set(names.filter((name) => isChosen(name) && !matches(name)).flatMap(ancestorsOf));
 }
 
 export async function* namespace(): Replies {

@@ -2,9 +2,18 @@
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Mailbox, MailboxProblem, MailboxRole } from '../../../store/mail-store.ts';
 import type { AccountId, MailboxId } from '../../../store/ids.ts';
+import { toMailboxPath } from '../../../store/mailbox-name.ts';
 import type { Command } from '../../wire/command.ts';
-import { done, type Context, type Outcome } from '../command-context.ts';
-import { DELIMITER, levelsOf, mailboxTree, normalPath, roleOfUse, type MailboxTree } from '../mailbox-tree.ts';
+import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
+import {
+  DELIMITER,
+  levelsOf,
+  mailboxTree,
+  normalPath,
+  roleOfUse,
+  type MailboxTree,
+} from '../mailbox-tree.ts';
+import { listOf } from './list.ts';
 import { pagesOf } from '../message-set.ts';
 import { formatMailboxId } from '../object-id.ts';
 import type { SignedIn } from '../state.ts';
@@ -38,7 +47,7 @@ export function refusal(problem: MailboxProblem): Outcome {
   }
 }
 
-export async function create({ principal }: SignedIn, command: Create, { deps }: Context): Promise<Outcome> {
+export async function* create({ principal }: SignedIn, command: Create, { deps }: Context): Replies {
   const roles = command.uses.map(roleOfUse);
   const [role] = roles;
   // RFC 6154 §3: a use that cannot be given refuses the whole command.
@@ -46,7 +55,11 @@ export async function create({ principal }: SignedIn, command: Create, { deps }:
     return { status: 'NO', code: 'USEATTR', text: 'No mailbox can have that use' };
   const tree = mailboxTree(await deps.store.mailboxes(principal.account));
   const levels = levelsOf(command.mailbox);
-  if (tree.find(levels.join(DELIMITER)) !== undefined) return refusal({ kind: 'exists' });
+  const path = levels.join(DELIMITER);
+  if (tree.find(path) !== undefined) return refusal({ kind: 'exists' });
+  // Before parents are made for nothing.
+  if (toMailboxPath(path) === undefined) return refusal({ kind: 'bad-name' });
+  if (role !== undefined && tree.nodes.some(({ mailbox }) => mailbox.role === role)) return useTaken(role);
   const parent = await makeParents(principal.account, levels, tree, deps.store);
   if (!parent.ok) return refusal(parent.problem);
   const name = levels.at(-1) ?? '';
@@ -55,7 +68,11 @@ export async function create({ principal }: SignedIn, command: Create, { deps }:
     name,
     ...(role === undefined ? {} : { role }),
   });
-  if (!made.ok) return role !== undefined && made.error.kind === 'exists' ? useTaken(role) : refusal(made.error);
+  if (!made.ok)
+    return role !== undefined && made.error.kind === 'exists' ? useTaken(role) : refusal(made.error);
+  // RFC 9051 §6.3.4: said where the name was put into another form.
+  const asked = command.mailbox.endsWith(DELIMITER) ? command.mailbox.slice(0, -1) : command.mailbox;
+  if (path !== asked) yield listOf({ mailbox: made.value, path, hasChildren: false }, asked);
   return { status: 'OK', code: { kind: 'MAILBOXID', id: formatMailboxId(made.value.id) }, text: 'Created' };
 }
 
@@ -86,25 +103,35 @@ async function makeParents(
   return { ok: true, id: parent };
 }
 
-export async function remove({ principal }: SignedIn, { mailbox }: OneMailbox, { deps }: Context): Promise<Outcome> {
+export async function remove(
+  { principal }: SignedIn,
+  { mailbox }: OneMailbox,
+  { deps }: Context,
+): Promise<Outcome> {
   const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(mailbox);
   if (node === undefined) return refusal({ kind: 'no-such-mailbox' });
   const removed = await deps.store.removeMailbox(principal.account, node.mailbox.id);
   return removed.ok ? done('Deleted') : refusal(removed.error);
 }
 
-export async function rename({ principal }: SignedIn, { from, to }: Rename, { deps }: Context): Promise<Outcome> {
+export async function rename(
+  { principal }: SignedIn,
+  { from, to }: Rename,
+  { deps }: Context,
+): Promise<Outcome> {
   const tree = mailboxTree(await deps.store.mailboxes(principal.account));
   const source = tree.find(from);
   if (source === undefined) return refusal({ kind: 'no-such-mailbox' });
   const levels = levelsOf(to);
   if (tree.find(levels.join(DELIMITER)) !== undefined) return refusal({ kind: 'exists' });
+  if (toMailboxPath(levels.join(DELIMITER)) === undefined) return refusal({ kind: 'bad-name' });
   if (normalPath(to).startsWith(`${source.path}${DELIMITER}`) && source.mailbox.role !== 'inbox')
     return refusal({ kind: 'loop' });
   const parent = await makeParents(principal.account, levels, tree, deps.store);
   if (!parent.ok) return refusal(parent.problem);
   const target = { parent: parent.id, name: levels.at(-1) ?? '' };
-  if (source.mailbox.role === 'inbox') return moveInbox(principal.account, source.mailbox, target, deps.store);
+  if (source.mailbox.role === 'inbox')
+    return moveInbox(principal.account, source.mailbox, target, deps.store);
   const renamed = await deps.store.renameMailbox(principal.account, source.mailbox.id, target);
   return renamed.ok ? done('Renamed') : refusal(renamed.error);
 }
@@ -121,7 +148,10 @@ async function moveInbox(
   for (;;) {
     const entries = await store.entries(account, inbox.id, 0, PAGE);
     if (entries.length === 0) return done('Renamed; the inbox is empty now');
-    for (const uids of pagesOf(entries.map(({ uid }) => uid), PAGE)) {
+    for (const uids of pagesOf(
+      entries.map(({ uid }) => uid),
+      PAGE,
+    )) {
       const moved = await store.move(account, inbox.id, uids, made.value.id);
       if (!moved.ok) return refusal(moved.error);
     }
@@ -129,9 +159,17 @@ async function moveInbox(
 }
 
 /** RFC 9051 §6.3.7: a name may be subscribed to before and after it is a mailbox. */
-export async function subscribe({ principal }: SignedIn, command: OneMailbox, { deps }: Context): Promise<Outcome> {
+export async function subscribe(
+  { principal }: SignedIn,
+  command: OneMailbox,
+  { deps }: Context,
+): Promise<Outcome> {
   const path = levelsOf(command.mailbox).join(DELIMITER);
-  if (path === '') return refusal({ kind: 'bad-name' });
-  await deps.store.subscribe(principal.account, path, command.verb === 'SUBSCRIBE');
+  const answer = await deps.store.subscribe(principal.account, path, command.verb === 'SUBSCRIBE');
+  // A name that cannot be is not in the list: there is nothing to take away.
+  if (!answer.ok && command.verb === 'SUBSCRIBE')
+    return answer.error.kind === 'bad-name'
+      ? refusal(answer.error)
+      : { status: 'NO', code: 'LIMIT', text: 'There are too many subscriptions' };
   return done(command.verb === 'SUBSCRIBE' ? 'Subscribed' : 'Unsubscribed');
 }

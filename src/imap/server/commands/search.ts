@@ -16,37 +16,71 @@ const ALL: SearchReturn = { min: false, max: false, all: true, count: false, sav
 export async function* search(state: Selected, command: Search, context: Context): Replies {
   const { selected } = state;
   const { enabled, tag } = context;
-  const wrong = refused(command.key, selected);
-  if (wrong !== undefined) {
-    // RFC 9051 §6.4.4.4: a search that fails empties what was saved.
-    if (command.returns?.save === true) selected.saved = [];
-    return wrong;
-  }
-  const found = await runSearch(state, command.key, context);
-  if (found.modSeq !== undefined) enabled.condstore = true;
-  const numbers = command.uid ? found.uids : found.uids.flatMap((uid) => selected.view.seqOf(uid) ?? []);
+  const found = await searched(state, command.key, command.returns, context);
+  if ('status' in found) return found;
+  const { uids, modSeqs } = found;
   if (command.returns === undefined && !enabled.imap4rev2) {
-    yield { kind: 'search', numbers, ...(found.modSeq === undefined ? {} : { modSeq: found.modSeq }) };
+    const modSeq = highest(uids, modSeqs);
+    yield {
+      kind: 'search',
+      numbers: numbersOf(uids, command.uid, selected),
+      ...(modSeq === undefined ? {} : { modSeq }),
+    };
     return done('Searched');
   }
   const returns = command.returns ?? ALL;
-  if (returns.save) selected.saved = savedOf(returns, found);
-  // RFC 9051 §6.4.4: SAVE alone says nothing.
-  const { min, max, all, count, partial } = returns;
-  if (min || max || all || count || partial !== undefined) yield extended(tag, command.uid, returns, numbers, found);
+  if (returns.save) selected.saved = savedOf(returns, uids);
+  yield* extended(tag, command.uid, returns, found, selected);
   return done('Searched');
 }
 
-function extended(
+/** What SEARCH, SORT and THREAD have in common: what is wrong before it begins, and what was found. */
+export async function searched(
+  state: Selected,
+  key: SearchKey,
+  returns: SearchReturn | undefined,
+  context: Context,
+): Promise<Found | Outcome> {
+  const wrong = refused(key, state.selected);
+  if (wrong !== undefined) {
+    // RFC 9051 §6.4.4.1: NO empties what was saved, BAD does not.
+    if (returns?.save === true && wrong.status === 'NO') state.selected.saved = [];
+    return wrong;
+  }
+  const found = await runSearch(state, key, context);
+  // RFC 7162 §3.1.2: MODSEQ is CONDSTORE enabling.
+  if (found.modSeqs !== undefined) context.enabled.condstore = true;
+  return found;
+}
+
+/** Sequence numbers or UIDs, in the order given. */
+export function numbersOf(
+  uids: readonly number[],
+  byUid: boolean,
+  { view }: SelectedMailbox,
+): readonly number[] {
+  return byUid ? uids : uids.flatMap((uid) => view.seqOf(uid) ?? []);
+}
+
+/**
+ * The ESEARCH response, unless nothing but SAVE was asked for (RFC 9051 §6.4.4).
+ * @param found its UIDs in the order of the answer: RFC 5267 §3.1 adapts MIN, MAX and ALL to SORT so
+ */
+export function* extended(
   tag: string,
   uid: boolean,
   { min, max, all, count, partial }: SearchReturn,
-  numbers: readonly number[],
-  { modSeq }: Found,
-): EsearchResponse {
+  { uids, modSeqs }: Found,
+  selected: SelectedMailbox,
+): Generator<EsearchResponse, void, void> {
+  if (!min && !max && !all && !count && partial === undefined) return;
+  const numbers = numbersOf(uids, uid, selected);
   const first = numbers[0];
   const last = numbers.at(-1);
-  return {
+  // RFC 4731 §3.2: of the messages that are told, where those are only the ends.
+  const told = all || count || partial !== undefined ? uids : [...ends(min, max, uids)];
+  const modSeq = highest(told, modSeqs);
+  yield {
     kind: 'esearch',
     tag,
     uid,
@@ -55,14 +89,37 @@ function extended(
     ...(count ? { count: numbers.length } : {}),
     ...(all && numbers.length > 0 ? { all: rangesOf(numbers) } : {}),
     ...(partial === undefined ? {} : { partial: { ...partial, set: rangesOf(partialOf(numbers, partial)) } }),
-    ...(modSeq === undefined || numbers.length === 0 ? {} : { modSeq }),
+    ...(modSeq === undefined ? {} : { modSeq }),
   };
 }
 
-/** RFC 9051 §6.4.4.3: with MIN or MAX and nothing larger asked for, only those are saved. */
-function savedOf({ min, max, all, count, partial }: SearchReturn, { uids }: Found): readonly number[] {
-  if (all || count || (!min && !max)) return partial === undefined ? uids : partialOf(uids, partial);
-  return [...new Set([...(min ? uids.slice(0, 1) : []), ...(max ? uids.slice(-1) : [])])];
+/** The highest mod-sequence; none where nothing was found. */
+function highest(uids: readonly number[], modSeqs: Found['modSeqs']): number | undefined {
+  if (modSeqs === undefined || uids.length === 0) return undefined;
+  let most = 0;
+  for (const uid of uids) most = Math.max(most, modSeqs.get(uid) ?? 0);
+  return most;
+}
+
+function ends<Item>(min: boolean, max: boolean, items: readonly Item[]): ReadonlySet<Item> {
+  return new Set([...(min ? items.slice(0, 1) : []), ...(max ? items.slice(-1) : [])]);
+}
+
+/**
+ * RFC 9051 §6.4.4.1, table 4: with MIN or MAX and nothing larger asked for, only those are saved.
+ * @returns ascending
+ */
+export function savedOf(
+  { min, max, all, count, partial }: SearchReturn,
+  uids: readonly number[],
+): readonly number[] {
+  const saved =
+    all || count || (!min && !max)
+      ? partial === undefined
+        ? uids
+        : partialOf(uids, partial)
+      : [...ends(min, max, uids)];
+  return saved.toSorted((a, b) => a - b);
 }
 
 /** What makes a search wrong before it begins: numbers beyond the last message, filters that do not exist. */
@@ -72,7 +129,11 @@ function refused(key: SearchKey, selected: SelectedMailbox): Outcome | undefined
     if (next.kind === 'and' || next.kind === 'or') open.push(...next.keys);
     else if (next.kind === 'not' || next.kind === 'fuzzy') open.push(next.key);
     else if (next.kind === 'filter') return { status: 'NO', code: 'NONEXISTENT', text: 'No such filter' };
-    else if (next.kind === 'sequence' && next.set.kind === 'ranges' && largestPlain(next.set.ranges) > selected.view.exists)
+    else if (
+      next.kind === 'sequence' &&
+      next.set.kind === 'ranges' &&
+      largestPlain(next.set.ranges) > selected.view.exists
+    )
       return { status: 'BAD', text: `There are only ${selected.view.exists} messages` };
   }
   return undefined;

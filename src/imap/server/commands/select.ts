@@ -7,12 +7,11 @@ import type { QresyncParameter } from '../../wire/command/mailbox.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { rangesHave, rangesOf, resolveRanges } from '../../wire/sequence-set.ts';
 import type { Context, Replies } from '../command-context.ts';
-import { SYSTEM_NAMES } from '../flags.ts';
-import { DELIMITER, mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
+import { mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
 import { formatMailboxId } from '../object-id.ts';
-import { listAttributes } from './list.ts';
+import { listOf } from './list.ts';
 import type { SelectedMailbox, SignedIn } from '../state.ts';
-import { flagsFetch } from '../updates.ts';
+import { flagsFetch, flagsOfMailbox } from '../updates.ts';
 import { MailboxView } from '../view.ts';
 
 /** Rows of one read. */
@@ -23,19 +22,19 @@ type Select = Extract<Command, { verb: 'SELECT' | 'EXAMINE' }>;
 export async function* select(state: SignedIn, command: Select, context: Context): Replies {
   const { deps, enabled } = context;
   const { principal } = state;
+  if (command.qresync !== undefined && !enabled.qresync)
+    return { status: 'BAD', text: 'ENABLE QRESYNC comes first' };
   // RFC 9051 §6.3.2: whatever was selected is left, even if this fails.
   if (state.phase === 'selected' && (enabled.imap4rev2 || enabled.qresync))
     yield { kind: 'status', status: 'OK', code: 'CLOSED', text: 'The former mailbox is left' };
   const next = { phase: 'authenticated', principal } as const;
-  if (command.qresync !== undefined && !enabled.qresync)
-    return { status: 'BAD', text: 'ENABLE QRESYNC comes first', next };
   if (command.condstore || command.qresync !== undefined) enabled.condstore = true;
   const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
   if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox', next };
 
   const readOnly = command.verb === 'EXAMINE';
-  const { selected, keywords, firstUnseen } = await open(principal.account, node, readOnly, context);
-  yield* describe(node, selected, keywords, firstUnseen, context);
+  const { selected, firstUnseen } = await open(principal.account, node, readOnly, context);
+  yield* describe(node, command.mailbox, selected, firstUnseen, context);
   if (command.qresync !== undefined)
     yield* resynchronize(principal.account, selected, command.qresync, context);
   return {
@@ -48,7 +47,6 @@ export async function* select(state: SignedIn, command: Select, context: Context
 
 type Opened = {
   readonly selected: SelectedMailbox;
-  readonly keywords: readonly string[];
   /** Its sequence number. */
   readonly firstUnseen: number | undefined;
 };
@@ -73,8 +71,7 @@ async function open(
   const view = new MailboxView(uids, mailbox.highestModSeq);
   const { id, uidValidity } = mailbox;
   return {
-    selected: { id, path, readOnly, uidValidity, view, saved: [], scans: {} },
-    keywords: [...keywords].toSorted(),
+    selected: { id, path, readOnly, uidValidity, view, saved: [], keywords, scans: {} },
     firstUnseen,
   };
 }
@@ -95,27 +92,26 @@ async function* allEntries(
 
 function* describe(
   node: MailboxNode,
-  { view, readOnly, uidValidity }: SelectedMailbox,
-  keywords: readonly string[],
+  asked: string,
+  { view, readOnly, uidValidity, keywords }: SelectedMailbox,
   firstUnseen: number | undefined,
   { enabled }: Context,
 ): Generator<Untagged, void, void> {
-  const { mailbox, path } = node;
-  yield { kind: 'flags', flags: [...SYSTEM_NAMES, ...keywords] };
-  const permanent = readOnly ? [] : [...SYSTEM_NAMES, ...keywords, '\\*'];
-  yield status({ kind: 'PERMANENTFLAGS', flags: permanent }, 'These are kept');
+  const { mailbox } = node;
+  yield* flagsOfMailbox(keywords, readOnly);
   yield { kind: 'exists', value: view.exists };
   if (!enabled.imap4rev2) {
     // RFC 9051 Appendix E: \Recent is gone; a server that never sets it is a legal RFC 3501 server.
     yield { kind: 'recent', value: 0 };
-    if (firstUnseen !== undefined) yield status({ kind: 'UNSEEN', value: firstUnseen }, 'The first unseen message');
+    if (firstUnseen !== undefined)
+      yield status({ kind: 'UNSEEN', value: firstUnseen }, 'The first unseen message');
   }
   yield status({ kind: 'UIDVALIDITY', value: uidValidity }, 'UIDs are valid');
   yield status({ kind: 'UIDNEXT', value: Math.max(mailbox.uidNext, view.lastUid + 1) }, 'The next UID');
   yield status({ kind: 'HIGHESTMODSEQ', value: Math.max(1, view.modSeq) }, 'The highest mod-sequence');
   yield status({ kind: 'MAILBOXID', id: formatMailboxId(mailbox.id) }, 'The mailbox');
-  if (enabled.imap4rev2)
-    yield { kind: 'list', attributes: listAttributes(node), delimiter: DELIMITER, mailbox: path };
+  // RFC 9051 §6.3.2: always with IMAP4rev2, and with the old name where another form of it was asked for.
+  if (enabled.imap4rev2) yield listOf(node, asked);
 }
 
 function status(code: Extract<Untagged, { kind: 'status' }>['code'] & {}, text: string): Untagged {
@@ -135,7 +131,9 @@ async function* resynchronize(
   const { knownUids } = known_;
   const asked = knownUids === undefined ? undefined : resolveRanges(knownUids, Infinity);
   const { vanished, changed } = changes.value;
-  const gone = vanished.filter((uid) => view.seqOf(uid) === undefined && (asked === undefined || rangesHave(asked, uid)));
+  const gone = vanished.filter(
+    (uid) => view.seqOf(uid) === undefined && (asked === undefined || rangesHave(asked, uid)),
+  );
   if (gone.length > 0) yield { kind: 'vanished', earlier: true, uids: rangesOf(gone) };
   for (const entry of changed) {
     const seq = view.seqOf(entry.uid);

@@ -12,7 +12,8 @@ type Status = Extract<Command, { verb: 'STATUS' }>;
 
 export async function* status({ principal }: SignedIn, command: Status, { deps, enabled }: Context): Replies {
   // RFC 9208 §5.1: comes with QUOTA, which is not offered.
-  if (command.items.includes('DELETED-STORAGE')) return { status: 'BAD', text: 'Unknown item of STATUS: DELETED-STORAGE' };
+  if (command.items.includes('DELETED-STORAGE'))
+    return { status: 'BAD', text: 'Unknown item of STATUS: DELETED-STORAGE' };
   const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
   if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
   // RFC 7162 §3.1.2: asking for HIGHESTMODSEQ is a CONDSTORE enabling command.
@@ -21,7 +22,11 @@ export async function* status({ principal }: SignedIn, command: Status, { deps, 
   return done('Counted');
 }
 
-export function statusOf({ mailbox, path }: MailboxNode, items: readonly StatusItem[], appendLimit: number): Untagged {
+export function statusOf(
+  { mailbox, path }: MailboxNode,
+  items: readonly StatusItem[],
+  appendLimit: number,
+): Untagged {
   const data = items.flatMap((item): readonly StatusDatum[] => {
     switch (item) {
       case 'MESSAGES':

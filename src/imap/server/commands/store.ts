@@ -4,22 +4,22 @@ import type { FlagChange } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
-import { flagsOf } from '../flags.ts';
+import { flagsOf, TOO_LONG } from '../flags.ts';
 import { pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
 import type { Selected } from '../state.ts';
-import { flagsFetch } from '../updates.ts';
+import { flagsFetch, newKeywords } from '../updates.ts';
 
 type Store = Extract<Command, { verb: 'STORE' }>;
 
 /** Messages of one commit: bounds the time that a writer is held. */
-const PAGE = 5000;
+const PAGE = 1000;
 
 export async function* store({ principal, selected }: Selected, command: Store, context: Context): Replies {
   const { deps, enabled } = context;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   const names = flagsOf(command.flags);
-  if (names === undefined) return { status: 'BAD', text: 'Not a flag that can be set' };
+  if (names === undefined) return TOO_LONG;
   const uids = resolveSet(command.set, command.uid, selected);
   if (!uids.ok) return uids.error;
   // RFC 7162 §3.1.2: UNCHANGEDSINCE is a CONDSTORE enabling command.
@@ -27,7 +27,9 @@ export async function* store({ principal, selected }: Selected, command: Store, 
   const change: FlagChange = {
     mode: command.action,
     ...names,
-    ...(command.unchangedSince === undefined ? {} : { unchangedSince: known(toModSeq(command.unchangedSince)) }),
+    ...(command.unchangedSince === undefined
+      ? {}
+      : { unchangedSince: known(toModSeq(command.unchangedSince)) }),
   };
   const refused: Uid[] = [];
   let missing = false;
@@ -41,6 +43,7 @@ export async function* store({ principal, selected }: Selected, command: Store, 
     refused.push(...changed.value.refused);
     missing ||= entries.length + changed.value.refused.length < page.length;
     selected.view.toldOf(entries);
+    yield newKeywords(entries, selected);
     for (const entry of entries) {
       const seq = selected.view.seqOf(entry.uid);
       if (seq === undefined) continue;
@@ -63,6 +66,7 @@ export async function* store({ principal, selected }: Selected, command: Store, 
     return { status: 'OK', code: { kind: 'MODIFIED', set }, text: 'Some were changed by others' };
   }
   // RFC 2180 §4.2.1: some were expunged by another session and their numbers still stand.
-  if (missing && !command.uid) return { status: 'NO', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
+  if (missing && !command.uid)
+    return { status: 'NO', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
   return done('Stored');
 }

@@ -37,7 +37,11 @@ async function* streamOctets(
 }
 
 /** The header section of the whole message: the prefix is the beginning of it. */
-export async function readHeader(message: PlacedMessage, headerOctets: number, blobs: BlobStore): Promise<Buffer> {
+export async function readHeader(
+  message: PlacedMessage,
+  headerOctets: number,
+  blobs: BlobStore,
+): Promise<Buffer> {
   const blob = headerOctets === 0 ? Buffer.alloc(0) : await blobs.read(message.blob, 0, headerOctets);
   return message.prefix.length === 0 ? blob : Buffer.concat([message.prefix, blob]);
 }

@@ -49,7 +49,11 @@ export function openMessage(
 
 const WHOLE: Partial = { offset: 0, octets: Number.MAX_SAFE_INTEGER };
 
-export async function readSection(open: OpenMessage, section: Section, partial: Partial = WHOLE): Promise<SectionValue> {
+export async function readSection(
+  open: OpenMessage,
+  section: Section,
+  partial: Partial = WHOLE,
+): Promise<SectionValue> {
   const { message, blobs } = open;
   if (section.text.kind === 'header-fields') {
     const header = await headerOf(open, section.part);
@@ -95,13 +99,19 @@ export function sectionOfRfc822(item: keyof typeof RFC822): Section {
   return RFC822[item];
 }
 
-export type Binary = { readonly kind: 'decoded'; readonly value: SectionValue } | { readonly kind: 'unknown-encoding' };
+export type Binary =
+  | { readonly kind: 'decoded'; readonly value: SectionValue }
+  | { readonly kind: 'unknown-encoding' };
 
 /** What is larger is decoded as it is sent, after a first pass that counts. */
 const DECODED_AT_ONCE_OCTETS_MAX = 1_048_576;
 
 /** The part's octets without their transfer encoding. An empty part is the message as it is. */
-export async function readBinary(open: OpenMessage, part: readonly number[], partial: Partial = WHOLE): Promise<Binary> {
+export async function readBinary(
+  open: OpenMessage,
+  part: readonly number[],
+  partial: Partial = WHOLE,
+): Promise<Binary> {
   if (part.length === 0)
     return { kind: 'decoded', value: await readSection(open, { part, text: { kind: 'whole' } }, partial) };
   const { root } = await open.scanned();

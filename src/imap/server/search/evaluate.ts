@@ -2,7 +2,9 @@
  * SEARCH keys over one message, in three values: what was not read yet is unknown. So each message is read only as far
  * as its answer needs: flags first, then rows, then digests, then octets. Source: RFC 9051 §6.4.4.
  */
+import { latin1 } from '../../../base/bytes.ts';
 import { unreachable } from '../../../base/unreachable.ts';
+import { parseDate } from '../../../message/date.ts';
 import type { Entry, PlacedMessage, StoredMessage } from '../../../store/mail-store.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
 import { rangesHave, resolveRanges, type Ranges } from '../../wire/sequence-set.ts';
@@ -11,6 +13,9 @@ import { bitOf } from '../flags.ts';
 import { parseEmailId, parseThreadId } from '../object-id.ts';
 import type { SelectedMailbox } from '../state.ts';
 import { contains, toNeedle, type Needle } from './text.ts';
+
+/** Longer than any date that is read. */
+const ENVELOPE_DATE_OCTETS_MAX = 300;
 
 /** True, false, or not known from what was read. */
 export type Verdict = boolean | undefined;
@@ -41,7 +46,11 @@ export type Test = (evidence: Evidence) => Verdict;
 export type Depth = 'number' | 'entry' | 'placed' | 'full' | 'header' | 'body';
 const DEPTHS: readonly Depth[] = ['number', 'entry', 'placed', 'full', 'header', 'body'];
 
-export type Compiled = { readonly test: Test; readonly depth: Depth; /** MODSEQ is among the keys */ readonly asksModSeq: boolean };
+export type Compiled = {
+  readonly test: Test;
+  readonly depth: Depth;
+  /** MODSEQ is among the keys */ readonly asksModSeq: boolean;
+};
 
 /** @param nowMs for OLDER and YOUNGER */
 export function compile(key: SearchKey, selected: SelectedMailbox, nowMs: number): Compiled {
@@ -49,9 +58,15 @@ export function compile(key: SearchKey, selected: SelectedMailbox, nowMs: number
     case 'all':
       return at('number', () => true);
     case 'and':
-      return combine(key.keys.map((one) => compile(one, selected, nowMs)), false);
+      return combine(
+        key.keys.map((one) => compile(one, selected, nowMs)),
+        false,
+      );
     case 'or':
-      return combine(key.keys.map((one) => compile(one, selected, nowMs)), true);
+      return combine(
+        key.keys.map((one) => compile(one, selected, nowMs)),
+        true,
+      );
     case 'not': {
       const { test, depth, asksModSeq } = compile(key.key, selected, nowMs);
       return { depth, asksModSeq, test: (evidence) => negate(test(evidence)) };
@@ -73,10 +88,10 @@ export function compile(key: SearchKey, selected: SelectedMailbox, nowMs: number
       return field(key.name.toLowerCase(), toNeedle(key.value));
     case 'body': {
       const needle = toNeedle(key.value);
-      return at('body', ({ text }) => text?.body && text.body.some((part) => contains(part, needle)));
+      return at('body', ({ text }) => text?.body?.some((part) => contains(part, needle)));
     }
     case 'text':
-      return text(toNeedle(key.value));
+      return anywhere(toNeedle(key.value));
     case 'date':
       return date(key);
     case 'larger':
@@ -142,7 +157,10 @@ function flag(name: string): Compiled {
   return at('entry', ({ entry }) => entry?.keywords.some((keyword) => keyword.toLowerCase() === wanted));
 }
 
-function inSet(key: Extract<SearchKey, { kind: 'sequence' | 'uid' }>, { view, saved }: SelectedMailbox): Compiled {
+function inSet(
+  key: Extract<SearchKey, { kind: 'sequence' | 'uid' }>,
+  { view, saved }: SelectedMailbox,
+): Compiled {
   if (key.set.kind === 'saved') {
     const uids = new Set(saved);
     return at('number', ({ uid }) => uids.has(uid));
@@ -162,15 +180,31 @@ function subject(needle: Needle): Compiled {
 }
 
 function field(name: string, needle: Needle): Compiled {
-  return at('header', ({ text: read }) => read?.fields.some(({ key, value }) => key === name && contains(value, needle)));
+  return at('header', ({ text: read }) =>
+    read?.fields.some(({ key, value }) => key === name && contains(value, needle)),
+  );
 }
 
-function text(needle: Needle): Compiled {
+function anywhere(needle: Needle): Compiled {
   return at('body', ({ text: read }) => {
     if (read === undefined) return undefined;
     if (contains(read.header, needle)) return true;
     return read.body?.some((part) => contains(part, needle));
   });
+}
+
+/** The Date field as its sender's clock showed it: RFC 9051 §6.4.4 compares days without regard to the zone. */
+function sentLocalMs({ digest, receivedAtMs }: StoredMessage): number {
+  if (digest.sentAtMs === undefined) return receivedAtMs;
+  const sent = parseDate(firstString(digest.envelope));
+  return sent === undefined ? digest.sentAtMs : sent.epochMs + sent.zoneMinutes * 60_000;
+}
+
+/** The date is the first string of an ENVELOPE: quoted, or a literal. */
+function firstString(envelope: Uint8Array): string {
+  const text = latin1(envelope.subarray(0, ENVELOPE_DATE_OCTETS_MAX));
+  const quoted = /^\("((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+  return quoted?.replaceAll(/\\(.)/g, '$1') ?? /^\(\{\d+\}\r\n([^]*)/.exec(text)?.[1] ?? '';
 }
 
 /** Days are compared without time and zone: RFC 9051 §6.4.4. Dates of the store are told in UTC. */
@@ -182,6 +216,5 @@ function date({ of, relation, day }: Extract<SearchKey, { kind: 'date' }>): Comp
   if (of === 'internal') return at('placed', ({ placed }) => placed && holds(placed.receivedAtMs));
   if (of === 'saved') return at('placed', ({ placed }) => placed && holds(placed.savedAtMs));
   // RFC 5256 §2.2: a message without a date that can be read has its internal date.
-  return at('full', ({ full }) => full && holds(full.digest.sentAtMs ?? full.receivedAtMs));
+  return at('full', ({ full }) => full && holds(sentLocalMs(full)));
 }
-

@@ -15,8 +15,8 @@ const FULL_PAGE = 250;
 export type Found = {
   /** Ascending. */
   readonly uids: readonly Uid[];
-  /** The highest mod-sequence among them, where MODSEQ was among the keys (RFC 7162 §3.1.5). */
-  readonly modSeq: number | undefined;
+  /** The mod-sequence of each, where MODSEQ was among the keys (RFC 7162 §3.1.5). */
+  readonly modSeqs: ReadonlyMap<number, number> | undefined;
 };
 
 export async function runSearch(state: Selected, key: SearchKey, context: Context): Promise<Found> {
@@ -31,52 +31,55 @@ export async function runSearch(state: Selected, key: SearchKey, context: Contex
     if (verdict === true) found.push(uid);
     else if (verdict === undefined) open.push(evidence);
   }
-  const modSeqs: number[] = [];
-  for await (const { uid, entry, holds } of decide(state, open, compiled, context)) {
-    if (!holds) continue;
+  const modSeqs = new Map<number, number>();
+  for await (const { uid, entry } of decide(state, open, compiled, context)) {
     found.push(uid);
-    if (entry !== undefined) modSeqs.push(entry.modSeq);
+    if (entry !== undefined) modSeqs.set(uid, entry.modSeq);
   }
-  const modSeq = compiled.asksModSeq ? modSeqs.reduce((most, one) => Math.max(most, one), 0) : undefined;
-  return { uids: toUids(found.toSorted((a, b) => a - b)), modSeq };
+  return {
+    uids: toUids(found.toSorted((a, b) => a - b)),
+    modSeqs: compiled.asksModSeq ? modSeqs : undefined,
+  };
 }
 
-type Decided = Evidence & { readonly holds: boolean };
-
-/** Step by step: whatever a step settles is not read any further. */
+/** Gives what matches. Step by step: whatever a step settles is not read any further. */
 async function* decide(
   state: Selected,
   undecided: readonly Evidence[],
   { test, depth }: Compiled,
   context: Context,
-): AsyncGenerator<Decided, void, void> {
+): AsyncGenerator<Evidence, void, void> {
   let open = undecided;
   for (const step of STEPS) {
     if (open.length === 0) return;
     const still: Evidence[] = [];
-    for await (const evidence of step(state, open, context)) {
-      const verdict = test(evidence);
-      if (verdict === undefined) still.push(evidence);
-      else yield { ...evidence, holds: verdict };
+    for await (const page of step(state, open, context)) {
+      for (const evidence of page) {
+        const verdict = test(evidence);
+        if (verdict === undefined) still.push(evidence);
+        else if (verdict) yield evidence;
+      }
     }
     open = still;
   }
-  for (const evidence of open) yield* readBodies(evidence, depth === 'body', test, context);
+  for (const evidence of open)
+    if (await textMatches(evidence, depth === 'body', test, context)) yield evidence;
 }
 
-type Step = (state: Selected, open: readonly Evidence[], context: Context) => AsyncGenerator<Evidence, void, void>;
+type Step = (
+  state: Selected,
+  open: readonly Evidence[],
+  context: Context,
+) => AsyncGenerator<readonly Evidence[], void, void>;
 
 /** Messages that are gone by now drop out. */
 const STEPS: readonly Step[] = [
   async function* entries({ principal, selected }, open, { deps }) {
     const wanted = new Map(open.map((evidence) => [evidence.uid, evidence] as const));
     const last = open.at(-1)?.uid ?? 0;
-    for (let after = (open[0]?.uid ?? 1) - 1; after < last; ) {
+    for (let after = (open[0]?.uid ?? 1) - 1; after < last;) {
       const page = await deps.store.entries(principal.account, selected.id, after, ENTRIES_PAGE);
-      for (const entry of page) {
-        const evidence = wanted.get(entry.uid);
-        if (evidence !== undefined) yield { ...evidence, entry };
-      }
+      yield withEvidence(page, wanted, (evidence, entry) => ({ ...evidence, entry }));
       if (page.length < ENTRIES_PAGE) return;
       after = page.at(-1)?.uid ?? last;
     }
@@ -84,42 +87,50 @@ const STEPS: readonly Step[] = [
   async function* placed({ principal, selected }, open, { deps }) {
     for (const page of pagesOf(open, PLACED_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      for (const row of await deps.store.placed(principal.account, selected.id, toUids(byUid.keys()))) {
-        const evidence = byUid.get(row.uid);
-        if (evidence !== undefined) yield { ...evidence, placed: row };
-      }
+      const rows = await deps.store.placed(principal.account, selected.id, toUids(byUid.keys()));
+      yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, placed: row }));
     }
   },
   async function* full({ principal, selected }, open, { deps }) {
     for (const page of pagesOf(open, FULL_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      for (const row of await deps.store.messages(principal.account, selected.id, toUids(byUid.keys()))) {
-        const evidence = byUid.get(row.uid);
-        if (evidence !== undefined) yield { ...evidence, full: row };
-      }
+      const rows = await deps.store.messages(principal.account, selected.id, toUids(byUid.keys()));
+      yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, full: row }));
     }
   },
 ];
 
+function withEvidence<Read extends { readonly uid: number }>(
+  rows: readonly Read[],
+  wanted: ReadonlyMap<number, Evidence>,
+  join: (evidence: Evidence, row: Read) => Evidence,
+): readonly Evidence[] {
+  const joined: Evidence[] = [];
+  for (const row of rows) {
+    const evidence = wanted.get(row.uid);
+    if (evidence !== undefined) joined.push(join(evidence, row));
+  }
+  return joined;
+}
+
 /** One message at a time: octets are not gathered, and other sessions get their turn in between. */
-async function* readBodies(
+async function textMatches(
   evidence: Evidence,
   wantsBody: boolean,
   test: Compiled['test'],
   { deps }: Context,
-): AsyncGenerator<Decided, void, void> {
+): Promise<boolean> {
   const { placed, full } = evidence;
-  if (placed === undefined || full === undefined) return;
+  if (placed === undefined || full === undefined) return false;
   const { headerOctets } = full.digest;
   try {
-    const header = { ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, false) };
-    let verdict = test(header);
-    if (verdict === undefined && wantsBody)
-      verdict = test({ ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, true) });
-    yield { ...evidence, holds: verdict ?? false };
+    const verdict = test({ ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, false) });
+    if (verdict !== undefined || !wantsBody) return verdict ?? false;
+    return test({ ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, true) }) ?? false;
   } catch (cause) {
     // A message that cannot be read matches nothing; the rest of the answer still counts.
     if (!(cause instanceof BlobError)) throw cause;
     deps.emit({ name: 'imap.blob.unreadable', blob: placed.blob.id, problem: cause.problem.kind });
+    return false;
   }
 }
