@@ -65,8 +65,8 @@ export function flattenAddresses(addresses: readonly Address[]): readonly Mailbo
 }
 
 const BLANKS = /[\t-\r ]+/g;
-/** RFC 5322 §3.4.1 domain-literal, of no more octets than a domain may have (RFC 5321 §4.5.3.1.2). */
-const LITERAL = /\[[^\][<>,;"()]{0,255}\]/y;
+/** RFC 5322 §3.4.1 domain-literal, in ASCII, of no more octets than a domain may have (RFC 5321 §4.5.3.1.2). */
+const LITERAL = /\[[^\][<>,;"()\x80-\xff]{0,255}\]/y;
 
 type Word = { readonly text: string; readonly spaced: boolean };
 
