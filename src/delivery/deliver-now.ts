@@ -11,7 +11,7 @@ import type { DeliveryEventSink } from './event.ts';
 import type { DeliverableMessage, LocalDelivery, LocalRecipient } from './local.ts';
 import type { MessageFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
-import { ownAnswer } from './outcome.ts';
+import { faultAnswer } from './outcome.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliverNowPorts = {
@@ -98,10 +98,6 @@ export async function deliverSafely(
     ports.events({ name: 'delivery.fault', queueId: message.id, doing: 'Delivering to a mailbox', cause });
     return { kind: 'delayed', answer: faultAnswer(ports.clock.nowMs()) };
   }
-}
-
-export function faultAnswer(nowMs: number): ReturnType<typeof ownAnswer> {
-  return ownAnswer(nowMs, '4.3.0', 'fault', 'Temporary failure of the mail system');
 }
 
 function toQueued(

@@ -19,7 +19,7 @@ import type { Mailbox, MailboxRole, MailStore } from '../store/mail-store.ts';
 import type { MessageFacts } from './message-facts.ts';
 import { gatherFromBlob } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
-import { ownAnswer } from './outcome.ts';
+import { damagedAnswer, ownAnswer } from './outcome.ts';
 
 export type LocalDeliveryPorts = {
   readonly store: MailStore;
@@ -62,16 +62,7 @@ export class LocalDelivery {
       if (refused !== undefined) return refused;
     }
     const facts = fresh ?? (await this.#gather(message));
-    if (facts === undefined)
-      return {
-        kind: 'failed',
-        answer: ownAnswer(
-          nowMs,
-          '5.3.0',
-          'blob.damaged',
-          'The message was damaged on our disk and cannot be read',
-        ),
-      };
+    if (facts === undefined) return { kind: 'failed', answer: damagedAnswer(nowMs) };
     if (isLoop(facts, recipient.forwardPath))
       return {
         kind: 'failed',

@@ -18,6 +18,14 @@ export function ownAnswer(atMs: number, status: string, reason: string, text: st
   return { atMs, host: undefined, status, text, reason };
 }
 
+export function faultAnswer(atMs: number): LastAnswer {
+  return ownAnswer(atMs, '4.3.0', 'fault', 'Temporary failure of the mail system');
+}
+
+export function damagedAnswer(atMs: number): LastAnswer {
+  return ownAnswer(atMs, '5.3.0', 'blob.damaged', 'The message was damaged on our disk and cannot be read');
+}
+
 /** RFC 3464 §2.3.6: a peer's reply, word for word on one line, cut where it would fill the queue. */
 export function peerAnswer(atMs: number, host: string, reply: PeerReply, reason: string): LastAnswer {
   const text = `${reply.code} ${reply.lines.join(' ')}`;

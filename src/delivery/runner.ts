@@ -10,12 +10,13 @@ import type { Clock, Timer } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Queue, QueuedMessage, QueuedRecipient, QueueId } from '../queue/queue.ts';
-import { deliverSafely, faultAnswer, isLocal } from './deliver-now.ts';
+import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { LocalDelivery, LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
+import { faultAnswer } from './outcome.ts';
 import type { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { Settler } from './settler.ts';
 
@@ -256,6 +257,13 @@ export class DeliveryRunner {
     try {
       const visited = await remote.deliver(message, domain, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
+      if (visited.fault !== undefined)
+        events({
+          name: 'delivery.fault',
+          queueId: message.id,
+          doing: 'Reading a message',
+          cause: visited.fault,
+        });
       if (visited.unreachable && !signal.aborted)
         [unreachable] = [...visited.outcomes.values()].map((one) => one.answer);
     } catch (cause) {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
-import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
+import { newMessage, NO_BLOB, queued, remoteRecipient } from '../../../test/support/queued.ts';
 import { seededRandom } from '../../../test/support/world.ts';
+import { Fault } from '../../base/fault.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
+import { BlobError } from '../../store/blob-store.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import type { HopAnswer, HopMessage, HopTarget, HopVisit } from './hop.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
@@ -293,4 +295,21 @@ test('a peer that speaks DSN reports itself (RFC 3461 §5.2.1)', async () => {
     '250 2.1.5 Ok',
     'one.example',
   ]);
+});
+
+test('octets that cannot be read delay whoever is left, and nobody who was served (RFC 3463 §3.4)', async () => {
+  const { outcomes, outcome } = await deliver('two.example', ['a', 'b'], (target) => {
+    if (target.host === 'one.example') return session(said('content', 250), said('rcpt', 450));
+    throw new Fault('Reading a segment');
+  });
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0', '1 delayed 4.3.0']);
+  assert.equal(outcome.unreachable, false);
+  assert.ok(outcome.fault instanceof Fault);
+});
+
+test('octets that are lost for good fail', async () => {
+  const { outcomes } = await deliver('two.example', ['a'], () => {
+    throw new BlobError({ kind: 'damaged' }, NO_BLOB.id);
+  });
+  assert.deepEqual(outcomes, ['0 failed 5.3.0']);
 });

@@ -8,8 +8,9 @@ import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
+import { BlobError } from '../../store/blob-store.ts';
 import type { Outcome } from '../outcome.ts';
-import { ownAnswer } from '../outcome.ts';
+import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
@@ -28,7 +29,12 @@ export type RemoteOutcome = {
   readonly outcomes: ReadonlyMap<number, Outcome>;
   /** No host of the domain spoke with us: it is down, and its other mail need not find that out one by one. */
   readonly unreachable: boolean;
+  /** What was thrown while the message was read; who was left then is delayed. */
+  readonly fault: unknown;
 };
+
+/** How far the hosts of a domain were gone through. */
+type Progress = { spoke: boolean; visits: number };
 
 /** The recipients that no host has decided about yet, and the last word about each. */
 class Pending {
@@ -73,7 +79,7 @@ export class RemoteDelivery {
     this.#ports = ports;
   }
 
-  /** @param recipients all of `domain`. Throws `Fault` where the message's octets cannot be read. */
+  /** @param recipients all of `domain`. Never throws for a fault of the world: it comes back as one. */
   async deliver(
     message: QueuedMessage,
     domain: string,
@@ -85,39 +91,56 @@ export class RemoteDelivery {
     if (plan.kind !== 'exchanges') {
       pending.note(plan.kind, this.#own(plan));
       pending.close(this.#own(plan));
-      return { outcomes: pending.outcomes, unreachable: false };
+      return { outcomes: pending.outcomes, unreachable: false, fault: undefined };
     }
-    let spoke = false;
-    let visits = 0;
-    for (const host of plan.exchanges) {
-      if (pending.recipients.length === 0 || visits >= LIMITS.hopVisitsMax || signal.aborted) break;
-      // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
-      const found = await this.#ports.routing.addressesOf(host);
-      if (found.kind === 'own') {
-        pending.note('failed', this.#own(loop(domain)));
-        break;
-      }
-      if (found.kind !== 'addresses') {
-        pending.note(found.kind, this.#own(found));
-        continue;
-      }
-      for (const address of found.addresses) {
-        if (pending.recipients.length === 0 || visits >= LIMITS.hopVisitsMax || signal.aborted) break;
-        visits += 1;
-        const target: HopTarget = { host, address, port: plan.port, tls: 'opportunistic' };
-        // oxlint-disable-next-line no-await-in-loop -- as above
-        const visit = await this.#visit(target, message, pending, signal);
-        if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
-        spoke ||= isAlive(visit);
-      }
+    const progress: Progress = { spoke: false, visits: 0 };
+    let fault: unknown;
+    try {
+      for (const host of plan.exchanges)
+        // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
+        if (!(await this.#tryHost({ host, port: plan.port, domain }, message, pending, progress, signal)))
+          break;
+    } catch (cause) {
+      fault = cause;
+      const nowMs = this.#ports.clock.nowMs();
+      for (const { number } of pending.recipients) pending.settle(number, unreadable(cause, nowMs));
     }
-    const stopped: Problem = {
-      status: '4.3.2',
-      reason: 'delivery.stopped',
-      text: 'Delivery was interrupted',
-    };
+    const stopped = { status: '4.3.2', reason: 'delivery.stopped', text: 'Delivery was interrupted' };
     pending.close(this.#own(stopped));
-    return { outcomes: pending.outcomes, unreachable: !spoke && visits > 0 };
+    const unreachable = !progress.spoke && progress.visits > 0 && fault === undefined;
+    return { outcomes: pending.outcomes, unreachable, fault };
+  }
+
+  /** All addresses of one exchange; false where no other exchange is to follow. */
+  async #tryHost(
+    { host, port, domain }: { readonly host: string; readonly port: number; readonly domain: string },
+    message: QueuedMessage,
+    pending: Pending,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const goesOn = (): boolean =>
+      pending.recipients.length > 0 && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
+    if (!goesOn()) return false;
+    const found = await this.#ports.routing.addressesOf(host);
+    if (found.kind === 'own') {
+      pending.note('failed', this.#own(loop(domain)));
+      return false;
+    }
+    if (found.kind !== 'addresses') {
+      pending.note(found.kind, this.#own(found));
+      return true;
+    }
+    for (const address of found.addresses) {
+      if (!goesOn()) return false;
+      progress.visits += 1;
+      const target: HopTarget = { host, address, port, tls: 'opportunistic' };
+      // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
+      const visit = await this.#visit(target, message, pending, signal);
+      if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
+      progress.spoke ||= isAlive(visit);
+    }
+    return true;
   }
 
   async #visit(
@@ -201,6 +224,13 @@ function isAlive(visit: HopVisit): boolean {
   return visit.answers.some(
     (answer) => answer.kind !== 'lost' || answer.at === 'rcpt' || answer.at === 'content',
   );
+}
+
+/** The message's own octets failed us: for good, or for now. */
+function unreadable(cause: unknown, nowMs: number): Outcome {
+  return cause instanceof BlobError && cause.problem.kind === 'damaged'
+    ? { kind: 'failed', answer: damagedAnswer(nowMs) }
+    : { kind: 'delayed', answer: faultAnswer(nowMs) };
 }
 
 const CANNOT = {

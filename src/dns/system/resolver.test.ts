@@ -216,3 +216,14 @@ test('resolv.conf', () => {
   ]);
   assert.deepEqual(parseResolvConf('').servers, [{ address: '127.0.0.1', port: 53, trusted: true }]);
 });
+
+test('localhost never leaves the machine (RFC 6761 §6.3)', async () => {
+  await using server = await startDnsServer(ZONE);
+  const resolver = resolverFor([server]);
+  const a = await resolver.a('LOCALHOST');
+  const aaaa = await resolver.aaaa('mail.localhost.');
+  assert.deepEqual(a.kind === 'found' && a.records, ['127.0.0.1']);
+  assert.deepEqual(aaaa.kind === 'found' && aaaa.records, ['::1']);
+  assert.equal((await resolver.mx('localhost')).kind, 'none');
+  assert.deepEqual(server.asked, []);
+});

@@ -92,6 +92,7 @@ export class SystemResolver implements Resolver {
     const name = toDnsName(text);
     // What cannot be a name has no records; no server need be troubled with it.
     if (name === undefined) return { kind: 'none', nameExists: false, ttlS: 0, authentic: false };
+    if (name === 'localhost' || name.endsWith('.localhost')) return localhost(name, type);
     const key = `${type} ${name}`;
     const cached = this.#cache.get(key);
     if (cached !== undefined) return cached;
@@ -159,6 +160,14 @@ export class SystemResolver implements Resolver {
   #spelling(name: string): string {
     return this.#options.mixCase === true ? mixCase(name, this.#options.random.octets(32)) : name;
   }
+}
+
+/** RFC 6761 §6.3: these names never leave the machine, and lead back to it. */
+function localhost(name: string, type: RecordType): RawAnswer {
+  const ttlS = TTL_MAX_S;
+  if (type !== 'A' && type !== 'AAAA') return { kind: 'none', nameExists: true, ttlS, authentic: false };
+  const text = type === 'A' ? '127.0.0.1' : '::1';
+  return { kind: 'found', records: [{ type, text }], ttlS, authentic: false, canonicalName: name };
 }
 
 function textOf(data: RecordData): string | undefined {
