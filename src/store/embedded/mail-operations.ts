@@ -9,7 +9,7 @@ import { numberAt, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import { openHints } from '../../sqlite/hint.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
-import type { AccountId, MailboxId, Uid } from '../ids.ts';
+import type { AccountId, EmailId, MailboxId, Uid } from '../ids.ts';
 import { changeFlags, keywordKey, sameFlags, spellKeywords } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
@@ -35,8 +35,10 @@ import {
   pathOf,
   toMailboxName,
 } from '../mailbox-name.ts';
+import type { AccountFinding } from './mail-findings.ts';
+import { repairAccount } from './mail-repair.ts';
 import { rowsOf, toEntry, toKeywords, toMailbox } from './mail-rows.ts';
-import { ACCOUNT_TABLES, SQL } from './mail-schema.ts';
+import { ACCOUNT_TABLES, CHECK_SQL, SQL } from './mail-schema.ts';
 
 export { kind } from './mail-schema.ts';
 
@@ -117,6 +119,14 @@ export type MailOperations = {
     readonly accountsMax: number;
     readonly beforeMs: number;
   }): number | undefined;
+  /** Checks the account again and mends it, digests apart; gives what it found. */
+  repairAccount(args: To): readonly AccountFinding[];
+  /** Puts a digest made again in the place of a missing or damaged one. */
+  putDigest(args: {
+    readonly account: AccountId;
+    readonly email: EmailId;
+    readonly octets: Uint8Array;
+  }): void;
 };
 
 /** An account's row while an operation works on it. */
@@ -669,6 +679,19 @@ export class MailWriter {
     const last = accounts.at(-1);
     return last === undefined ? undefined : numberAt(last, 0);
   }
+
+  repairAccount({ account, nowMs }: To): readonly AccountFinding[] {
+    const findings = repairAccount(this.#database, account, nowMs);
+    const row = this.#row(SQL.account, account);
+    if (row !== undefined) this.#database.afterCommit(() => this.#publish(account, numberAt(row, 0)));
+    return findings;
+  }
+
+  putDigest({ account, email, octets }: Parameters<MailOperations['putDigest']>[0]): void {
+    if (this.#row(SQL.hasMessage, account, email) === undefined) return;
+    if (this.#run(CHECK_SQL.replaceDigest, octets, account, email) === 0)
+      this.#run(SQL.addDigest, account, email, octets);
+  }
 }
 
 const UID_MAX = 4_294_967_295;
@@ -747,5 +770,7 @@ export function open(database: Database, { hintScope }: MailOptions): MailOperat
     expunge: (args) => writer.expunge(args),
     relocate: (args) => writer.relocate(args),
     pruneDeliveries: (args) => writer.pruneDeliveries(args),
+    repairAccount: (args) => writer.repairAccount(args),
+    putDigest: (args) => writer.putDigest(args),
   };
 }

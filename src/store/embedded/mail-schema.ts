@@ -274,3 +274,46 @@ export const SQL = {
     'SELECT DISTINCT blob_place FROM message WHERE blob_place >= ? AND blob_place < ? ORDER BY blob_place LIMIT ?',
   relocate: 'UPDATE message SET blob_place = ? WHERE blob_place = ?',
 } as const;
+
+const SEEN_MISSING = 'CASE WHEN (flags & 1) = 0 THEN 1 ELSE 0 END';
+const DELETED_SET = 'CASE WHEN (flags & 16) <> 0 THEN 1 ELSE 0 END';
+
+/** For checking and mending: each goes through all rows of one account. */
+export const CHECK_SQL = {
+  integrity: 'PRAGMA integrity_check(100)',
+  placesCounted:
+    `SELECT mailbox_id, count(*), sum(${SEEN_MISSING}), sum(${DELETED_SET}), sum(octets), max(uid), max(modseq)` +
+    ' FROM place WHERE account_id = ? GROUP BY mailbox_id',
+  vanishedCounted:
+    'SELECT mailbox_id, max(uid), max(modseq) FROM vanished WHERE account_id = ? GROUP BY mailbox_id',
+  messagesCounted:
+    'SELECT count(*), coalesce(sum(octets), 0), coalesce(max(email_id), 0) FROM message WHERE account_id = ?',
+  placesWithoutMessage:
+    'SELECT p.mailbox_id, p.uid, p.email_id FROM place p LEFT JOIN message m ON m.account_id = p.account_id' +
+    ' AND m.email_id = p.email_id WHERE p.account_id = ? AND m.email_id IS NULL',
+  messagesWithoutPlace:
+    'SELECT m.email_id, m.octets FROM message m WHERE m.account_id = ?' +
+    ' AND NOT EXISTS (SELECT 1 FROM place p WHERE p.account_id = m.account_id AND p.email_id = m.email_id)',
+  messagesWithoutDigest:
+    'SELECT m.email_id FROM message m WHERE m.account_id = ?' +
+    ' AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.account_id = m.account_id AND d.email_id = m.email_id)',
+  digestsWithoutMessage:
+    'SELECT d.email_id FROM digest d WHERE d.account_id = ?' +
+    ' AND NOT EXISTS (SELECT 1 FROM message m WHERE m.account_id = d.account_id AND m.email_id = d.email_id)',
+  wrongSizes:
+    'SELECT p.mailbox_id, p.uid, m.octets FROM place p JOIN message m ON m.account_id = p.account_id' +
+    ' AND m.email_id = p.email_id WHERE p.account_id = ? AND p.octets <> m.octets',
+  flagsDiffer:
+    'SELECT email_id FROM place WHERE account_id = ? GROUP BY email_id HAVING count(*) > 1 AND' +
+    ' (min(flags & 15) <> max(flags & 15) OR min(keywords) <> max(keywords))',
+  digests:
+    'SELECT email_id, digest FROM digest WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',
+  placesOfEmail: 'SELECT mailbox_id, uid, flags, keywords FROM place WHERE account_id = ? AND email_id = ?',
+  blob: 'SELECT blob_id, blob_octets, blob_place, prefix FROM message WHERE account_id = ? AND email_id = ?',
+
+  setSize: 'UPDATE place SET octets = ? WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
+  setCounters:
+    'UPDATE mailbox SET total = ?, unseen = ?, deleted = ?, octets = ?, uid_next = ?, modseq = ?' +
+    ' WHERE account_id = ? AND mailbox_id = ?',
+  replaceDigest: 'UPDATE digest SET digest = ? WHERE account_id = ? AND email_id = ?',
+} as const;
