@@ -74,18 +74,20 @@ export class LocalDelivery {
         ),
       };
     const prefix = deliveryPrefix(message, recipient.forwardPath);
-    const digest = {
-      ...facts.digest,
-      octets: prefix.length + facts.digest.octets,
-      headerOctets: prefix.length + facts.digest.headerOctets,
-    };
     const { account, detail } = recipient.route;
     const deliverTo = (mailbox: MailboxId | undefined): ReturnType<MailStore['deliver']> =>
       this.#ports.store.deliver(
         account,
         mailbox,
         { queueId: message.id, recipient: recipient.number },
-        { blob: message.blob, prefix, digest, flags: 0, keywords: [], receivedAtMs: message.arrivedAtMs },
+        {
+          blob: message.blob,
+          prefix,
+          digest: facts.digest,
+          flags: 0,
+          keywords: [],
+          receivedAtMs: message.arrivedAtMs,
+        },
       );
     const chosen = detail === undefined ? undefined : await this.#mailboxFor(account, detail);
     let delivered = await deliverTo(chosen);
