@@ -103,8 +103,11 @@ async function only(queue: Queue, id: QueueId): Promise<QueuedMessage> {
   return message ?? assert.fail(`${id} is not in the queue`);
 }
 
-/** @param open a fresh, empty queue each time it is called */
-export function queueContract(name: string, open: () => Promise<OpenedQueue>): void {
+/**
+ * @param open a fresh, empty queue each time it is called
+ * @param modelRuns how many random histories are compared with the model
+ */
+export function queueContract(name: string, open: () => Promise<OpenedQueue>, modelRuns = 60): void {
   const withQueue =
     (body: (opened: OpenedQueue) => Promise<void>): (() => Promise<void>) =>
     async () => {
@@ -476,15 +479,15 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>): v
     test(
       'watchers hear of messages without a lease, of what follows, and of what is due by hand',
       withQueue(async ({ queue }) => {
-        let heard = 0;
+        const heard = { times: 0 };
         const watching = queue.watch(() => {
-          heard += 1;
+          heard.times += 1;
         });
         const hears = async (act: () => Promise<unknown>): Promise<void> => {
-          const before = heard;
+          const { times } = heard;
           await act();
-          for (let turn = 0; turn < 100 && heard === before; turn += 1) await pause(5);
-          assert.ok(heard > before);
+          for (let turn = 0; turn < 100 && heard.times === times; turn += 1) await pause(5);
+          assert.ok(heard.times > times);
         };
         await hears(() => queue.accept(testMessage(1)));
         await queue.hold({});
@@ -496,10 +499,10 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>): v
         await hears(() => queue.settle(testId(1), 'a', [done(0)], [testMessage(2)]));
         watching.close();
         await pause(20);
-        const before = heard;
+        const { times } = heard;
         await queue.accept(testMessage(3));
         await pause(20);
-        assert.equal(heard, before);
+        assert.equal(heard.times, times);
       }),
     );
 
@@ -551,7 +554,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>): v
         fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
           await withQueue(async (opened) => runModel(opened, steps))();
         }),
-        { numRuns: 40 },
+        { numRuns: modelRuns },
       );
     });
   });

@@ -204,14 +204,14 @@ class QueueWriter {
     lease: EncodedLease | undefined,
   ): boolean {
     const states = recipients.map(({ number, state }) => changes.get(number) ?? state);
-    const open = (list: readonly RecipientState[]): number =>
+    const unsettled = (list: readonly RecipientState[]): number =>
       list.filter(({ kind: one }) => one !== 'settled').length;
     const held = (list: readonly RecipientState[]): number =>
       list.filter(({ kind: one }) => one === 'held').length;
     const before = recipients.map(({ state }) => state);
-    const opened = open(states) - open(before);
+    const opened = unsettled(states) - unsettled(before);
     const heldMore = held(states) - held(before);
-    if (open(states) === 0) {
+    if (unsettled(states) === 0) {
       for (const removal of this.#removals) removal.run(id);
       this.#count.run(-1, opened, heldMore);
       return false;

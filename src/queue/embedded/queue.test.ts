@@ -7,10 +7,11 @@ import * as fc from 'fast-check';
 import type { Clock } from '../../base/clock.ts';
 import { openHints } from '../../sqlite/hint.ts';
 import { connectWriter, openLocalWriter, startWriterThread } from '../../sqlite/writer.ts';
-import type { LocalWriter } from '../../sqlite/writer.ts';
+import type { LocalWriter, Writer } from '../../sqlite/writer.ts';
 import type { QueueId } from '../queue.ts';
 import { done, local, queueContract, remote, testId, testMessage } from '../queue.contract.ts';
 import * as queueWriter from './queue-writer.ts';
+import type { OpenedQueue } from '../queue.contract.ts';
 import type { QueueOperations } from './queue-writer.ts';
 import { EmbeddedQueue, QUEUE_WRITER_URL } from './queue.ts';
 
@@ -22,19 +23,33 @@ const clock: Clock = {
 
 let scopes = 0;
 
-queueContract('embedded, in a writer thread', async () => {
+type Started = { readonly writer: Writer<QueueOperations>; readonly close: () => Promise<void> };
+
+async function startThread(file: string): Promise<Started> {
+  const thread = await startWriterThread([{ name: 'queue', file, moduleUrl: QUEUE_WRITER_URL }]);
+  return {
+    writer: connectWriter<QueueOperations>(thread.connect(), 'queue'),
+    close: () => thread.close(),
+  };
+}
+
+async function startLocal(file: string): Promise<Started> {
+  const writer = openLocalWriter(queueWriter, file, undefined);
+  return { writer, close: async () => writer.close() };
+}
+
+async function openQueue(startWriter: (file: string) => Promise<Started>): Promise<OpenedQueue> {
   const folder = mkdtempSync(join(tmpdir(), 'postrider-queue-'));
   const file = join(folder, 'queue.sqlite');
   const hints = openHints(`queue test ${(scopes += 1)}`);
   const start = async (): Promise<{ queue: EmbeddedQueue; close: () => Promise<void> }> => {
-    const thread = await startWriterThread([{ name: 'queue', file, moduleUrl: QUEUE_WRITER_URL }]);
-    const writer = connectWriter<QueueOperations>(thread.connect(), 'queue');
-    const queue = new EmbeddedQueue({ file, writer, hints, clock });
+    const started = await startWriter(file);
+    const queue = new EmbeddedQueue({ file, writer: started.writer, hints, clock });
     return {
       queue,
       close: async () => {
         queue.close();
-        await thread.close();
+        await started.close();
       },
     };
   };
@@ -52,7 +67,10 @@ queueContract('embedded, in a writer thread', async () => {
       rmSync(folder, { recursive: true });
     },
   };
-});
+}
+
+queueContract('embedded, in a writer thread', () => openQueue(startThread), 3);
+queueContract('embedded, writer in this thread', () => openQueue(startLocal));
 
 /** A queue whose writer is in this thread, and its files as a crash would leave them. */
 class CrashableQueue {
@@ -168,7 +186,7 @@ suite('embedded queue', () => {
     { timeout: 60_000 },
     async () => {
       const crashable = new CrashableQueue();
-      const count = 100_000;
+      const count = 20_000;
       let accepted: Promise<void>[] = [];
       for (let number = 0; number < count; number += 1) {
         accepted.push(
@@ -192,14 +210,14 @@ suite('embedded queue', () => {
         assert.ok(spentMs < wantMs, `${act.toString()}: ${spentMs} ms`);
       };
       await timed(100, () => queue.endLeases([]));
-      await timed(100, () => queue.list({}, testId(50_000), 100));
+      await timed(100, () => queue.list({}, testId(10_000), 100));
       await timed(50, () => queue.count());
       await timed(50, () => queue.nextDueMs());
       await timed(100, () => queue.lease('x', 60_000, 90_000, 100));
       await timed(2000, async () =>
-        assert.equal((await queue.list({ domain: 'd999.example' }, undefined, 1000)).length, 100),
+        assert.equal((await queue.list({ domain: 'd999.example' }, undefined, 1000)).length, 20),
       );
-      await timed(2000, async () => assert.equal(await queue.hold({ domain: 'd7.example' }), 100));
+      await timed(2000, async () => assert.equal(await queue.hold({ domain: 'd7.example' }), 20));
       reopened.close();
     },
   );
