@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { MemoryDirectory } from '../../auth/memory/directory.ts';
+import type { Queue } from '../../queue/queue.ts';
+import { openMemoryMailStore } from '../../store/memory/mail-store.ts';
+import { openControlServer } from '../control/server.ts';
+import { takeDataLock } from '../data-lock.ts';
+import { systemClock, systemRandom } from '../system.ts';
+import { readAccount, readBasePort, readQuota, readScopes } from './argument.ts';
+import type { ExitCode } from './exit-code.ts';
+import { runCommandLine } from './program.ts';
+import { formatOctets, formatTable, plainText } from './terminal.ts';
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
+
+type Ended = { readonly code: number; readonly out: string; readonly error: string };
+
+/** The program itself, as a process. */
+async function postrider(words: readonly string[], input = ''): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.end(input);
+  const [out, error] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return {
+    code: child.exitCode ?? (await new Promise<number>((done) => child.on('exit', done))),
+    out,
+    error,
+  };
+}
+
+async function text(stream: NodeJS.ReadableStream): Promise<string> {
+  let all = '';
+  for await (const chunk of stream) all += String(chunk);
+  return all;
+}
+
+/** The command line within this process. */
+async function run(words: readonly string[], input = ''): Promise<Ended> {
+  const stream = new PassThrough();
+  stream.end(input);
+  let [out, error] = ['', ''];
+  const terminal = {
+    out: (more: string) => void (out += more),
+    error: (more: string) => void (error += more),
+    input: stream as unknown as NodeJS.ReadStream,
+    exitCode: 0 as ExitCode,
+  };
+  await runCommandLine(words, terminal);
+  return { code: terminal.exitCode, out, error };
+}
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'postrider-cli-'));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('domains, accounts and aliases are tended with no server, from the shell', async () => {
+  await inFolder(async (folder) => {
+    const at = ['--dir', folder, '--json'];
+    const added = await postrider(['domain', 'add', 'Bücher.example', ...at]);
+    assert.deepEqual([added.code, added.error], [0, '']);
+    const { domain } = JSON.parse(added.out) as { domain: { name: string; displayName: string } };
+    assert.deepEqual([domain.name, domain.displayName], ['xn--bcher-kva.example', 'bücher.example']);
+    const account = await postrider(
+      ['account', 'add', 'alice@bücher.example', '--password-stdin', '--display-name', 'Alice', ...at],
+      'secret\n',
+    );
+    assert.deepEqual([account.code, account.error], [0, '']);
+    const alias = await postrider(['alias', 'add', '@bücher.example', 'alice@bücher.example', ...at]);
+    assert.equal(alias.code, 0);
+    const list = await postrider(['account', 'list', '--dir', folder]);
+    assert.match(
+      list.out,
+      /^ADDRESS +STATE +QUOTA +NAME\nalice@xn--bcher-kva\.example +active +none +Alice\n$/,
+    );
+  });
+});
+
+test('what is asked wrongly ends with 2 and a suggestion', async () => {
+  const wrong: [string[], RegExp][] = [
+    [['domian', 'list'], /Did you mean domain\?/],
+    [['domain', 'lst'], /Did you mean list\?/],
+    [['domain', 'list', '--jsn'], /Did you mean --json\?/],
+    [['domain', 'add'], /missing required argument 'domain'/],
+    [['serve'], /required option '--config <file>'/],
+    [['localserve', '--base-port', '61346'], /at most 61345/],
+    [['localserve', '--account', 'alice@x.test'], /ADDRESS:PASSWORD/],
+    [['domain', 'list', '--dir', 'x', '--config', 'y'], /cannot be used with/],
+    [['queue', 'drop', '--dir', '/tmp'], /Say which/],
+    [['queue', 'drop', '--all', '--sender', 'x@y.test', '--dir', '/tmp'], /Say which/],
+    [['queue', 'list', '--state', 'lost'], /Allowed choices/],
+    [['account', 'set', 'a@x.test', '--dir', '/tmp'], /nothing to change/],
+    [['account', 'add', 'a@x.test', '--dir', '/tmp'], /There is no password/],
+  ];
+  for (const [words, want] of wrong) {
+    const { code, error } = await run(words);
+    assert.match(error, want, words.join(' '));
+    assert.equal(code, 2, words.join(' '));
+  }
+});
+
+test('help shows examples, and the version is that of the package', async () => {
+  const help = await run(['--help']);
+  assert.equal(help.code, 0);
+  for (const word of [
+    'localserve',
+    'serve',
+    'check',
+    'fsck',
+    'domain',
+    'account',
+    'alias',
+    'queue',
+    'Examples:',
+  ])
+    assert.ok(help.out.includes(word), word);
+  const version = await run(['--version']);
+  assert.match(version.out, /^\d+\.\d+\.\d+\n$/);
+});
+
+test('refusals say why, what to do next, and end with their own codes', async () => {
+  await inFolder(async (folder) => {
+    const at = ['--dir', folder];
+    assert.equal((await run(['domain', 'add', 'a.test', ...at])).code, 0);
+    const cases: [string[], number, RegExp][] = [
+      [['domain', 'add', 'A.test', ...at], 6, /"A\.test" exists already/],
+      [['domain', 'add', 'a/b', ...at], 6, /not well-formed[^]*An address looks like/],
+      [['domain', 'remove', 'b.test', ...at], 1, /is not there[^]*postrider domain list/],
+      [['account', 'add', 'x@b.test', '--password', 'x', ...at], 6, /postrider domain add/],
+      [['account', 'remove', 'x@a.test', ...at], 6, /--yes/],
+      [['status', ...at], 5, /No server is running[^]*postrider serve/],
+      [['stop', ...at], 5, /No server is running/],
+      [['domain', 'list', '--dir', join(folder, 'none')], 1, /no data directory/],
+      [['domain', 'list', '--config', join(folder, 'none.toml')], 3, /cannot be read/],
+    ];
+    for (const [words, code, want] of cases) {
+      const ended = await run(words);
+      assert.match(ended.error, want, words.join(' '));
+      assert.deepEqual([ended.code, ended.out], [code, ''], words.join(' '));
+    }
+    const json = await run(['domain', 'add', 'a.test', '--json', ...at]);
+    assert.deepEqual(JSON.parse(json.error), {
+      error: { kind: 'exists', message: '"a.test" exists already' },
+    });
+  });
+});
+
+test('a configuration says where the data is, and what is wrong with it', async () => {
+  await inFolder(async (folder) => {
+    const file = join(folder, 'postrider.toml');
+    await writeFile(
+      file,
+      `hostname = "mx.a.test"\ndataDirectory = ${JSON.stringify(join(folder, 'data'))}\ntls.selfSigned = true\n`,
+    );
+    const added = await run(['domain', 'add', 'a.test', '--config', file]);
+    assert.deepEqual([added.code, added.error], [0, '']);
+    assert.match((await run(['domain', 'list', '--dir', join(folder, 'data')])).out, /a\.test/);
+    await writeFile(file, 'hostnam = "mx.a.test"\n');
+    const bad = await run(['domain', 'list', '--config', file]);
+    assert.equal(bad.code, 3);
+    assert.match(bad.error, /hostnam/);
+  });
+});
+
+test('the same commands speak to a running server', async () => {
+  await inFolder(async (folder) => {
+    const lock = await takeDataLock(folder, { pid: process.pid, what: 'postrider serve', sinceMs: 0 });
+    assert.ok(lock.ok);
+    const mailStore = openMemoryMailStore(systemClock);
+    const dropped: unknown[] = [];
+    const queue: Partial<Queue> = {
+      list: async () => [],
+      count: async () => ({ messages: 0, recipients: 0, held: 0 }),
+      drop: async (filter) => dropped.push(filter),
+    };
+    let isStopped = false;
+    const server = await openControlServer(
+      folder,
+      {
+        clock: systemClock,
+        directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
+        queue: async () => queue as Queue,
+        mailStore: async () => mailStore,
+        server: {
+          status: () => ({ version: '1', pid: 1, hostname: 'mx.a.test', startedAtMs: 0, listeners: [] }),
+          stop: () => (isStopped = true),
+        },
+      },
+      (error) => assert.fail(String(error)),
+    );
+    const at = ['--dir', folder];
+    const ending = async (): Promise<void> => {
+      await server.close();
+      await lock.value.release();
+    };
+    try {
+      await speak(at);
+      assert.deepEqual([dropped, isStopped], [[{ sender: '' }], true]);
+      await server.close();
+      const silent = await run(['domain', 'list', ...at]);
+      assert.equal(silent.code, 5);
+      assert.match(silent.error, /in use by postrider serve \(process \d+, since .*which does not answer/);
+    } finally {
+      await ending();
+    }
+  });
+});
+
+/** Every command once, with a server behind the socket. */
+async function speak(at: readonly string[]): Promise<void> {
+  const ok = async (...words: string[]): Promise<string> => {
+    const ended = await run([...words, ...at]);
+    assert.deepEqual([ended.error, ended.code], ['', 0], words.join(' '));
+    return ended.out;
+  };
+  await ok('domain', 'add', 'a.test');
+  await ok('account', 'add', 'alice@a.test', '--password', 'x', '--quota', '1G');
+  assert.match(await ok('account', 'show', 'alice@a.test'), /holds +0 messages, 0 B \(of 1\.0 GiB\)/);
+  assert.match(
+    await ok('account', 'app-password', 'add', 'alice@a.test', 'Phone'),
+    /^[a-z]{5}(?:-[a-z]{5}){3}\n$/,
+  );
+  assert.match(await ok('account', 'app-password', 'list', 'alice@a.test'), /Phone +imap,smtp/);
+  await ok('account', 'app-password', 'remove', 'alice@a.test', 'Phone');
+  await ok('account', 'set', 'alice@a.test', '--disable', '--quota', 'none');
+  assert.match(await ok('account', 'list'), /alice@a\.test +disabled +none/);
+  await ok('account', 'remove', 'alice@a.test', '--yes');
+  assert.match(await ok('queue', 'list'), /empty/);
+  assert.equal(await ok('queue', 'drop', '--sender', '<>'), '1 recipient.\n');
+  assert.match(await ok('status'), /^mx\.a\.test: Postrider 1/);
+  await ok('stop');
+}
+
+const accounts: [string, unknown][] = [
+  ['alice@x.test:secret', [{ address: 'alice@x.test', password: 'secret' }]],
+  ['alice@x.test:se:cr@t', [{ address: 'alice@x.test', password: 'se:cr@t' }]],
+  ['alice@x.test', undefined],
+  ['alice@x.test:', undefined],
+  ['alice:secret', undefined],
+];
+for (const [input, want] of accounts) {
+  test(`--account ${input}`, () => {
+    if (want === undefined) assert.throws(() => readAccount(input, []), /ADDRESS:PASSWORD/);
+    else assert.deepEqual(readAccount(input, []), want);
+  });
+}
+
+test('arguments are read within their bounds', () => {
+  assert.equal(readBasePort('0'), 0);
+  assert.equal(readBasePort('61345'), 61_345);
+  for (const bad of ['61346', '-1', '1e3', '', 'x']) assert.throws(() => readBasePort(bad), bad);
+  assert.deepEqual(['1024', '1k', '500M', '2GiB', 'none'].map(readQuota), [
+    1024,
+    1024,
+    524_288_000,
+    2 ** 31,
+    'none',
+  ]);
+  for (const bad of ['', 'M', '1.5G', '-1', '999999999999T']) assert.throws(() => readQuota(bad), bad);
+  assert.deepEqual(readScopes('smtp, imap'), ['imap', 'smtp']);
+  for (const bad of ['', 'all', 'imap,']) assert.throws(() => readScopes(bad), bad);
+});
+
+test('what others have written cannot command a terminal', () => {
+  assert.equal(plainText('550 \u001b[31mno\u001b[0m\r\n\u0007\u202Ex'), '550 no    x');
+  assert.equal(formatTable(['A', 'B'], [['x\ny', 'z']]), 'A    B\nx y  z\n');
+  assert.deepEqual([0, 1023, 1536, 1024 ** 4 * 5000].map(formatOctets), [
+    '0 B',
+    '1023 B',
+    '1.5 KiB',
+    '5000.0 TiB',
+  ]);
+});
