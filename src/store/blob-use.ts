@@ -5,7 +5,7 @@
 import type { BlobPlace } from './blob-store.ts';
 
 export type BlobUser = {
-  /** The distinct places in use with `from` ≤ place < `before`, ascending. */
+  /** As of a commit no older than the call, lazy ones included: the distinct places in use with `from` ≤ place < `before`, ascending. */
   placesBetween(from: BlobPlace, before: BlobPlace): Promise<readonly BlobPlace[]>;
   /** Puts new places for old ones into all rows, in one durable commit; old ones that no row has are passed over. */
   relocate(moves: readonly { readonly from: BlobPlace; readonly to: BlobPlace }[]): Promise<void>;

@@ -57,6 +57,8 @@ export const APPEND_LIMITS: AppendLimits = {
 /** Growth of a writer's buffer: from the first slab to the largest. */
 const SLAB_OCTETS_MIN = 4096;
 const SLAB_OCTETS_MAX = 65_536;
+/** Slabs kept for the next writers, so that a stream does not leave a slab to the garbage collector for every 64 KiB. */
+const SPARE_SLABS_MAX = 64;
 const PADDING = Buffer.alloc(ALIGNMENT);
 const CREATE_ATTEMPTS_MAX = 64;
 
@@ -84,6 +86,7 @@ export class SegmentAppender {
   readonly #streaming = new Set<SegmentBlobWriter>();
   readonly #cleanUps = new Set<Promise<unknown>>();
   #closed = false;
+  readonly #spareSlabs: Buffer[] = [];
   /** Octets that this thread's writers hold in memory. */
   bufferedOctets = 0;
 
@@ -96,6 +99,19 @@ export class SegmentAppender {
 
   create(octetsExpected: number | undefined): BlobWriter {
     return new SegmentBlobWriter(this, octetsExpected ?? 0);
+  }
+
+  /** At least `octets` of memory, at most one slab. */
+  takeSlab(octets: number): Buffer {
+    const spare = octets >= SLAB_OCTETS_MAX ? this.#spareSlabs.pop() : undefined;
+    return spare ?? Buffer.allocUnsafeSlow(Math.min(octets, SLAB_OCTETS_MAX));
+  }
+
+  /** Takes back what nobody reads or writes any more. */
+  giveSlabs(slabs: readonly Buffer[]): void {
+    for (const slab of slabs)
+      if (slab.length === SLAB_OCTETS_MAX && this.#spareSlabs.length < SPARE_SLABS_MAX)
+        this.#spareSlabs.push(slab);
   }
 
   /** Resolves when the record is on stable storage; shares the sync with all that came meanwhile. */
@@ -326,7 +342,7 @@ class SegmentBlobWriter implements BlobWriter {
       if (slab === undefined || this.#fill === slab.length) {
         const room = this.#slabs.length === 0 ? HEADER_OCTETS : 0;
         const wanted = Math.max(room + chunk.length - at, (slab?.length ?? 0) * 2, SLAB_OCTETS_MIN);
-        slab = Buffer.allocUnsafeSlow(Math.min(wanted, SLAB_OCTETS_MAX));
+        slab = this.#appender.takeSlab(wanted);
         this.#slabs.push(slab);
         this.#fill = room;
       }
@@ -340,13 +356,13 @@ class SegmentBlobWriter implements BlobWriter {
   }
 
   /** What is held, cut to what is used; the room for the header stays in front of the first. */
-  #takeSlabs(): Buffer[] {
+  #takePieces(): { readonly pieces: readonly Buffer[]; readonly slabs: readonly Buffer[] } {
     const slabs = this.#slabs;
-    const last = slabs.pop();
-    if (last !== undefined) slabs.push(last.subarray(0, this.#fill));
+    const last = slabs.length - 1;
+    const fill = this.#fill;
     this.#slabs = [];
     this.#fill = 0;
-    return slabs;
+    return { slabs, pieces: slabs.map((slab, index) => (index === last ? slab.subarray(0, fill) : slab)) };
   }
 
   #letGo(octets: number): void {
@@ -371,7 +387,7 @@ class SegmentBlobWriter implements BlobWriter {
       if (first) this.#position = segment.end;
       while (this.#state !== 'ended' && this.#held > 0 && this.#needsRoom()) {
         const held = this.#held;
-        const pieces = this.#takeSlabs();
+        const { pieces, slabs } = this.#takePieces();
         this.#letGo(held);
         // The first slab of all brings the room for the header with it; later ones have the same room, but not on disk.
         const begin = this.#position === segment.end;
@@ -381,6 +397,7 @@ class SegmentBlobWriter implements BlobWriter {
         const out = begin || head === undefined ? pieces : [head.subarray(HEADER_OCTETS), ...rest];
         await segment.file.write(out, this.#position);
         this.#position += octets;
+        this.#appender.giveSlabs(slabs);
       }
     } catch (cause) {
       this.#failure ??= new Fault('Writing a large blob to a segment', cause);
@@ -409,9 +426,12 @@ class SegmentBlobWriter implements BlobWriter {
     }
   }
 
-  #finishSmall(header: RecordHeader): Promise<BlobPlace> {
+  async #finishSmall(header: RecordHeader): Promise<BlobPlace> {
     this.#keep(new Uint8Array());
-    return this.#appender.append(header, this.#takeSlabs());
+    const { pieces, slabs } = this.#takePieces();
+    const place = await this.#appender.append(header, pieces);
+    this.#appender.giveSlabs(slabs);
+    return place;
   }
 
   async #finishStream(header: RecordHeader): Promise<BlobPlace> {

@@ -145,6 +145,16 @@ suite('segment compaction', () => {
     assert.equal(rows.relocations, 0);
   });
 
+  test('an empty file that a crash left is removed', async () => {
+    const clock = new TestClock();
+    const disk = new CrashDisk();
+    disk.replace('0000000001.segment', Buffer.alloc(0));
+    const store = await openOn(disk, clock, 'w1');
+    await put(store, bodyOf(10, 1));
+    await settle(compactionOn(disk, clock, store, []), clock);
+    assert.deepEqual(segmentsOf(await disk.list()), ['0000000002.segment']);
+  });
+
   test('many small segments are joined', async () => {
     const clock = new TestClock();
     const disk = new CrashDisk();

@@ -27,6 +27,8 @@ import {
 export type CompactionLimits = {
   /** How long a segment must have been seen sealed, and a copied one without a name. Above `PLACE_FRESH_MS`. */
   readonly settleMs: number;
+  /** A segment that was found rich is not measured again before this. */
+  readonly measureAgainMs: number;
   /** Copied when less than this part of the file is in use. */
   readonly liveMin: number;
   /** Files below this are small; when there are this many of them they are joined. */
@@ -40,6 +42,7 @@ export type CompactionLimits = {
 
 export const COMPACTION_LIMITS: CompactionLimits = {
   settleMs: 3_600_000,
+  measureAgainMs: 86_400_000,
   liveMin: 0.5,
   smallOctets: 67_108_864,
   smallCount: 8,
@@ -70,6 +73,8 @@ type Record = { readonly ref: BlobRef; readonly octets: number };
 
 /** Users are asked for places in windows of this many octets of a segment, so that no answer is large. */
 const WINDOW_OCTETS = 16_777_216;
+/** Records looked at in one window to judge how much of it is in use. */
+const SAMPLED_PLACES = 64;
 
 export class SegmentCompaction {
   readonly #options: CompactionOptions;
@@ -78,6 +83,8 @@ export class SegmentCompaction {
   readonly #sealedSinceMs = new Map<number, number>();
   /** Segments whose live records were copied, and since when. */
   readonly #drainingSinceMs = new Map<number, number>();
+  /** When segments were found rich. */
+  readonly #measuredAtMs = new Map<number, number>();
   readonly #damaged = new Set<BlobPlace>();
   #freed = 0;
   #removed = 0;
@@ -100,7 +107,7 @@ export class SegmentCompaction {
       const due = await this.#dueSegments();
       const small = await this.#smallSegments(due);
       for (const segment of due) {
-        if (signal?.aborted === true) break;
+        if (isAborted(signal)) break;
         await this.#look(segment, small.has(segment), signal);
         await this.#pause(signal);
       }
@@ -118,7 +125,7 @@ export class SegmentCompaction {
     const sealed = all.slice(0, -1).filter((segment) => !open.has(segment));
     const now = this.#options.clock.monotonicMs();
     const known = new Set(sealed);
-    for (const map of [this.#sealedSinceMs, this.#drainingSinceMs])
+    for (const map of [this.#sealedSinceMs, this.#drainingSinceMs, this.#measuredAtMs])
       for (const segment of map.keys()) if (!known.has(segment)) map.delete(segment);
     return sealed.filter((segment) => {
       const since = this.#sealedSinceMs.get(segment);
@@ -143,21 +150,39 @@ export class SegmentCompaction {
     if (draining !== undefined) {
       if (now - draining < this.#limits.settleMs) return;
       if ((await this.#copyLive(segment, signal)) > 0) this.#drainingSinceMs.set(segment, now);
-      else if (signal?.aborted !== true) await this.#remove(segment);
+      else if (!isAborted(signal)) await this.#remove(segment);
       return;
     }
-    const { size, live } = await this.#measure(segment);
-    if (!joined && live >= size * this.#limits.liveMin) return;
+    const measuredAtMs = this.#measuredAtMs.get(segment) ?? Number.NEGATIVE_INFINITY;
+    if (!joined && now - measuredAtMs < this.#limits.measureAgainMs) return;
+    const { size, live } = await this.#measure(segment, signal);
+    if (isAborted(signal)) return;
+    if (!joined && live > 0 && live >= size * this.#limits.liveMin) {
+      this.#measuredAtMs.set(segment, now);
+      return;
+    }
     await this.#copyLive(segment, signal);
-    if (signal?.aborted !== true) this.#drainingSinceMs.set(segment, this.#options.clock.monotonicMs());
+    if (!isAborted(signal)) this.#drainingSinceMs.set(segment, this.#options.clock.monotonicMs());
   }
 
-  async #measure(segment: number): Promise<{ readonly size: number; readonly live: number }> {
+  /** Of the records in use in each window, some are looked at and stand for the others: it is a decision, not a count. */
+  async #measure(
+    segment: number,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly size: number; readonly live: number }> {
     return this.#withFile(segment, async (file) => {
       const size = await file.size();
       let live = 0;
-      for await (const places of this.#survey(segment, size))
-        for (const place of places) live += (await this.#record(file, place))?.octets ?? 0;
+      for await (const places of this.#survey(segment, size)) {
+        const stride = Math.ceil(places.length / SAMPLED_PLACES);
+        for (let index = 0; index < places.length; index += stride) {
+          const place = places[index];
+          const record = place === undefined ? undefined : await this.#record(file, place);
+          live += (record?.octets ?? 0) * Math.min(stride, places.length - index);
+        }
+        await this.#pause(signal);
+        if (isAborted(signal)) break;
+      }
       return { size, live };
     });
   }
@@ -197,7 +222,7 @@ export class SegmentCompaction {
         let slice: Record[] = [];
         let octets = 0;
         for (const place of places) {
-          if (signal?.aborted === true) return named;
+          if (isAborted(signal)) return named;
           const record = await this.#record(file, place);
           if (record === undefined) {
             this.#reportDamage(place);
@@ -281,4 +306,9 @@ export class SegmentCompaction {
   async #pause(signal: AbortSignal | undefined): Promise<void> {
     if (this.#limits.pauseMs > 0) await sleep(this.#options.clock, this.#limits.pauseMs, signal);
   }
+}
+
+/** A call, because what is asked twice may have changed between. */
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }

@@ -298,7 +298,7 @@ suite('segments after a crash', () => {
           await assertKept(await openOn(disk), kept);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 
@@ -306,7 +306,7 @@ suite('segments after a crash', () => {
     const source = new CrashDisk();
     const writing = await openOn(source);
     const kept: Kept[] = [];
-    for (const [seed, octets] of [0, 1, 300, 17, 600].entries()) {
+    for (const [seed, octets] of [0, 1, 90, 17, 150].entries()) {
       const body = bodyOf(octets, seed);
       kept.push({ octets: body, ref: await put(writing, body) });
     }
@@ -346,7 +346,7 @@ suite('segments after a crash', () => {
     const source = new CrashDisk();
     const writing = await openOn(source);
     const kept: Kept[] = [];
-    for (const [seed, octets] of [40, 0, 300, 17, 200].entries()) {
+    for (const [seed, octets] of [40, 0, 120, 17, 80].entries()) {
       const body = bodyOf(octets, seed);
       kept.push({ octets: body, ref: await put(writing, body) });
     }
