@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { runTests } from './test-run.ts';
 
-const OPTIONS = { isShown: false, concurrency: 2, timeoutMs: 10_000 };
+const OPTIONS = {
+  isShown: false,
+  concurrency: 2,
+  isolation: 'file',
+  timeoutMs: 10_000,
+  deadlineMs: 20_000,
+} as const;
 
 test('no files are no tests', async () => {
   const { passed, failed, skipped } = await runTests([], OPTIONS);
@@ -29,6 +35,17 @@ test('passes, failures, skips with their reason, and files that do not load are 
   assert.deepEqual([one.passed, one.failed, one.skipped], [1, 0, ['b: swaks is not installed']], one.output);
   const two = await runTests([good, bad], OPTIONS);
   assert.deepEqual([two.passed, two.failed], [1, 1], two.output);
+  const together = await runTests([good, bad], { ...OPTIONS, isolation: 'none' });
+  assert.deepEqual([together.passed, together.failed], [1, 1], together.output);
   const three = await runTests([broken], OPTIONS);
   assert.equal(three.failed, 1, three.output);
+});
+
+test('a file that leaves something open is ended and counts as failed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postrider-test-run-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const leaky = join(folder, 'leaky.test.mjs');
+  writeFileSync(leaky, "import { test } from 'node:test'; test('a', () => {}); setInterval(() => {}, 1000);");
+  const run = await runTests([leaky], { ...OPTIONS, deadlineMs: 1500 });
+  assert.ok(run.failed >= 1, run.output);
 });

@@ -13,23 +13,44 @@ export type TestRunOptions = {
   readonly isShown: boolean;
   /** How many files at once. */
   readonly concurrency: number;
+  /**
+   * `file`: a process for each file, for what starts servers and threads. `none`: files share as many processes as run
+   * at once; half the time for small tests, which then must leave nothing open.
+   */
+  readonly isolation: 'file' | 'none';
+  /** For one test. */
   readonly timeoutMs: number;
+  /** For all: a file that leaves something open never ends by itself. */
+  readonly deadlineMs: number;
 };
 
 /** With no files nothing is run: the runner alone would go and look for some. */
 export async function runTests(files: readonly string[], options: TestRunOptions): Promise<TestRun> {
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: [], output: '' };
-  const args = [
-    '--test',
-    '--test-reporter=spec',
-    `--test-concurrency=${options.concurrency}`,
-    `--test-timeout=${options.timeoutMs}`,
-    ...files,
-  ];
-  const { code, output } = await capture(process.execPath, args, options.isShown);
+  const { concurrency, isolation } = options;
+  const groups = isolation === 'file' ? [files] : deal(files, concurrency);
+  const runs = await Promise.all(
+    groups.filter((group) => group.length > 0).map((group) => runGroup(group, options)),
+  );
+  return {
+    passed: runs.reduce((sum, { passed }) => sum + passed, 0),
+    failed: runs.reduce((sum, { failed }) => sum + failed, 0),
+    skipped: runs.flatMap(({ skipped }) => skipped),
+    output: runs.map(({ output }) => output).join('\n'),
+  };
+}
+
+async function runGroup(files: readonly string[], options: TestRunOptions): Promise<TestRun> {
+  const { isShown, concurrency, isolation, timeoutMs, deadlineMs } = options;
+  const together = isolation === 'none' ? '--test-isolation=none' : `--test-concurrency=${concurrency}`;
+  const args = ['--test', '--test-reporter=spec', `--test-timeout=${timeoutMs}`, together, ...files];
+  const { code, output } = await capture(process.execPath, args, isShown, deadlineMs);
   const count = readSummary(output);
   // The runner itself may fail where no test did: a file that cannot be loaded, a process that died.
   return { ...count, failed: code === 0 ? 0 : Math.max(count.failed, 1), output };
+}
+
+function deal(files: readonly string[], hands: number): string[][] {
+  return Array.from({ length: hands }, (_, hand) => files.filter((_file, index) => index % hands === hand));
 }
 
 export function readSummary(output: string): TestCount {
@@ -47,10 +68,22 @@ export function readSummary(output: string): TestCount {
 
 export type Captured = { readonly code: number; readonly output: string };
 
-/** Runs a program to its end; standard output and error in the order they came. */
-export async function capture(command: string, args: readonly string[], isShown: boolean): Promise<Captured> {
+const PROGRAM_MS_MAX = 300_000;
+
+/** Runs a program to its end, or kills it when that does not come; standard output and error in the order they came. */
+export async function capture(
+  command: string,
+  args: readonly string[],
+  isShown: boolean,
+  timeoutMs = PROGRAM_MS_MAX,
+): Promise<Captured> {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+    const child = spawn(command, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: plainEnvironment(),
+      // Its SIGTERM lets the test runner end its own children and say which file it waited for.
+      timeout: timeoutMs,
+    });
     const chunks: Buffer[] = [];
     const take = (chunk: Buffer): void => {
       chunks.push(chunk);

@@ -9,13 +9,20 @@ import { type TestCount, runTests } from './test-run.ts';
 
 /** A story may hold a thousand messages or two hundred crashes. */
 const STORY_MS_MAX = 900_000;
+const STORIES_MS_MAX = 2_700_000;
 
 const chosen = process.argv.slice(2);
 const counts: TestCount[] = [];
 const isSound = chosen.length > 0 || (await runChecks((count) => counts.push(count)));
 const files = chosen.length > 0 ? chosen : globSync('test/**/*.test.ts').toSorted();
 counts.push(
-  await runTests(files, { isShown: true, concurrency: availableParallelism(), timeoutMs: STORY_MS_MAX }),
+  await runTests(files, {
+    isShown: true,
+    concurrency: availableParallelism(),
+    isolation: 'file',
+    timeoutMs: STORY_MS_MAX,
+    deadlineMs: STORIES_MS_MAX,
+  }),
 );
 
 const sum = (count: (one: TestCount) => number): number =>
