@@ -115,6 +115,24 @@ try {
     const { changed } = must(await store.mailboxChanges(account, inbox, since));
     return changed.length;
   });
+  const other = must(await store.createMailbox(account, { parent: undefined, name: 'Other' })).id;
+  const startedAt = performance.now();
+  must(await store.copy(account, inbox, uids, other));
+  const copiedAt = performance.now();
+  must(await store.setFlags(account, inbox, uids, { mode: 'add', flags: 16, keywords: [] }));
+  const flaggedAt = performance.now();
+  must(await store.expunge(account, inbox, undefined));
+  const expungedAt = performance.now();
+  must(await store.removeMailbox(account, other));
+  console.log(
+    JSON.stringify({
+      count: uids.length,
+      copyMs: Math.round(copiedAt - startedAt),
+      flagMs: Math.round(flaggedAt - copiedAt),
+      expungeMs: Math.round(expungedAt - flaggedAt),
+      removeMailboxMs: Math.round(performance.now() - expungedAt),
+    }),
+  );
   await timed('mailboxes', async () => (await store.mailboxes(account)).length);
   console.log(`memory: ${(process.memoryUsage().rss / 1e6).toFixed(0)} MB`);
 } finally {
