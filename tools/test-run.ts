@@ -75,7 +75,7 @@ export async function capture(
   command: string,
   args: readonly string[],
   isShown: boolean,
-  timeoutMs = PROGRAM_MS_MAX,
+  timeoutMs: number = PROGRAM_MS_MAX,
 ): Promise<Captured> {
   return new Promise((resolve) => {
     const child = spawn(command, args, {

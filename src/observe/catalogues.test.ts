@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { DeliveryEvent } from '../delivery/event.ts';
 import type { ImapEvent } from '../imap/server/event.ts';
 import { CATALOGUES } from './catalogues.ts';
 import type { EventOf } from './definition.ts';
+import type { DELIVERY_EVENTS } from './events/delivery.ts';
 import type { IMAP_EVENTS } from './events/imap.ts';
 
 /** Compiles only while every event of a server can be given to the observer of its catalogue. */
 type Covers<_Server extends Event, Event> = true;
-const covered: readonly true[] = [true satisfies Covers<ImapEvent, EventOf<typeof IMAP_EVENTS>>];
+const covered: readonly true[] = [
+  true satisfies Covers<ImapEvent, EventOf<typeof IMAP_EVENTS>>,
+  true satisfies Covers<DeliveryEvent, EventOf<typeof DELIVERY_EVENTS>>,
+];
 
 for (const { subject, events } of CATALOGUES) {
   test(`${subject}: names, texts and metrics keep the rules`, () => {
@@ -24,4 +29,4 @@ for (const { subject, events } of CATALOGUES) {
   });
 }
 
-test('servers and catalogues agree', () => assert.equal(covered.length, 1));
+test('servers and catalogues agree', () => assert.equal(covered.length, 2));

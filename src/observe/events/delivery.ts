@@ -1,7 +1,8 @@
 /** What becomes of accepted mail. A recipient is a number: its address is in the queue, not in the log. */
 export const DELIVERY_EVENTS = {
   subject: 'delivery',
-  description: 'What becomes of accepted mail. A recipient is a number: its address is in the queue, not in the log.',
+  description:
+    'What becomes of accepted mail. A recipient is a number: its address is in the queue, not in the log.',
   events: {
     'delivery.settled': {
       level: 'info',

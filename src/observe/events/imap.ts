@@ -101,9 +101,7 @@ export const IMAP_EVENTS = {
         blob: { type: 'text', description: 'The SHA-256 of the octets.' },
         problem: { type: 'text', description: '`missing` or `damaged`.' },
       },
-      metrics: [
-        { name: 'postrider_imap_unreadable_blobs_total', help: 'Messages that could not be read.' },
-      ],
+      metrics: [{ name: 'postrider_imap_unreadable_blobs_total', help: 'Messages that could not be read.' }],
     },
     'imap.bug': {
       level: 'error',

@@ -59,7 +59,9 @@ export const SERVER_EVENTS = {
         remote: { type: 'text', description: 'The IP address of the client.' },
         reason: { type: 'text', description: 'What the TLS library said.' },
       },
-      metrics: [{ name: 'postrider_tls_failures_total', help: 'Handshakes that failed.', labels: ['service'] }],
+      metrics: [
+        { name: 'postrider_tls_failures_total', help: 'Handshakes that failed.', labels: ['service'] },
+      ],
     },
     'server.fault': {
       level: 'error',

@@ -1,14 +1,4 @@
 /** What happens in sessions that receive mail: SMTP, submission, LMTP. */
-const OF_SESSION = {
-  sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
-  role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
-  remoteAddress: { type: 'text', description: 'The IP address of the client.' },
-} as const;
-const OF_MESSAGE = {
-  ...OF_SESSION,
-  traceId: { type: 'text', description: 'The id of the message, from the first octet to the last report.' },
-} as const;
-
 export const SMTP_EVENTS = {
   subject: 'smtp',
   description: 'What happens in sessions that receive mail: SMTP, submission, LMTP.',
@@ -17,23 +7,33 @@ export const SMTP_EVENTS = {
       level: 'debug',
       text: 'A client connected',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         localPort: { type: 'number', description: 'The port it came to.' },
         implicitTls: { type: 'boolean', description: 'Whether TLS came first.' },
       },
-      metrics: [{ name: 'postrider_smtp_sessions_total', help: 'SMTP sessions that began.', labels: ['role'] }],
+      metrics: [
+        { name: 'postrider_smtp_sessions_total', help: 'SMTP sessions that began.', labels: ['role'] },
+      ],
     },
     'smtp.early-talker': {
       level: 'info',
       text: 'A client spoke before it was greeted',
-      fields: OF_SESSION,
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+      },
       metrics: [{ name: 'postrider_smtp_early_talkers_total', help: 'Clients that spoke too early.' }],
     },
     'smtp.tls-started': {
       level: 'debug',
       text: 'TLS began',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         protocol: { type: 'text', description: 'The version of TLS.' },
         cipher: { type: 'text', description: 'The cipher suite.' },
       },
@@ -42,7 +42,9 @@ export const SMTP_EVENTS = {
       level: 'info',
       text: 'TLS did not come about',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         problem: { type: 'text', description: 'What the TLS library said.' },
       },
       metrics: [{ name: 'postrider_smtp_tls_failures_total', help: 'TLS handshakes that failed.' }],
@@ -50,26 +52,39 @@ export const SMTP_EVENTS = {
     'smtp.plaintext-behind-starttls': {
       level: 'warn',
       text: 'Commands came in plain text behind STARTTLS; the session was ended',
-      fields: OF_SESSION,
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+      },
       metrics: [
-        { name: 'postrider_smtp_starttls_injections_total', help: 'Sessions ended for commands behind STARTTLS.' },
+        {
+          name: 'postrider_smtp_starttls_injections_total',
+          help: 'Sessions ended for commands behind STARTTLS.',
+        },
       ],
     },
     'smtp.authenticated': {
       level: 'info',
       text: 'A client signed in',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         mechanism: { type: 'text', description: 'The SASL mechanism.' },
         accountId: { type: 'number', description: 'The account.' },
       },
-      metrics: [{ name: 'postrider_smtp_logins_total', help: 'Clients that signed in.', labels: ['mechanism'] }],
+      metrics: [
+        { name: 'postrider_smtp_logins_total', help: 'Clients that signed in.', labels: ['mechanism'] },
+      ],
     },
     'smtp.auth-failed': {
       level: 'warn',
       text: 'A client was not let in',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         mechanism: { type: 'text', description: 'The SASL mechanism.' },
         reason: { type: 'text', description: 'Why not.' },
       },
@@ -79,20 +94,30 @@ export const SMTP_EVENTS = {
       level: 'info',
       text: 'A command was refused',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         verb: { type: 'text', description: 'The command.' },
         code: { type: 'number', description: 'The reply code.' },
         status: { type: 'text', description: 'The enhanced status code.', optional: true },
         reason: { type: 'text', description: 'The stable reason code.' },
         traceId: { type: 'text', description: 'The id of the message, if one was begun.', optional: true },
       },
-      metrics: [{ name: 'postrider_smtp_refusals_total', help: 'Commands refused.', labels: ['role', 'reason'] }],
+      metrics: [
+        { name: 'postrider_smtp_refusals_total', help: 'Commands refused.', labels: ['role', 'reason'] },
+      ],
     },
     'smtp.message-accepted': {
       level: 'info',
       text: 'A message was accepted',
       fields: {
-        ...OF_MESSAGE,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
         octets: { type: 'number', description: 'Octets of the content.' },
         recipients: { type: 'number', description: 'How many recipients.' },
         tookMs: { type: 'number', description: 'Milliseconds since MAIL.' },
@@ -106,7 +131,13 @@ export const SMTP_EVENTS = {
       level: 'info',
       text: 'A message was refused after its content',
       fields: {
-        ...OF_MESSAGE,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
         octets: { type: 'number', description: 'Octets that came.' },
         recipients: { type: 'number', description: 'How many recipients.' },
         code: { type: 'number', description: 'The reply code.' },
@@ -114,14 +145,20 @@ export const SMTP_EVENTS = {
         reason: { type: 'text', description: 'The stable reason code.' },
       },
       metrics: [
-        { name: 'postrider_smtp_messages_refused_total', help: 'Messages refused.', labels: ['role', 'reason'] },
+        {
+          name: 'postrider_smtp_messages_refused_total',
+          help: 'Messages refused.',
+          labels: ['role', 'reason'],
+        },
       ],
     },
     'smtp.fault': {
       level: 'error',
       text: 'A command could not be done for a fault outside it',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         doing: { type: 'text', description: 'What was being done.' },
         cause: { type: 'cause', description: 'What failed.' },
       },
@@ -130,14 +167,21 @@ export const SMTP_EVENTS = {
     'smtp.bug': {
       level: 'error',
       text: 'A session ended for a mistake in Postrider',
-      fields: { ...OF_SESSION, cause: { type: 'cause', description: 'What was thrown.' } },
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        cause: { type: 'cause', description: 'What was thrown.' },
+      },
       metrics: [{ name: 'postrider_smtp_bugs_total', help: 'Sessions ended by a bug.' }],
     },
     'smtp.session-closed': {
       level: 'debug',
       text: 'A session ended',
       fields: {
-        ...OF_SESSION,
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         how: { type: 'text', description: 'Who or what ended it.' },
         durationMs: { type: 'number', description: 'How long it lasted.' },
         commands: { type: 'number', description: 'How many commands were read.' },
