@@ -95,8 +95,10 @@ class AddressParser {
       switch (text.charCodeAt(this.#at)) {
         case 0x20: // blanks
         case 0x09:
-        case 0x0d:
         case 0x0a:
+        case 0x0b:
+        case 0x0c:
+        case 0x0d:
           this.#spaced = true;
           this.#at += 1;
           break;
@@ -306,7 +308,7 @@ class AddressParser {
     for (;;) {
       const code = this.#text.charCodeAt(this.#at);
       if (code === 0x28) this.#readComment();
-      else if (code === 0x20 || code === 0x09 || code === 0x0d || code === 0x0a) this.#at += 1;
+      else if (code === 0x20 || (code >= 0x09 && code <= 0x0d)) this.#at += 1;
       else return this.#at > start;
     }
   }
@@ -371,7 +373,7 @@ function phrase(words: readonly Word[]): string {
 }
 
 const SPECIAL: Uint8Array = Uint8Array.from({ length: 256 }, (_, code) =>
-  ' \t\r\n()<>[]:;@,"'.includes(String.fromCharCode(code)) ? 1 : 0,
+  ' \t\n\v\f\r()<>[]:;@,"'.includes(String.fromCharCode(code)) ? 1 : 0,
 );
 
 function isSpecial(code: number): boolean {
