@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
 import { openHints } from '../../sqlite/hint.ts';
 import { connectWriter, openLocalWriter, startWriterThread } from '../../sqlite/writer.ts';
 import type { LocalWriter, Writer } from '../../sqlite/writer.ts';
@@ -113,6 +114,37 @@ class CrashableQueue {
 }
 
 suite('embedded queue', () => {
+  test('a full disk refuses with a Fault, leaves nothing half there, and goes on when there is room', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'postrider-queue-'));
+    const file = join(folder, 'queue.sqlite');
+    const writer = openLocalWriter(queueWriter, file, undefined, { pagesMax: 60 });
+    const hints = openHints(`queue test ${(scopes += 1)}`);
+    const queue = new EmbeddedQueue({ file, writer, hints, clock });
+    const accepted: QueueId[] = [];
+    let refused = 0;
+    for (let number = 0; number < 150; number += 1)
+      await queue.accept(testMessage(number, { prefix: Buffer.alloc(2000, 1) })).then(
+        () => accepted.push(testId(number)),
+        (error: unknown) => {
+          assert.ok(error instanceof Fault);
+          refused += 1;
+        },
+      );
+    assert.ok(refused > 0 && accepted.length > 0);
+    assert.deepEqual(
+      (await queue.list({}, undefined, 1000)).map(({ id }) => id),
+      accepted,
+    );
+    assert.equal((await queue.count()).messages, accepted.length);
+    for (const { id } of await queue.lease('x', 5000, 9000, 10))
+      assert.equal(await queue.settle(id, 'x', [done(0)], []), 'settled');
+    await queue.accept(testMessage(999));
+    queue.close();
+    writer.close();
+    hints.close();
+    rmSync(folder, { recursive: true });
+  });
+
   test('nothing accepted is lost and nothing settled comes back, whenever it crashes', async () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constantFrom('accept local' as const, 'accept remote' as const) },
