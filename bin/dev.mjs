@@ -34,7 +34,15 @@ function isInstalled() {
 
 function install() {
   console.error('postrider: installing what is missing (npm ci), once');
-  const options = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--include=dev', '--include=optional'];
+  const options = [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    '--include=dev',
+    '--include=optional',
+  ];
   const npm = process.env.npm_execpath;
   const [command, args] = npm === undefined ? ['npm', options] : [process.execPath, [npm, ...options]];
   // Standard output belongs to the program that follows.
