@@ -94,11 +94,12 @@ async function ready(child: ChildProcess, output: () => string): Promise<void> {
       reject(new Error(`${why}; it said:\n${output()}`));
     };
     const timer = setTimeout(() => fail(`Not ready within ${START_MS} ms`), START_MS);
-    child.once('exit', (code) => fail(`Ended with ${code} before it was ready`));
+    const onExit = (code: number | null): void => fail(`Ended with ${code} before it was ready`);
+    child.once('exit', onExit);
     child.stdout?.on('data', () => {
       if (!/^ready$/m.test(output())) return;
       clearTimeout(timer);
-      child.removeAllListeners('exit');
+      child.off('exit', onExit);
       resolve();
     });
   });
