@@ -197,3 +197,13 @@ export function matchLines(lines: readonly string[], expected: readonly string[]
 export function letter(subject: string, fields = '', body = 'Hello\n'): string {
   return `From: Ann <ann@example.org>\nTo: Bob <bob@example.net>\nSubject: ${subject}\n${fields}\n${body}`;
 }
+
+/** The same port with some of its methods replaced. */
+export function overriding<Port extends object>(port: Port, methods: Partial<Port>): Port {
+  return new Proxy(port, {
+    get: (target, name): unknown => {
+      const value: unknown = Reflect.get(methods, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(name in methods ? methods : target) : value;
+    },
+  });
+}

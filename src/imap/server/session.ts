@@ -76,8 +76,9 @@ class ImapSession {
     const decode = (charset: string, octets: Buffer): string | undefined =>
       isKnownCharset(charset) ? decodeCharset(octets, charset) : undefined;
     this.#reader = createCommandReader(
-      // LITERAL+ is offered: a literal of any size that is accepted may come unasked (RFC 7888 §4).
-      { ...COMMAND_LIMITS, nonSyncOctetsMax: Infinity, skipOctetsMax: deps.limits.messageOctetsMax },
+      // LITERAL+ is offered: a literal of any size that is accepted may come unasked (RFC 7888 §4). What is somewhat
+      // larger is read past, so that the client hears TOOBIG and not only that the connection is gone.
+      { ...COMMAND_LIMITS, nonSyncOctetsMax: Infinity, skipOctetsMax: 2 * deps.limits.messageOctetsMax },
       { decodeCharset: decode },
     );
     this.#output = new Output(connection);
