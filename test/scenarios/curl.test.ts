@@ -1,5 +1,7 @@
 /** curl sends by smtp and reads by imap, in plain-text upgrade and under TLS. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
 import { waitForMessages } from '../support/mailbox.ts';
@@ -38,7 +40,9 @@ test('curl submits over TLS, lists, fetches, flags, searches and appends', { ski
   const found = await run('curl', [...alice, `${imaps}/INBOX?FLAGGED%20KEYWORD%20work%20TEXT%20%22read%20me%22`]);
   assert.match(found.stdout, /^\* (SEARCH 1|ESEARCH .*ALL 1)\r$/m);
 
-  const appended = await run('curl', [...alice, `${imaps}/Drafts`, '--upload-file', '-'], { input: LETTER });
+  const file = join(server.directory, 'letter.eml');
+  await writeFile(file, LETTER);
+  const appended = await run('curl', [...alice, `${imaps}/Drafts`, '--upload-file', file]);
   assert.equal(appended.code, 0, appended.stderr);
   const draft = await run('curl', [...alice, `${imaps}/Drafts;UID=1`]);
   assert.equal(draft.stdout, LETTER);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { run } from '../support/command.ts';
 import { imapClient } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
-import { ALICE, startPostrider } from '../support/postrider.ts';
+import { ALICE, startPostrider, type RunningPostrider } from '../support/postrider.ts';
 
 const mbsync = peer('mbsync');
 const MESSAGES = 1000;
@@ -33,7 +33,7 @@ test(`mbsync: two ways, ${MESSAGES} messages with flags`, { skip: mbsync.skip },
     config,
     [
       'IMAPAccount alice',
-      'Host 127.0.0.1',
+      'Host localhost',
       `Port ${server.port('imaps')}`,
       `User ${ALICE.address}`,
       `Pass ${ALICE.password}`,
@@ -65,7 +65,9 @@ test(`mbsync: two ways, ${MESSAGES} messages with flags`, { skip: mbsync.skip },
   };
   await sync();
   assert.deepEqual(await flagsBySubject(server), expected);
-  assert.match(await sync(), /Far: \+0 \*0 #0[^\n]*Near: \+0 \*0 #0/);
+  const before = await bothSides(server, inbox);
+  await sync();
+  assert.deepEqual(await bothSides(server, inbox), before);
 
   // Changes on both sides meet: a flag and a deletion here, a flag and a new message there.
   const files = await readdir(join(inbox, 'cur'));
@@ -76,11 +78,21 @@ test(`mbsync: two ways, ${MESSAGES} messages with flags`, { skip: mbsync.skip },
   await client.messageDelete('9', { uid: true });
   await client.append('INBOX', 'Subject: from there\r\n\r\nnew\r\n', ['\\Seen']);
   await client.logout();
-  assert.match(await sync(), /Near: \+1 \*1 #1 -1|Near: \+1 \*1 #1/);
-  assert.equal((await readdir(join(inbox, 'cur'))).length, MESSAGES);
+  await sync();
+  const after = await readdir(join(inbox, 'cur'));
+  assert.equal(after.length, MESSAGES);
+  assert.equal(after.filter((name) => name.includes('F')).length, files.filter((name) => name.includes('F')).length + 1);
 });
 
-async function flagsBySubject(server: Awaited<ReturnType<typeof startPostrider>>): Promise<Map<string, string>> {
+/** All that a sync could change: the names of the files with their flags, and the mailbox's highest mod-sequence. */
+async function bothSides(server: RunningPostrider, inbox: string): Promise<unknown> {
+  const client = await imapClient(server, ALICE);
+  const status = await client.status('INBOX', { messages: true, uidNext: true, highestModseq: true });
+  await client.logout();
+  return { status, files: (await readdir(join(inbox, 'cur'))).toSorted() };
+}
+
+async function flagsBySubject(server: RunningPostrider): Promise<Map<string, string>> {
   const letters: Record<string, string> = { '\\Draft': 'D', '\\Flagged': 'F', '\\Answered': 'R', '\\Seen': 'S' };
   const client = await imapClient(server, ALICE);
   await client.mailboxOpen('INBOX');

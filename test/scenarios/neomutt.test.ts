@@ -38,8 +38,10 @@ test('neomutt sends in batch, and moves the message by its own rules', { skip: n
   const [message] = await waitForMessages(server, ALICE, 1);
   assert.match(message ?? '', /^Subject: by neomutt\r$/m);
 
+  // It reads keys from a terminal only: `script` gives it one.
   const keys = 'push "<tag-pattern>~A<enter><tag-prefix><save-message>+Archive<enter><sync-mailbox><quit>"';
-  const moved = await run('neomutt', ['-n', '-F', alice, '-e', keys, '-e', 'set confirmappend=no quit=yes delete=yes'], { env });
+  await writeFile(alice, `${settings(ALICE)}${keys}\nset confirmappend=no quit=yes delete=yes\n`);
+  const moved = await run('script', ['-qec', `neomutt -n -F ${alice}`, '/dev/null'], { env });
   assert.equal(moved.code, 0, moved.stdout + moved.stderr);
   assert.equal((await waitForMessages(server, ALICE, 1, 'Archive')).length, 1);
 });

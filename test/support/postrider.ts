@@ -4,11 +4,12 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { run } from './command.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
 const START_MS = 30_000;
@@ -17,6 +18,8 @@ export type PostriderOptions = {
   /** `ADDRESS:PASSWORD` */
   readonly accounts?: readonly string[];
   readonly hostname?: string;
+  /** Lines of a configuration beyond names, ports and folders: then it is `serve`, and accounts are added before. */
+  readonly config?: string;
   /** A folder of an earlier run; it then outlives this one. */
   readonly directory?: string;
   readonly basePort?: number;
@@ -47,21 +50,19 @@ export async function startPostrider(options: PostriderOptions = {}): Promise<Ru
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'postrider-test-')));
   const basePort = options.basePort ?? (await freeBasePort());
   const accounts = options.accounts ?? [`${ALICE.address}:${ALICE.password}`, `${BOB.address}:${BOB.password}`];
-  const child = spawn(
-    process.execPath,
-    [
-      ENTRY,
-      'localserve',
-      '--dir',
-      directory,
-      '--base-port',
-      String(basePort),
-      ...accounts.flatMap((account) => ['--account', account]),
-      ...(options.hostname === undefined ? [] : ['--hostname', options.hostname]),
-      ...(options.args ?? []),
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
-  );
+  const command =
+    options.config === undefined
+      ? [
+          'localserve',
+          ...['--dir', directory, '--base-port', String(basePort)],
+          ...accounts.flatMap((account) => ['--account', account]),
+          ...(options.hostname === undefined ? [] : ['--hostname', options.hostname]),
+        ]
+      : await configure(directory, basePort, accounts, options);
+  const child = spawn(process.execPath, [ENTRY, ...command, ...(options.args ?? [])], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
@@ -84,6 +85,46 @@ export async function startPostrider(options: PostriderOptions = {}): Promise<Ru
       if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Writes a configuration on loopback, adds domains and accounts, and gives the arguments of `serve`. */
+async function configure(
+  directory: string,
+  basePort: number,
+  accounts: readonly string[],
+  { config = '', hostname = 'mail.example.test' }: PostriderOptions,
+): Promise<string[]> {
+  const file = join(directory, 'postrider.toml');
+  const listeners = Object.entries(SERVICES).map(
+    ([service, port]) =>
+      `[listeners.${service}]\nenabled = true\naddresses = ["127.0.0.1", "::1"]\nport = ${basePort + port}`,
+  );
+  await writeFile(
+    file,
+    [
+      `hostname = ${JSON.stringify(hostname)}`,
+      `dataDirectory = ${JSON.stringify(join(directory, 'data'))}`,
+      '[tls]',
+      'selfSigned = true',
+      ...listeners,
+      config,
+    ].join('\n'),
+  );
+  const domains = new Set(accounts.map((account) => account.slice(account.indexOf('@') + 1, account.indexOf(':'))));
+  for (const domain of domains) await postrider(['domain', 'add', domain, '--config', file]);
+  for (const account of accounts) {
+    const colon = account.indexOf(':');
+    const password = ['--password', account.slice(colon + 1)];
+    await postrider(['account', 'add', account.slice(0, colon), ...password, '--config', file]);
+  }
+  return ['serve', '--config', file];
+}
+
+/** The command line, which must succeed or find that it was done before. */
+export async function postrider(args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(process.execPath, [ENTRY, ...args]);
+  if (code !== 0 && !/exists/.test(stderr)) throw new Error(`postrider ${args.join(' ')} gave ${code}: ${stderr}`);
+  return stdout;
 }
 
 async function ready(child: ChildProcess, output: () => string): Promise<void> {
