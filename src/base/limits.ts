@@ -133,5 +133,5 @@ export const LIMITS = {
   /** Destinations whose state is remembered. */
   destinationsMax: 10_000,
   /** Local deliveries of one thread at once. */
-  localDeliveriesMax: 64,
+  localDeliveriesMax: 256,
 } as const;

@@ -1,12 +1,17 @@
 /**
- * Delivers the local recipients of a message that was accepted a moment ago, in the thread that accepted it: what the
- * session gathered while the octets passed is still in memory. Recipients at other hosts, and whatever fails for now, are
- * the queue runner's. Bounded: a thread with too much of it leaves new messages to the runner.
+ * Delivers to local recipients in the thread that received the message: what the session gathered while the octets passed
+ * is still in memory.
+ *
+ * A message whose recipients are all here goes into the mailboxes first: when it is in all of them, on stable storage, it
+ * is accepted, and the queue never hears of it (docs/adr/0006-accept-by-delivery.md). Where a recipient cannot take it now,
+ * where success is to be reported, or where others are elsewhere, the queue accepts it; what is left is the runner's.
+ * Bounded: a thread with too much of it leaves new messages to the runner.
  */
 import type { Clock } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { NewQueuedMessage, Queue, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
+import { wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { DeliverableMessage, LocalDelivery, LocalRecipient } from './local.ts';
 import type { MessageFacts } from './message-facts.ts';
@@ -26,6 +31,16 @@ export type DeliverNowPorts = {
 const LEASE_MS = 120_000;
 /** Messages that wait for their delivery here; above it the runner takes new ones. */
 const WAITING_MAX = 256;
+/** Above so many mailboxes the client would wait long: the queue accepts in one commit. */
+const AT_ONCE_MAX = 20;
+
+const DELIVERED = {
+  name: 'delivery.settled',
+  outcome: 'delivered',
+  status: undefined,
+  reason: undefined,
+  host: undefined,
+} as const;
 
 export class DeliverNow {
   readonly #ports: DeliverNowPorts;
@@ -39,17 +54,35 @@ export class DeliverNow {
     this.#owner = owner;
   }
 
-  /** Resolves when the message is on stable storage; delivery goes on behind it. */
+  /** Resolves when the message is on stable storage: in every mailbox, or in the queue with delivery going on behind it. */
   async accept(message: NewQueuedMessage, facts: MessageFacts): Promise<void> {
-    const hasLocal = message.recipients.some((recipient) => recipient.route.kind === 'local');
-    if (!hasLocal || this.#gate.waiting >= WAITING_MAX) {
+    const locals = message.recipients.filter(({ route }) => route.kind === 'local').length;
+    if (locals === 0 || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
       return;
     }
     const lease = { owner: this.#owner, untilMs: this.#ports.clock.nowMs() + LEASE_MS };
+    const queued = toQueued(message, lease);
+    if (locals < message.recipients.length || locals > AT_ONCE_MAX) {
+      await this.#ports.queue.accept(message, lease);
+      this.#goOn(queued, async () => this.#settle(queued, await this.#deliver(queued, facts)));
+      return;
+    }
+    const outcomes = await this.#gate.run(() => this.#deliver(queued, facts));
+    if (isDone(queued, outcomes)) {
+      for (const { number } of queued.recipients)
+        this.#ports.events({ ...DELIVERED, queueId: message.id, recipient: number });
+      return;
+    }
+    // Should we die before it is settled, the runner delivers again, and who has the message does not get it twice.
     await this.#ports.queue.accept(message, lease);
+    this.#goOn(queued, () => this.#settle(queued, outcomes));
+  }
+
+  /** Behind the answer to the client. */
+  #goOn(message: QueuedMessage, work: () => Promise<void>): void {
     const running = this.#gate
-      .run(() => this.#deliver(toQueued(message, lease), facts))
+      .run(work)
       .catch((cause: unknown) => {
         // The lease runs out, and the runner does it again: delivery is idempotent.
         this.#ports.events({
@@ -68,7 +101,7 @@ export class DeliverNow {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  async #deliver(message: QueuedMessage, facts: MessageFacts): Promise<void> {
+  async #deliver(message: QueuedMessage, facts: MessageFacts): Promise<ReadonlyMap<number, Outcome>> {
     const locals = message.recipients.filter(isLocal);
     const outcomes = new Map<number, Outcome>();
     await Promise.all(
@@ -76,9 +109,21 @@ export class DeliverNow {
         outcomes.set(recipient.number, await deliverSafely(this.#ports, message, recipient, facts));
       }),
     );
-    // What is left of the message is the runner's: settling ends our lease and tells it.
+    return outcomes;
+  }
+
+  /** What is left of the message is the runner's: settling ends our lease and tells it. */
+  async #settle(message: QueuedMessage, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
     await this.#ports.settler.settle(message, this.#owner, outcomes);
   }
+}
+
+/** Whether the queue would have nothing to do: everybody has it, and nobody is to be told of it. */
+function isDone(message: QueuedMessage, outcomes: ReadonlyMap<number, Outcome>): boolean {
+  return message.recipients.every(
+    (recipient) =>
+      outcomes.get(recipient.number)?.kind === 'delivered' && !wantsDsn(message, recipient, 'delivered'),
+  );
 }
 
 export function isLocal(recipient: QueuedRecipient): recipient is QueuedRecipient & LocalRecipient {

@@ -8,6 +8,7 @@ import type { NewQueuedMessage, Queue, Settlement } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { Intake, MessageSink, RecipientVerifier } from '../smtp/server/ports.ts';
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from '../smtp/wire/parameter.ts';
+import type { RcptParameters } from '../smtp/wire/parameter.ts';
 import type { EnvelopeAddress } from '../smtp/wire/path.ts';
 import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import { known } from '../store/ids.ts';
@@ -95,13 +96,17 @@ async function world() {
     recipients: readonly string[],
     role: 'relay' | 'submission' | 'lmtp' = 'relay',
     text = 'Subject: x\r\n\r\nBody\r\n',
+    notify?: RcptParameters['notify'],
   ) => {
     const transaction: IntakeTransaction = {
       traceId: 'abcdef0123456789abcdef',
       startedAtMs: clock.nowMs(),
       reversePath: path('author@sender.example'),
       parameters: NO_MAIL_PARAMETERS,
-      recipients: recipients.map((one) => ({ forwardPath: path(one), parameters: NO_RCPT_PARAMETERS })),
+      recipients: recipients.map((one) => ({
+        forwardPath: path(one),
+        parameters: { ...NO_RCPT_PARAMETERS, notify },
+      })),
     };
     const sink = intake.begin(transaction);
     for (let at = 0; at < text.length; at += 7) await sink.write(fromLatin1(text.slice(at, at + 7)));
@@ -166,19 +171,48 @@ for (const { address, role, want } of verdicts)
     );
   });
 
-test('accepted, delivered behind the 250, and settled', async () => {
-  const { send, now, accepted, settledWith, inbox, bob } = await world();
+test('all recipients here: in the mailbox before the 250, and never in the queue', async () => {
+  const { send, accepted, settledWith, events, inbox, bob } = await world();
   assert.deepEqual(await send(['bob@here.example']), { kind: 'accepted' });
-  assert.equal(accepted.length, 1);
-  assert.equal(accepted[0]?.leased, true);
-  assert.equal(accepted[0]?.message.source.kind, 'mx');
-  assert.equal(accepted[0]?.message.reversePath, 'author@sender.example');
-  await now.idle();
   const [kept] = await inbox(bob);
   assert.equal(
     latin1(kept?.prefix ?? Buffer.alloc(0)),
     'Return-Path: <author@sender.example>\r\nDelivered-To: bob@here.example\r\nReceived: x\r\n',
   );
+  assert.deepEqual([accepted.length, settledWith.length], [0, 0]);
+  assert.deepEqual(
+    events.map((event) =>
+      typeof event === 'object' && event !== null && 'name' in event ? event.name : event,
+    ),
+    ['delivery.settled'],
+  );
+});
+
+test('a mailbox that cannot take it now: accepted by the queue, and settled for all', async () => {
+  const { send, now, accepted, settledWith, inbox, store, bob, amy } = await world();
+  await store.setQuota(amy, 1);
+  assert.deepEqual(await send(['bob@here.example', 'amy@here.example']), { kind: 'accepted' });
+  assert.deepEqual([accepted.length, accepted[0]?.leased], [1, true]);
+  assert.equal(accepted[0]?.message.source.kind, 'mx');
+  assert.equal(accepted[0]?.message.reversePath, 'author@sender.example');
+  await now.idle();
+  assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 0]);
+  assert.deepEqual(
+    settledWith.map((settlements) => settlements.map(({ recipient, kind }) => [recipient, kind])),
+    [
+      [
+        [0, 'delivered'],
+        [1, 'delayed'],
+      ],
+    ],
+  );
+});
+
+test('success to be reported: accepted by the queue, settled with its report (RFC 3461 §4.1)', async () => {
+  const { send, now, accepted, settledWith, inbox, bob } = await world();
+  await send(['bob@here.example'], 'relay', undefined, ['SUCCESS']);
+  await now.idle();
+  assert.deepEqual([accepted.length, (await inbox(bob)).length], [1, 1]);
   assert.deepEqual(settledWith, [[{ recipient: 0, kind: 'delivered', answer: undefined }]]);
 });
 
