@@ -1,5 +1,5 @@
 /**
- * Everything that can be said of the code without running the server: `npm run check`. One line a step with its time;
+ * Everything that can be said of the code in ten seconds: `npm run check`. One line a step with its time;
  * what a failed step said follows. `--fix` formats and mends what the linter can, and checks nothing.
  */
 import { globSync } from 'node:fs';
@@ -33,6 +33,14 @@ function isPure(path: string): boolean {
   return /^src\/(?:base|config|mail-auth|message|observe|sasl|[^/]+\/wire)\//.test(path);
 }
 
+/**
+ * Tests that work with files, threads, sockets and processes: the contracts on every backend, the command line. They take
+ * longer than a check may, so `npm test` alone runs them.
+ */
+function isOfBackend(path: string): boolean {
+  return /^src\/(?:app|net|sqlite|(?:auth|dns|queue|store)\/(?!memory|wire)[^/]+)\//.test(path);
+}
+
 function testStep(
   name: string,
   files: readonly string[],
@@ -56,16 +64,21 @@ function testStep(
   };
 }
 
-function steps(onTests: (count: TestCount) => void): Step[] {
+function steps(withBackends: boolean, onTests: (count: TestCount) => void): Step[] {
   const files = globSync('{src,tools}/**/*.test.ts').toSorted();
+  const others = files.filter((path) => !isPure(path));
+  const backends = withBackends
+    ? [testStep('backend tests', others.filter(isOfBackend), 'file', onTests)]
+    : [];
   return [
     testStep('pure tests', files.filter(isPure), 'none', onTests),
     testStep(
       'unit tests',
-      files.filter((path) => !isPure(path)),
+      others.filter((path) => !isOfBackend(path)),
       'file',
       onTests,
     ),
+    ...backends,
     program('types', [`${BIN}/tsc`, '-p', '.']),
     program('lint', [`${BIN}/oxlint`, '-c', '.oxlintrc.json', ...folders()]),
     program('format', [`${BIN}/oxfmt`, '--check', ...folders()]),
@@ -82,8 +95,11 @@ function failuresOf(output: string): string {
 }
 
 /** Runs every step, as many at once as there are processors. True if all is well. */
-export async function runChecks(onTests: (count: TestCount) => void = () => undefined): Promise<boolean> {
-  const waiting = steps(onTests);
+export async function runChecks(
+  withBackends: boolean,
+  onTests: (count: TestCount) => void = () => undefined,
+): Promise<boolean> {
+  const waiting = steps(withBackends, onTests);
   let isGood = true;
   const worker = async (): Promise<void> => {
     for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
@@ -112,7 +128,7 @@ async function main(): Promise<void> {
     }
     return;
   }
-  if (!(await runChecks())) process.exitCode = 1;
+  if (!(await runChecks(false))) process.exitCode = 1;
 }
 
 if (import.meta.main) await main();

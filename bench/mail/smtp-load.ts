@@ -7,8 +7,14 @@
  */
 import { connect, type Socket } from 'node:net';
 
-const [port = '10025', connections = '50', messages = '10000', octets = '4096', recipient = 'alice@example.test', mode] =
-  process.argv.slice(2);
+const [
+  port = '10025',
+  connections = '50',
+  messages = '10000',
+  octets = '4096',
+  recipient = 'alice@example.test',
+  mode,
+] = process.argv.slice(2);
 const total = Number(messages);
 const body = letter(Number(octets));
 const envelope = Buffer.from(`MAIL FROM:<bench@elsewhere.test>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`);
@@ -100,7 +106,8 @@ const from = performance.now();
 await Promise.all(Array.from({ length: Number(connections) }, drive));
 const seconds = (performance.now() - from) / 1000;
 latenciesMs.sort((a, b) => a - b);
-const percentile = (share: number): number => Number((latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0).toFixed(2));
+const percentile = (share: number): number =>
+  Number((latenciesMs[Math.floor(latenciesMs.length * share)] ?? 0).toFixed(2));
 console.log(
   JSON.stringify({
     accepted,

@@ -145,7 +145,11 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
 }
 
 /** Seals what a crash left open: of one thread that died, or of all, when none is running. */
-export async function recoverStorage(config: Config, { blobUsers }: Backends, owner: string | undefined): Promise<void> {
+export async function recoverStorage(
+  config: Config,
+  { blobUsers }: Backends,
+  owner: string | undefined,
+): Promise<void> {
   await recoverSegments({
     directory: segmentDirectory(config),
     users: blobUsers,

@@ -19,7 +19,9 @@ const EXPIRES_SOON_MS = 14 * DAY_MS;
 export async function runCheck(options: CheckOptions): Promise<number> {
   const config = await readConfig(options.config);
   const found: readonly Found[] = config.ok
-    ? (await Promise.all([checkCertificate(config.value), checkRelay(config.value), checkData(config.value)])).flat()
+    ? (
+        await Promise.all([checkCertificate(config.value), checkRelay(config.value), checkData(config.value)])
+      ).flat()
     : config.error.map((text): Found => ({ kind: 'problem', text }));
   const code = !config.ok ? 3 : found.some(({ kind }) => kind === 'problem') ? 4 : 0;
   if (options.json) console.log(JSON.stringify({ ok: code === 0, found }));

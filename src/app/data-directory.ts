@@ -65,7 +65,10 @@ function read(path: string, text: string): Result<DataDirectory, DataDirectoryPr
 function parseFormat(text: string): number | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'format' in value && typeof value.format === 'number'
+    return typeof value === 'object' &&
+      value !== null &&
+      'format' in value &&
+      typeof value.format === 'number'
       ? value.format
       : undefined;
   } catch {

@@ -61,11 +61,18 @@ export async function runLocalserve(options: LocalserveOptions): Promise<number>
 }
 
 function hasIpv6Loopback(): boolean {
-  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === '::1'));
+  return Object.values(networkInterfaces()).some((addresses) =>
+    addresses?.some(({ address }) => address === '::1'),
+  );
 }
 
 /** The same settings that a file would hold: one way in for all of them. */
-function localConfig(directory: string, basePort: number, hostname: string, addresses: readonly string[]): string {
+function localConfig(
+  directory: string,
+  basePort: number,
+  hostname: string,
+  addresses: readonly string[],
+): string {
   const listeners = Object.entries(STANDARD_PORTS).map(([service, port]) =>
     [
       `[listeners.${service}]`,

@@ -31,7 +31,8 @@ export function createObservers({ level, format }: Config['log'], thread: string
   const smtp = createObserver(SMTP_EVENTS, sink);
   return {
     server: createObserver(SERVER_EVENTS, sink),
-    smtp: (event) => smtp(event.name === 'smtp.tls-failed' ? { ...event, problem: event.problem.text } : event),
+    smtp: (event) =>
+      smtp(event.name === 'smtp.tls-failed' ? { ...event, problem: event.problem.text } : event),
     imap: createObserver(IMAP_EVENTS, sink),
     delivery: createObserver(DELIVERY_EVENTS, sink),
     counters,

@@ -30,8 +30,14 @@ export async function openStores(dataDirectory: string, config: Config | undefin
 /** What opening the data asks of a configuration, with every default in place. */
 export function localConfig(dataDirectory: string): Config {
   const config = parseConfig(
-    ['hostname = "localhost"', `dataDirectory = ${JSON.stringify(dataDirectory)}`, '[tls]', 'selfSigned = true'].join('\n'),
+    [
+      'hostname = "localhost"',
+      `dataDirectory = ${JSON.stringify(dataDirectory)}`,
+      '[tls]',
+      'selfSigned = true',
+    ].join('\n'),
   );
-  if (!config.ok) throw new Fault(`Opening ${dataDirectory}`, new Error('Its path cannot be written in TOML'));
+  if (!config.ok)
+    throw new Fault(`Opening ${dataDirectory}`, new Error('Its path cannot be written in TOML'));
   return config.value;
 }

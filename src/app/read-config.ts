@@ -12,5 +12,7 @@ export async function readConfig(file: string): Promise<Result<Config, readonly 
     return err([`${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`]);
   }
   const config = parseConfig(text);
-  return config.ok ? ok(config.value) : err(config.error.map((problem) => `${file}: ${formatProblem(problem)}`));
+  return config.ok
+    ? ok(config.value)
+    : err(config.error.map((problem) => `${file}: ${formatProblem(problem)}`));
 }

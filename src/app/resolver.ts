@@ -12,7 +12,7 @@ const DNS_PORT = 53;
 
 export async function createResolver({ resolver }: Config, clock: Clock, random: Random): Promise<Resolver> {
   const { servers, timeoutMs, attempts } = resolver;
-  const configured = servers.map(parseServer).filter((server) => server !== undefined);
+  const configured = servers.map(parseServer).filter((one) => one !== undefined);
   const found = configured.length > 0 ? configured : await systemServers();
   return new SystemResolver({
     clock,

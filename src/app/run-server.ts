@@ -7,7 +7,9 @@ export async function runUntilStopped(server: RunningServer): Promise<number> {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('SIGHUP', () => {
     server.reload().catch((cause: unknown) => {
-      console.error(`postrider: the certificate stays as it was: ${cause instanceof Error ? cause.message : String(cause)}`);
+      console.error(
+        `postrider: the certificate stays as it was: ${cause instanceof Error ? cause.message : String(cause)}`,
+      );
     });
   });
   console.log('ready');

@@ -11,7 +11,14 @@ import type { Config } from '../config/config.ts';
 import type { Directory } from '../auth/directory.ts';
 import type { Certificate } from '../net/tls-context.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
-import { maintain, openBackends, openWriters, recoverStorage, type Backends, type Writers } from './backends.ts';
+import {
+  maintain,
+  openBackends,
+  openWriters,
+  recoverStorage,
+  type Backends,
+  type Writers,
+} from './backends.ts';
 import { loadCertificate } from './certificate.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
 import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';

@@ -135,7 +135,16 @@ function startDelivery(options: ServiceOptions): Delivery {
   const lifetimeMs = config.queue.expireAfterSeconds * 1000;
   const noticeMs = config.queue.delayNoticeAfterSeconds * 1000;
   const settler = new Settler(
-    { queue, blobs, directory, clock, random, newId, nextDueMs: (attempts, nowMs) => nextDueMs(attempts, nowMs, random, schedule), events },
+    {
+      queue,
+      blobs,
+      directory,
+      clock,
+      random,
+      newId,
+      nextDueMs: (attempts, nowMs) => nextDueMs(attempts, nowMs, random, schedule),
+      events,
+    },
     {
       hostname: config.hostname,
       delayReportAfterMs: noticeMs === 0 ? Number.POSITIVE_INFINITY : noticeMs,
@@ -164,7 +173,9 @@ function startDelivery(options: ServiceOptions): Delivery {
     connectTimeoutMs: CONNECT_MS,
     timeouts: SMTP_TIMEOUTS,
     usesTls: config.outgoing.tls !== 'none',
-    ...(relay === undefined ? {} : { relay: { tls: relay.tls, credentials: credentialsOf(relay, relayPassword) } }),
+    ...(relay === undefined
+      ? {}
+      : { relay: { tls: relay.tls, credentials: credentialsOf(relay, relayPassword) } }),
   });
   const remote = new RemoteDelivery({ routing, hop, blobs, clock });
   const runner = new DeliveryRunner(
@@ -184,7 +195,9 @@ function credentialsOf(
   { username }: NonNullable<Config['relay']>,
   password: string | undefined,
 ): SaslCredentials | undefined {
-  return username === undefined || password === undefined ? undefined : { authenticationId: username, password };
+  return username === undefined || password === undefined
+    ? undefined
+    : { authenticationId: username, password };
 }
 
 type Serve = (service: ServiceName, settings: ListenerConfig) => Parameters<typeof listen>[0]['serve'];

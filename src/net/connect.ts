@@ -43,16 +43,13 @@ async function openSocket(
   });
 }
 
-function problem(cause: Error & { code?: string }): ConnectProblem {
-  switch (cause.code) {
-    case 'ECONNREFUSED':
-      return { kind: 'refused', text: 'Connection refused' };
-    case 'ETIMEDOUT':
-      return { kind: 'timeout', text: 'Connection timed out' };
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return { kind: 'reset', text: 'Connection reset by peer' };
-    default:
-      return { kind: 'unreachable', text: cause.code ?? cause.message };
-  }
+const KINDS: ReadonlyMap<string, ConnectProblem> = new Map([
+  ['ECONNREFUSED', { kind: 'refused', text: 'Connection refused' }],
+  ['ETIMEDOUT', { kind: 'timeout', text: 'Connection timed out' }],
+  ['ECONNRESET', { kind: 'reset', text: 'Connection reset by peer' }],
+  ['EPIPE', { kind: 'reset', text: 'Connection reset by peer' }],
+]);
+
+function problem({ code = '', message }: Error & { code?: string }): ConnectProblem {
+  return KINDS.get(code) ?? { kind: 'unreachable', text: code === '' ? message : code };
 }

@@ -46,7 +46,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const admit = (remote: string): 'too-many' | 'too-many-from-address' | undefined => {
     if (open.size >= options.connectionsMax) return 'too-many';
     if (isLoopback(remote)) return undefined;
-    return (perAddress.get(remote) ?? 0) >= options.connectionsPerAddressMax ? 'too-many-from-address' : undefined;
+    return (perAddress.get(remote) ?? 0) >= options.connectionsPerAddressMax
+      ? 'too-many-from-address'
+      : undefined;
   };
   const serve = async (connection: Connection): Promise<void> => {
     if (options.implicitTls) {
@@ -108,7 +110,9 @@ async function bind(server: Server, options: ListenerOptions): Promise<void> {
   const { address, port, reusePort } = options;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => reject(new Fault(`Listening on ${address} port ${port}`, cause)));
-    server.listen({ host: address, port, reusePort, ipv6Only: address.includes(':'), backlog: 1024 }, () => resolve());
+    server.listen({ host: address, port, reusePort, ipv6Only: address.includes(':'), backlog: 1024 }, () =>
+      resolve(),
+    );
   });
   // A fault while accepting (no descriptors left) passes; the listener stays.
   server.removeAllListeners('error').on('error', () => {});

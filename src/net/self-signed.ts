@@ -1,8 +1,12 @@
 /** A certificate of our own, where none is configured. Apart from the rest: the library takes long to load. */
-// The library's dependency injection wants it loaded first.
+// oxlint-disable-next-line import/no-unassigned-import -- the library's dependency injection wants it loaded first
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { BasicConstraintsExtension, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
+import {
+  BasicConstraintsExtension,
+  SubjectAlternativeNameExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import type { Certificate } from './tls-context.ts';
 
 const DAY_MS = 86_400_000;
@@ -26,5 +30,8 @@ export async function selfSigned(names: readonly string[], nowMs: number): Promi
   });
   const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey));
   const body = pkcs8.toString('base64').replaceAll(/(.{64})/g, '$1\n');
-  return { chain: certificate.toString('pem'), key: `-----BEGIN PRIVATE KEY-----\n${body.trimEnd()}\n-----END PRIVATE KEY-----\n` };
+  return {
+    chain: certificate.toString('pem'),
+    key: `-----BEGIN PRIVATE KEY-----\n${body.trimEnd()}\n-----END PRIVATE KEY-----\n`,
+  };
 }

@@ -5,14 +5,7 @@
 import { finished } from 'node:stream';
 import type { Socket } from 'node:net';
 import { connect as connectTls, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import type {
-  Connection,
-  Endpoint,
-  ReadStop,
-  TlsInfo,
-  TlsProblem,
-  TlsRequest,
-} from '../base/connection.ts';
+import type { Connection, Endpoint, ReadStop, TlsInfo, TlsProblem, TlsRequest } from '../base/connection.ts';
 import { err, ok, type Result } from '../base/result.ts';
 
 /** How long a peer may refuse to take what was written before the connection is cut. */
@@ -171,7 +164,12 @@ export class SocketConnection implements Connection {
     const onDrain = (): void => this.#drained?.();
     socket.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost).on('drain', onDrain);
     this.#detach = () => {
-      socket.off('data', onData).off('end', onEnd).off('error', onLost).off('close', onLost).off('drain', onDrain);
+      socket
+        .off('data', onData)
+        .off('end', onEnd)
+        .off('error', onLost)
+        .off('close', onLost)
+        .off('drain', onDrain);
     };
   }
 
@@ -184,7 +182,8 @@ export class SocketConnection implements Connection {
         minVersion: 'TLSv1.2',
       });
     }
-    if (this.#serverTls === undefined) throw new TypeError('startTls as a server on a connection without certificates');
+    if (this.#serverTls === undefined)
+      throw new TypeError('startTls as a server on a connection without certificates');
     return new TLSSocket(raw, { ...this.#serverTls(), isServer: true });
   }
 
@@ -262,7 +261,8 @@ function describe(socket: TLSSocket): TlsInfo {
     protocol: socket.getProtocol() ?? 'unknown',
     cipher: cipher.standardName ?? cipher.name,
     ...(keyBits === undefined ? {} : { keyBits }),
-    servername: typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
+    servername:
+      typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
     ...(typeof socket.alpnProtocol === 'string' ? { alpn: socket.alpnProtocol } : {}),
     ...(peer === undefined ? {} : { peerCertificate: peer.raw }),
     peerVerified: socket.authorized,

@@ -2,7 +2,10 @@
 import { createSecureContext, type SecureContext, type TLSSocketOptions } from 'node:tls';
 import type { ServerTls } from './socket-connection.ts';
 
-export type Certificate = { /** PEM, the leaf first */ readonly chain: string; /** PEM */ readonly key: string };
+export type Certificate = {
+  /** PEM, the leaf first */ readonly chain: string;
+  /** PEM */ readonly key: string;
+};
 
 /** Throws `Error` of node:crypto where the certificate or the key cannot be read or do not belong together. */
 export function secureContext(certificate: Certificate): SecureContext {
@@ -20,7 +23,10 @@ export function secureContext(certificate: Certificate): SecureContext {
 }
 
 /** A holder whose context can be put in place while connections come. */
-export function serverTls(certificate: Certificate): { readonly tls: ServerTls; replace(next: Certificate): void } {
+export function serverTls(certificate: Certificate): {
+  readonly tls: ServerTls;
+  replace(next: Certificate): void;
+} {
   let options: TLSSocketOptions = { secureContext: secureContext(certificate) };
   return {
     tls: () => options,

@@ -25,7 +25,10 @@ export type SubmissionPorts = {
 };
 
 /** A stable reason code, or undefined where all is well. */
-export type SendAsProblem = 'submission.not-own-reverse-path' | 'submission.not-own-from' | 'submission.bad-from';
+export type SendAsProblem =
+  | 'submission.not-own-reverse-path'
+  | 'submission.not-own-from'
+  | 'submission.bad-from';
 
 export class SubmissionPolicy {
   readonly #ports: SubmissionPorts;
@@ -39,7 +42,9 @@ export class SubmissionPolicy {
   /** @param reversePath the address, or null: reports about mail may come from anybody who has signed in */
   async checkReversePath(account: AccountId, reversePath: string | null): Promise<SendAsProblem | undefined> {
     if (!this.#rules.ownAddressesOnly || reversePath === null) return undefined;
-    return (await this.#ports.directory.maySendAs(account, reversePath)) ? undefined : 'submission.not-own-reverse-path';
+    return (await this.#ports.directory.maySendAs(account, reversePath))
+      ? undefined
+      : 'submission.not-own-reverse-path';
   }
 
   /** @param header the content up to its first empty line */

@@ -18,8 +18,16 @@ test('curl submits over TLS, lists, fetches, flags, searches and appends', { ski
   const sent = await run(
     'curl',
     [
-      ...[...base, '--user', `${BOB.address}:${BOB.password}`, `smtps://127.0.0.1:${server.port('submissions')}/bob`],
-      ...['--mail-from', BOB.address, '--mail-rcpt', ALICE.address, '--upload-file', '-'],
+      ...base,
+      '--user',
+      `${BOB.address}:${BOB.password}`,
+      `smtps://127.0.0.1:${server.port('submissions')}/bob`,
+      '--mail-from',
+      BOB.address,
+      '--mail-rcpt',
+      ALICE.address,
+      '--upload-file',
+      '-',
     ],
     { input: LETTER },
   );
@@ -37,7 +45,10 @@ test('curl submits over TLS, lists, fetches, flags, searches and appends', { ski
   const upgraded = [...alice, '--ssl-reqd', `imap://[::1]:${server.port('imap')}/INBOX`];
   const stored = await run('curl', [...upgraded, '--request', 'STORE 1 +FLAGS.SILENT (\\Flagged work)']);
   assert.equal(stored.code, 0, stored.stderr);
-  const found = await run('curl', [...alice, `${imaps}/INBOX?FLAGGED%20KEYWORD%20work%20TEXT%20%22read%20me%22`]);
+  const found = await run('curl', [
+    ...alice,
+    `${imaps}/INBOX?FLAGGED%20KEYWORD%20work%20TEXT%20%22read%20me%22`,
+  ]);
   assert.match(found.stdout, /^\* (SEARCH 1|ESEARCH .*ALL 1)\r$/m);
 
   const file = join(server.directory, 'letter.eml');

@@ -81,7 +81,10 @@ test(`mbsync: two ways, ${MESSAGES} messages with flags`, { skip: mbsync.skip },
   await sync();
   const after = await readdir(join(inbox, 'cur'));
   assert.equal(after.length, MESSAGES);
-  assert.equal(after.filter((name) => name.includes('F')).length, files.filter((name) => name.includes('F')).length + 1);
+  assert.equal(
+    after.filter((name) => name.includes('F')).length,
+    files.filter((name) => name.includes('F')).length + 1,
+  );
 });
 
 /** All that a sync could change: the names of the files with their flags, and the mailbox's highest mod-sequence. */
@@ -93,7 +96,12 @@ async function bothSides(server: RunningPostrider, inbox: string): Promise<unkno
 }
 
 async function flagsBySubject(server: RunningPostrider): Promise<Map<string, string>> {
-  const letters: Record<string, string> = { '\\Draft': 'D', '\\Flagged': 'F', '\\Answered': 'R', '\\Seen': 'S' };
+  const letters: Record<string, string> = {
+    '\\Draft': 'D',
+    '\\Flagged': 'F',
+    '\\Answered': 'R',
+    '\\Seen': 'S',
+  };
   const client = await imapClient(server, ALICE);
   await client.mailboxOpen('INBOX');
   const found = new Map<string, string>();

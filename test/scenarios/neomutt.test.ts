@@ -33,7 +33,10 @@ test('neomutt sends in batch, and moves the message by its own rules', { skip: n
   await writeFile(bob, settings(BOB));
   await writeFile(alice, settings(ALICE));
   const env = { HOME: server.directory, TERM: 'dumb' };
-  const sent = await run('neomutt', ['-n', '-F', bob, '-s', 'by neomutt', ALICE.address], { input: 'A letter.\n', env });
+  const sent = await run('neomutt', ['-n', '-F', bob, '-s', 'by neomutt', ALICE.address], {
+    input: 'A letter.\n',
+    env,
+  });
   assert.equal(sent.code, 0, sent.stdout + sent.stderr);
   const [message] = await waitForMessages(server, ALICE, 1);
   assert.match(message ?? '', /^Subject: by neomutt\r$/m);

@@ -78,15 +78,23 @@ test('imapflow: mailboxes of every script are made, renamed, filled by MOVE and 
   for (const name of names) await client.mailboxCreate(name);
   const paths = (await client.list()).map(({ path }) => path);
   for (const name of names) assert.ok(paths.includes(name), `${name} is not among ${paths.join(', ')}`);
+  const uses = (await client.list()).map(({ specialUse }) => specialUse).filter((use) => use !== undefined);
   assert.deepEqual(
-    (await client.list()).filter(({ specialUse }) => specialUse !== undefined).map(({ specialUse }) => specialUse).toSorted(),
-    ['\\Archive', '\\Drafts', '\\Inbox', '\\Junk', '\\Sent', '\\Trash'],
+    new Set(uses),
+    new Set(['\\Archive', '\\Drafts', '\\Inbox', '\\Junk', '\\Sent', '\\Trash']),
   );
   for (let n = 1; n <= 5; n += 1) await client.append('INBOX', `Subject: ${n}\r\n\r\n${n}\r\n`);
   await client.mailboxOpen('INBOX');
   const moved = await client.messageMove('2:4', '日本語/議事録');
   assert.ok(moved !== false);
-  assert.deepEqual([...(moved.uidMap?.entries() ?? [])], [[2, 1], [3, 2], [4, 3]]);
+  assert.deepEqual(
+    [...(moved.uidMap?.entries() ?? [])],
+    [
+      [2, 1],
+      [3, 2],
+      [4, 3],
+    ],
+  );
   assert.deepEqual(await client.search({ subject: '5' }), [2]);
   await client.mailboxRename('日本語/議事録', 'Größe & Maß/Protokolle');
   const status = await client.status('Größe & Maß/Protokolle', { messages: true });

@@ -64,11 +64,15 @@ assert imap.delete('Archive/Projects')[0] == 'OK'
 imap.logout()
 `;
 
-test("smtplib sends and imaplib reads, copies, flags, expunges and appends", { skip: python.skip }, async () => {
-  await using server = await startPostrider();
-  const sent = await run('python3', ['-c', SEND, String(server.port('submission'))]);
-  assert.equal(sent.code, 0, sent.stderr);
-  await waitForMessages(server, ALICE, 2);
-  const read = await run('python3', ['-c', READ, String(server.port('imap'))]);
-  assert.equal(read.code, 0, read.stderr);
-});
+test(
+  'smtplib sends and imaplib reads, copies, flags, expunges and appends',
+  { skip: python.skip },
+  async () => {
+    await using server = await startPostrider();
+    const sent = await run('python3', ['-c', SEND, String(server.port('submission'))]);
+    assert.equal(sent.code, 0, sent.stderr);
+    await waitForMessages(server, ALICE, 2);
+    const read = await run('python3', ['-c', READ, String(server.port('imap'))]);
+    assert.equal(read.code, 0, read.stderr);
+  },
+);

@@ -12,8 +12,16 @@ const curl = peer('curl');
 const ways = [
   { name: 'port 25 in plain', service: 'smtp', args: [] },
   { name: 'port 25 with STARTTLS', service: 'smtp', args: ['--tls'] },
-  { name: 'submission with STARTTLS and AUTH PLAIN', service: 'submission', args: ['--tls', '--auth', 'PLAIN'] },
-  { name: 'submission with STARTTLS and AUTH LOGIN', service: 'submission', args: ['--tls', '--auth', 'LOGIN'] },
+  {
+    name: 'submission with STARTTLS and AUTH PLAIN',
+    service: 'submission',
+    args: ['--tls', '--auth', 'PLAIN'],
+  },
+  {
+    name: 'submission with STARTTLS and AUTH LOGIN',
+    service: 'submission',
+    args: ['--tls', '--auth', 'LOGIN'],
+  },
   { name: 'submissions', service: 'submissions', args: ['--tls-on-connect', '--auth', 'PLAIN'] },
   { name: 'LMTP', service: 'lmtp', args: ['--protocol', 'LMTP'] },
 ] as const;
@@ -25,8 +33,20 @@ for (const { name, service, args } of ways) {
       ? ['--auth-user', BOB.address, '--auth-password', BOB.password]
       : [];
     const sent = await run('swaks', [
-      ...['--server', '127.0.0.1', '--port', String(server.port(service)), ...args, ...login],
-      ...['--from', BOB.address, '--to', ALICE.address, '--header', `Subject: by ${name}`, '--body', 'Hello\n.\n..dots'],
+      '--server',
+      '127.0.0.1',
+      '--port',
+      String(server.port(service)),
+      ...args,
+      ...login,
+      '--from',
+      BOB.address,
+      '--to',
+      ALICE.address,
+      '--header',
+      `Subject: by ${name}`,
+      '--body',
+      'Hello\n.\n..dots',
     ]);
     assert.equal(sent.code, 0, sent.stdout + sent.stderr);
     const [message] = await waitForMessages(server, ALICE, 1);
@@ -40,7 +60,16 @@ test('a stranger may not relay, and mail for an unknown user is refused', { skip
   await using server = await startPostrider();
   const to = async (recipient: string): Promise<string> => {
     const port = String(server.port('smtp'));
-    const options = ['--server', '127.0.0.1', '--port', port, '--from', 'x@elsewhere.test', '--to', recipient];
+    const options = [
+      '--server',
+      '127.0.0.1',
+      '--port',
+      port,
+      '--from',
+      'x@elsewhere.test',
+      '--to',
+      recipient,
+    ];
     return (await run('swaks', options)).stdout;
   };
   assert.match(await to('someone@elsewhere.test'), /<\*\* 550 5\.7\.1 /);
@@ -50,8 +79,16 @@ test('a stranger may not relay, and mail for an unknown user is refused', { skip
 test('what was sent is there after a restart', { skip: swaks.skip ?? curl.skip }, async () => {
   await using first = await startPostrider();
   const sent = await run('swaks', [
-    ...['--server', '127.0.0.1', '--port', String(first.port('smtp'))],
-    ...['--from', BOB.address, '--to', ALICE.address, '--header', 'Subject: before'],
+    '--server',
+    '127.0.0.1',
+    '--port',
+    String(first.port('smtp')),
+    '--from',
+    BOB.address,
+    '--to',
+    ALICE.address,
+    '--header',
+    'Subject: before',
   ]);
   assert.equal(sent.code, 0, sent.stdout);
   assert.equal(await first.stop(), 0, first.output());

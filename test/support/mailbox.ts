@@ -19,7 +19,11 @@ export async function imapClient(server: RunningPostrider, login: Login): Promis
 }
 
 /** The whole octets (as Latin-1) of every message in a mailbox, by UID. */
-export async function readMessages(server: RunningPostrider, login: Login, mailbox = 'INBOX'): Promise<string[]> {
+export async function readMessages(
+  server: RunningPostrider,
+  login: Login,
+  mailbox = 'INBOX',
+): Promise<string[]> {
   const client = await imapClient(server, login);
   try {
     const lock = await client.getMailboxLock(mailbox);

@@ -30,7 +30,8 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
   const config = join(root, 'config');
   const mail = join(root, 'mail');
   const [uid, gid] = await idsOf('postfix');
-  for (const folder of [config, mail, join(root, 'queue'), join(root, 'data')]) await mkdir(folder, { mode: 0o755 });
+  for (const folder of [config, mail, join(root, 'queue'), join(root, 'data')])
+    await mkdir(folder, { mode: 0o755 });
   await chown(join(root, 'data'), uid, gid);
   await chown(mail, uid, gid);
   await writeFile(
@@ -64,7 +65,10 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
       '',
     ].join('\n'),
   );
-  await writeFile(join(config, 'master.cf'), masterOf(port, await readFile('/usr/share/postfix/master.cf.dist', 'utf8')));
+  await writeFile(
+    join(config, 'master.cf'),
+    masterOf(port, await readFile('/usr/share/postfix/master.cf.dist', 'utf8')),
+  );
   const started = await run('postfix', ['-c', config, 'start']);
   if (started.code !== 0) throw new Error(`Postfix did not start: ${started.stdout}${started.stderr}`);
   return {
@@ -86,9 +90,15 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
 function masterOf(port: number, distributed: string): string {
   const lines = distributed.split('\n').map((line) => {
     if (/^smtp\s+inet\s/.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
-    return /^\S+\s+(unix|unix-dgram)\s/.test(line) ? line.replace(/^(\S+\s+\S+\s+\S+\s+\S+\s+)y(\s)/, '$1n$2') : line;
+    return /^\S+\s+(unix|unix-dgram)\s/.test(line)
+      ? line.replace(/^(\S+\s+\S+\s+\S+\s+\S+\s+)y(\s)/, '$1n$2')
+      : line;
   });
-  return [...lines, ...(distributed.includes('\npostlog') ? [] : ['postlog unix-dgram n - n - 1 postlogd']), ''].join('\n');
+  return [
+    ...lines,
+    ...(distributed.includes('\npostlog') ? [] : ['postlog unix-dgram n - n - 1 postlogd']),
+    '',
+  ].join('\n');
 }
 
 async function idsOf(user: string): Promise<readonly [uid: number, gid: number]> {

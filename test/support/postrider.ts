@@ -49,7 +49,10 @@ export const BOB = { address: 'bob@example.test', password: 'bob-secret' };
 export async function startPostrider(options: PostriderOptions = {}): Promise<RunningPostrider> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'postrider-test-')));
   const basePort = options.basePort ?? (await freeBasePort());
-  const accounts = options.accounts ?? [`${ALICE.address}:${ALICE.password}`, `${BOB.address}:${BOB.password}`];
+  const accounts = options.accounts ?? [
+    `${ALICE.address}:${ALICE.password}`,
+    `${BOB.address}:${BOB.password}`,
+  ];
   const command =
     options.config === undefined
       ? [
@@ -110,7 +113,9 @@ async function configure(
       config,
     ].join('\n'),
   );
-  const domains = new Set(accounts.map((account) => account.slice(account.indexOf('@') + 1, account.indexOf(':'))));
+  const domains = new Set(
+    accounts.map((account) => account.slice(account.indexOf('@') + 1, account.indexOf(':'))),
+  );
   for (const domain of domains) await postrider(['domain', 'add', domain, '--config', file]);
   for (const account of accounts) {
     const colon = account.indexOf(':');
@@ -123,7 +128,8 @@ async function configure(
 /** The command line, which must succeed or find that it was done before. */
 export async function postrider(args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await run(process.execPath, [ENTRY, ...args]);
-  if (code !== 0 && !/exists/.test(stderr)) throw new Error(`postrider ${args.join(' ')} gave ${code}: ${stderr}`);
+  if (code !== 0 && !/exists/.test(stderr))
+    throw new Error(`postrider ${args.join(' ')} gave ${code}: ${stderr}`);
   return stdout;
 }
 
@@ -152,7 +158,10 @@ export async function freeBasePort(): Promise<number> {
     // Below the range from which the kernel takes ports for clients.
     const base = 11_000 + 10 * randomInt(1600);
     const free = await Promise.all(
-      Object.values(SERVICES).flatMap((port) => [isFree('127.0.0.1', base + port), isFree('::1', base + port)]),
+      Object.values(SERVICES).flatMap((port) => [
+        isFree('127.0.0.1', base + port),
+        isFree('::1', base + port),
+      ]),
     );
     if (free.every(Boolean)) return base;
   }

@@ -31,7 +31,7 @@ export type PostOffice = {
 };
 
 /** How long a server is given that has the lock but does not listen yet, or not any more. */
-const IN_USE_PATIENCE_MS = 3000;
+const IN_USE_PATIENCE_MS = 10_000;
 const IN_USE_RETRY_MS = 100;
 
 export function addPostOfficeOptions(command: Command): Command {

@@ -12,7 +12,7 @@ import { DAY_MS } from '../../wire/date-time.ts';
 import { bitOf } from '../flags.ts';
 import { parseEmailId, parseThreadId } from '../object-id.ts';
 import type { SelectedMailbox } from '../state.ts';
-import { contains, toNeedle, type Needle } from './text.ts';
+import { contains, toNeedle, type Needle, type TextEvidence } from './text.ts';
 
 /** Longer than any date that is read. */
 const ENVELOPE_DATE_OCTETS_MAX = 300;
@@ -28,16 +28,6 @@ export type Evidence = {
   readonly placed?: PlacedMessage;
   readonly full?: StoredMessage;
   readonly text?: TextEvidence;
-};
-
-/** Decoded and folded as `text.ts` does. */
-export type TextEvidence = {
-  /** Each field: its key, its value. */
-  readonly fields: readonly { readonly key: string; readonly value: string }[];
-  /** The header section as text. */
-  readonly header: string;
-  /** Undefined where only the header was read. */
-  readonly body: readonly string[] | undefined;
 };
 
 export type Test = (evidence: Evidence) => Verdict;

@@ -11,7 +11,6 @@ import { toPlainText } from '../../../message/text.ts';
 import type { BlobStore } from '../../../store/blob-store.ts';
 import type { PlacedMessage } from '../../../store/mail-store.ts';
 import { readHeader, scanBlob } from '../fetch/message-octets.ts';
-import type { TextEvidence } from './evaluate.ts';
 
 /** A text folded for comparing. */
 export type Needle = string;
@@ -23,6 +22,16 @@ export function toNeedle(text: string): Needle {
 export function contains(folded: string, needle: Needle): boolean {
   return folded.includes(needle);
 }
+
+/** The texts of a message, decoded and folded. */
+export type TextEvidence = {
+  /** Each field: its key, its value. */
+  readonly fields: readonly { readonly key: string; readonly value: string }[];
+  /** The header section as text. */
+  readonly header: string;
+  /** Undefined where only the header was read. */
+  readonly body: readonly string[] | undefined;
+};
 
 /** Octets of one text part that are looked into; the index of words will know the rest. */
 const PART_OCTETS_MAX = 16_777_216;

@@ -1,0 +1,160 @@
+/** A client that says whatever octets it is told, well or badly: for attacks over real sockets. */
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+
+const PATIENCE_MS = 10_000;
+
+export class RawClient implements Disposable {
+  /** All that came and was not taken yet, as Latin-1. */
+  heard = '';
+  /** The server has closed its side, or the connection broke. */
+  isOver = false;
+  #socket: Socket;
+  #changed: () => void = () => undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#attach(socket);
+  }
+
+  static async open(port: number, host = '127.0.0.1'): Promise<RawClient> {
+    const socket = connect({ port, host, noDelay: true, allowHalfOpen: true });
+    await settled(socket, 'connect');
+    return new RawClient(socket);
+  }
+
+  static async openTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    await settled(socket, 'secureConnect');
+    return new RawClient(socket);
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  send(text: string | Uint8Array): void {
+    this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
+  }
+
+  /** As `send`; resolves when the kernel has taken it. False where the server takes no more. */
+  async push(text: string | Uint8Array): Promise<boolean> {
+    if (this.#socket.destroyed || !this.#socket.writable) return false;
+    return new Promise((resolve) => {
+      const closed = (): void => resolve(false);
+      this.#socket.once('close', closed);
+      this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text, (problem) => {
+        this.#socket.off('close', closed);
+        resolve(problem === undefined || problem === null);
+      });
+    });
+  }
+
+  /** Waits until what was heard matches, and takes everything up to the end of the match. */
+  async hear(pattern: RegExp, patienceMs: number = PATIENCE_MS): Promise<string> {
+    const endMs = performance.now() + patienceMs;
+    for (;;) {
+      const match = pattern.exec(this.heard);
+      if (match !== null) {
+        const taken = this.heard.slice(0, match.index + match[0].length);
+        this.heard = this.heard.slice(taken.length);
+        return taken;
+      }
+      const leftMs = endMs - performance.now();
+      if (this.isOver || leftMs <= 0)
+        throw new Error(
+          `${this.isOver ? 'Closed' : 'Silent'} before ${pattern}; heard ${JSON.stringify(this.heard)}`,
+        );
+      await this.#change(leftMs);
+    }
+  }
+
+  /** One reply of SMTP, all its lines. */
+  async reply(patienceMs?: number): Promise<string> {
+    return this.hear(/^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\r\n/, patienceMs);
+  }
+
+  /** One command of SMTP and its reply. */
+  async smtp(command: string): Promise<string> {
+    this.send(`${command}\r\n`);
+    return this.reply();
+  }
+
+  /** One command of IMAP and all up to its tagged answer. */
+  async imap(command: string, patienceMs?: number): Promise<string> {
+    const tag = `a${Math.trunc(Math.random() * 1e9)}`;
+    this.send(`${tag} ${command}\r\n`);
+    return this.hear(new RegExp(`(?:^|\\n)${tag} [^\\n]*\\r\\n`), patienceMs);
+  }
+
+  /** Everything until the server closes. */
+  async rest(patienceMs: number = PATIENCE_MS): Promise<string> {
+    const endMs = performance.now() + patienceMs;
+    while (!this.isOver) {
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) throw new Error(`Still open; heard ${JSON.stringify(this.heard.slice(-500))}`);
+      await this.#change(leftMs);
+    }
+    return this.heard;
+  }
+
+  /** Puts TLS under the connection. */
+  async startTls(options: ConnectionOptions = {}): Promise<TLSSocket> {
+    const raw = this.#socket;
+    raw.removeAllListeners('data').removeAllListeners('end').removeAllListeners('close');
+    const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
+    this.#socket = socket;
+    await settled(socket, 'secureConnect');
+    this.#attach(socket);
+    return socket;
+  }
+
+  /** A TCP reset. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  /** Says no more, and goes on listening. */
+  endInput(): void {
+    this.#socket.end();
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.destroy();
+  }
+
+  #attach(socket: Socket): void {
+    const over = (): void => {
+      this.isOver = true;
+      this.#changed();
+    };
+    socket.on('data', (chunk: Buffer) => {
+      this.heard += chunk.toString('latin1');
+      this.#changed();
+    });
+    socket
+      .on('end', over)
+      .on('close', over)
+      .on('error', () => undefined);
+  }
+
+  async #change(patienceMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, patienceMs);
+      this.#changed = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+async function settled(socket: Socket, event: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    socket.once(event, () => {
+      socket.off('error', reject);
+      resolve();
+    });
+    socket.once('error', reject);
+  });
+}
