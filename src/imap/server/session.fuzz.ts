@@ -1,0 +1,119 @@
+/**
+ * Two sessions on one mailbox take any commands: nothing throws or hangs, each command is answered once and with its own
+ * tag, and what they are told of the mailbox adds up (RFC 9051 §7.4, §7.5). Lines that begin with `>` are the second
+ * session's.
+ */
+import assert from 'node:assert/strict';
+import { ACCOUNT, Conversation, ImapOffice, letter } from '../../../test/support/imap-conversation.ts';
+import { latin1 } from '../../base/bytes.ts';
+import { FLAG } from '../../store/mail-store.ts';
+import { announcementAtEnd } from '../wire/cursor.ts';
+import { ResponseReader, type ServerResponse } from '../wire/response-reader.ts';
+
+const LINES_MAX = 40;
+
+export const covers: RegExp = /src\/imap\/server\//;
+export const seeds: readonly Uint8Array[] = [
+  'NOOP\n>STORE 2 +FLAGS (\\Deleted)\n>EXPUNGE\nFETCH 1:* (UID FLAGS)\nNOOP\nFETCH 1:* (FLAGS ENVELOPE BODY[1]<0.3>)',
+  'ENABLE QRESYNC IMAP4rev2\nSELECT INBOX (QRESYNC (1 1 1:3))\nUID FETCH 1:* (FLAGS) (CHANGEDSINCE 1 VANISHED)\n>MOVE 1:2 Sent\nIDLE',
+  'CREATE a/b (USE (\\Important))\nRENAME a x/y\nLIST (SUBSCRIBED RECURSIVEMATCH) "" (% x/*) RETURN (CHILDREN STATUS (MESSAGES))\nLSUB "" %\n>SELECT x/y\nDELETE x/y/b\nSUBSCRIBE z',
+  'APPEND INBOX (\\Seen $Work) {5}\n>NOOP\nAPPEND INBOX {5+} \nSTATUS INBOX (MESSAGES UIDNEXT)\nCOPY 1:* INBOX\nUID EXPUNGE 1:*\nCLOSE\nEXAMINE Sent\nUNSELECT',
+  'SEARCH RETURN (SAVE COUNT) OR NOT SEEN TEXT "hello"\nFETCH $ BODY.PEEK[HEADER.FIELDS (SUBJECT)]\nSORT (REVERSE SUBJECT DATE) UTF-8 ALL\nTHREAD REFERENCES UTF-8 ALL\nTHREAD ORDEREDSUBJECT UTF-8 1\nSTORE 1:* (UNCHANGEDSINCE 7) FLAGS.SILENT (a)',
+  'UNAUTHENTICATE\nAUTHENTICATE PLAIN\nLOGIN alice secret\nSELECT Trash\nCHECK\nID NIL\nNAMESPACE\nCAPABILITY\nSTARTTLS\nBINARY\nFETCH 1 BINARY[1]\n>DELETE INBOX\n>LOGOUT\nLOGOUT',
+].map((text) => Buffer.from(text));
+
+/** What a client knows of its mailbox. */
+class Model {
+  readonly conversation: Conversation;
+  readonly #reader = new ResponseReader();
+  #exists = 0;
+  #tags = 0;
+  isOver = false;
+
+  constructor(conversation: Conversation) {
+    this.conversation = conversation;
+  }
+
+  async run(line: string): Promise<void> {
+    const { conversation } = this;
+    this.#tags += 1;
+    const tag = `t${this.#tags}`;
+    let heard = await conversation.say(`${tag} ${whole(line)}\r\n`);
+    if (/^(login|authenticate) /i.test(line)) {
+      // A failed sign-in is answered late.
+      await conversation.office.clock.advance(2000);
+      heard += await conversation.hear();
+    }
+    this.#reader.push(Buffer.from(heard, 'latin1'));
+    const answers: string[] = [];
+    const byNumber = /^(fetch|store|search|sort|thread) /i.test(line);
+    const isSelecting = /^(select|examine) /i.test(line);
+    for (let said = this.#reader.next(); said !== undefined; said = this.#reader.next()) {
+      if (said.kind === 'tagged') answers.push(said.tag);
+      else if (said.kind === 'status' && said.status === 'BYE') this.isOver = true;
+      else if (said.kind === 'data') this.#data(said, byNumber, isSelecting);
+    }
+    if (!this.isOver) assert.deepEqual(answers, [tag], line);
+    else assert(answers.length <= 1, line);
+  }
+
+  #data(
+    { name, number }: Extract<ServerResponse, { kind: 'data' }>,
+    byNumber: boolean,
+    isSelecting: boolean,
+  ): void {
+    if (number === undefined) return;
+    if (name === 'EXISTS') {
+      assert(isSelecting || number >= this.#exists, 'EXISTS went back');
+      this.#exists = number;
+    } else if (name === 'EXPUNGE') {
+      assert(!byNumber, 'EXPUNGE while numbers were in use');
+      assert(number >= 1 && number <= this.#exists, `EXPUNGE ${number} of ${this.#exists}`);
+      this.#exists -= 1;
+    } else if (name === 'FETCH')
+      assert(number >= 1 && number <= Math.max(this.#exists, 1), `FETCH ${number} of ${this.#exists}`);
+  }
+}
+
+/** The line with what must follow it: literals, DONE, the cancellation of a SASL exchange. */
+function whole(line: string): string {
+  const literal = announcementAtEnd(Buffer.from(line, 'latin1'));
+  if (literal !== undefined) {
+    const octets = Math.min(literal.octets, 100);
+    return `${line.replace(/~?\{\d+\+?\}$/, `{${octets}+}`)}\r\n${'x'.repeat(octets)}`;
+  }
+  if (/^idle$/i.test(line)) return `${line}\r\nDONE`;
+  return /^authenticate +(plain|login) *$/i.test(line) ? `${line}\r\n*` : line;
+}
+
+async function office(): Promise<ImapOffice> {
+  const made = new ImapOffice({ limits: { errorsMax: 1000 } });
+  for (let at = 1; at <= 3; at += 1)
+    await made.deliver(letter(`m${at}`, `Message-ID: <m${at}>\n`), { flags: at === 3 ? FLAG.deleted : 0 });
+  // Else a few lines of COPY double the mailbox until it is everything.
+  await made.store.setQuota(ACCOUNT, 10_000);
+  return made;
+}
+
+export async function fuzz(octets: Uint8Array): Promise<void> {
+  const shared = await office();
+  const [first, second] = [
+    new Model(await Conversation.signedIn({ office: shared })),
+    new Model(await Conversation.signedIn({ office: shared })),
+  ];
+  await first.run('SELECT INBOX');
+  await second.run('SELECT INBOX');
+  for (const line of latin1(octets)
+    .split(/[\r\n]+/)
+    .slice(0, LINES_MAX)) {
+    const model = line.startsWith('>') ? second : first;
+    const command = line.replace(/^>/, '');
+    if (!model.isOver && command.trim() !== '') await model.run(command);
+  }
+  for (const { conversation } of [first, second]) {
+    await conversation.client.close();
+    await conversation.done;
+  }
+  const bug = shared.events.find(({ name }) => name === 'imap.bug');
+  assert.equal(bug, undefined, bug && 'error' in bug ? bug.error : '');
+}
