@@ -31,6 +31,8 @@ export function parseHeader(section: string, fieldsMax: number = LIMITS.headerFi
   const fields: Field[] = [];
   const size = section.length;
   let start = 0;
+  // Searched for once, however many lines have none: a search for each line would look through all that follows it.
+  let colon = -1;
   while (start < size && fields.length < fieldsMax) {
     const first = section.charCodeAt(start);
     if (first === LF || (first === CR && section.charCodeAt(start + 1) === LF)) break;
@@ -41,7 +43,9 @@ export function parseHeader(section: string, fieldsMax: number = LIMITS.headerFi
       lf = section.indexOf('\n', lf + 1);
     }
     const end = lf < 0 ? size : lf + 1;
-    fields.push(toField(section, start, end, lf < 0 ? size : lf));
+    if (colon < start) colon = section.indexOf(':', start);
+    if (colon < 0) colon = size;
+    fields.push(toField(section, start, end, lf < 0 ? size : lf, colon));
     start = end;
   }
   return fields;
@@ -52,11 +56,11 @@ export function parseHeaderOctets(section: Uint8Array): readonly Field[] {
   return parseHeader(latin1(section));
 }
 
-function toField(section: string, start: number, end: number, lineEnd: number): Field {
+/** @param colon the first one from `start` on, wherever it is */
+function toField(section: string, start: number, end: number, lineEnd: number, colon: number): Field {
   const valueEnd =
     lineEnd < end && section.charCodeAt(lineEnd - 1) === CR && lineEnd > start ? lineEnd - 1 : lineEnd;
-  const colon = section.indexOf(':', start);
-  if (colon < 0 || colon >= valueEnd)
+  if (colon >= valueEnd)
     return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
   let nameEnd = colon;
   while (nameEnd > start && isBlank(section.charCodeAt(nameEnd - 1))) nameEnd -= 1;
