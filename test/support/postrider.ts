@@ -57,7 +57,10 @@ export async function startPostrider(options: PostriderOptions = {}): Promise<Ru
     options.config === undefined
       ? [
           'localserve',
-          ...['--dir', directory, '--base-port', String(basePort)],
+          '--dir',
+          directory,
+          '--base-port',
+          String(basePort),
           ...accounts.flatMap((account) => ['--account', account]),
           ...(options.hostname === undefined ? [] : ['--hostname', options.hostname]),
         ]

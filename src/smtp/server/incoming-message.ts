@@ -5,12 +5,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { CR, LF, latin1, toBuffer } from '../../base/bytes.ts';
-import { unreachable } from '../../base/unreachable.ts';
 import type { NewlineCheck } from '../wire/data.ts';
-import { reply } from '../wire/reply.ts';
 import type { SmtpLimits } from './limits.ts';
-import type { Outcome } from './outcome.ts';
-import { FAULT } from './outcome.ts';
 import type { MessageSink } from './ports.ts';
 
 export type ContentProblem = 'too-large' | 'bare-newline' | 'fault';
@@ -109,28 +105,6 @@ export class IncomingMessage {
     // An empty line cut in two by the network is missed here; then a little more is kept than is needed.
     this.#headerDone =
       this.#headerOctets >= this.#limits.headerOctetsMax || toBuffer(octets).includes(EMPTY_LINE);
-  }
-}
-
-/** The reply to a message whose content did not pass. */
-export function contentRefusal(problem: ContentProblem, limits: SmtpLimits): Outcome {
-  switch (problem) {
-    case 'too-large':
-      // RFC 1870 §6.1 (3); RFC 3463 §3.4.
-      return {
-        reply: reply(552, '5.3.4', `Message is larger than ${limits.messageOctetsMax} octets`),
-        reason: 'message-too-large',
-      };
-    case 'bare-newline':
-      // RFC 5321 §2.3.8: such octets must not be sent; taking them for line ends is how one message smuggles another.
-      return {
-        reply: reply(550, '5.6.11', 'Message has a CR or LF on its own, only CRLF ends a line'),
-        reason: 'bare-newline',
-      };
-    case 'fault':
-      return FAULT;
-    default:
-      return unreachable(problem);
   }
 }
 
