@@ -132,36 +132,25 @@ export class ResponseWriter {
     this.#text(code === undefined ? `${oneLine(text)}\r\n` : `[${formatCode(code)}] ${oneLine(text)}\r\n`);
   }
 
+  /** Short data are gathered as text and written at once: a FETCH of flags is one write a message. */
   #fetch(sequence: number, data: readonly FetchDatum[]): void {
-    this.#text(`* ${sequence} FETCH (`);
+    let text = `* ${sequence} FETCH (`;
     let first = true;
     for (const datum of data) {
-      if (!first) this.#text(' ');
+      if (!first) text += ' ';
       first = false;
-      this.#datum(datum);
+      const short = formatDatum(datum);
+      if (short === undefined) {
+        this.#text(text);
+        text = '';
+        this.#longDatum(datum);
+      } else text += short;
     }
-    this.#text(')\r\n');
+    this.#text(`${text})\r\n`);
   }
 
-  #datum(datum: FetchDatum): void {
+  #longDatum(datum: FetchDatum): void {
     switch (datum.item) {
-      case 'FLAGS':
-        return this.#text(`FLAGS (${datum.flags.join(' ')})`);
-      case 'UID':
-      case 'RFC822.SIZE':
-        return this.#text(`${datum.item} ${datum.value}`);
-      case 'MODSEQ':
-        return this.#text(`MODSEQ (${datum.modSeq})`);
-      case 'INTERNALDATE':
-        return this.#text(`INTERNALDATE "${formatDateTime(datum.epochMs, datum.zoneMinutes)}"`);
-      case 'SAVEDATE':
-        return this.#text(
-          datum.epochMs === null ? 'SAVEDATE NIL' : `SAVEDATE "${formatDateTime(datum.epochMs)}"`,
-        );
-      case 'EMAILID':
-        return this.#text(`EMAILID (${datum.id})`);
-      case 'THREADID':
-        return this.#text(datum.id === null ? 'THREADID NIL' : `THREADID (${datum.id})`);
       case 'PREVIEW':
         this.#text('PREVIEW ');
         return this.#raw(encodeNstring(datum.text, this.#utf8));
@@ -170,10 +159,18 @@ export class ResponseWriter {
       case 'BODYSTRUCTURE':
         this.#text(`${datum.item} `);
         return this.#raw(datum.octets);
-      case 'BINARY.SIZE':
-        return this.#text(`${datum.label} ${datum.octets}`);
       case 'section':
         return this.#section(datum.label, datum.value, datum.binary ?? false);
+      case 'FLAGS':
+      case 'UID':
+      case 'RFC822.SIZE':
+      case 'MODSEQ':
+      case 'INTERNALDATE':
+      case 'SAVEDATE':
+      case 'EMAILID':
+      case 'THREADID':
+      case 'BINARY.SIZE':
+        throw new TypeError(`${datum.item} is short`);
       default:
         return unreachable(datum);
     }
@@ -328,6 +325,37 @@ function oneLine(text: string): string {
 function formatDelimiter(delimiter: string | null): string {
   if (delimiter === null) return 'NIL';
   return delimiter === '"' || delimiter === '\\' ? `"\\${delimiter}"` : `"${delimiter}"`;
+}
+
+/** Undefined for data that are octets. */
+function formatDatum(datum: FetchDatum): string | undefined {
+  switch (datum.item) {
+    case 'FLAGS':
+      return `FLAGS (${datum.flags.join(' ')})`;
+    case 'UID':
+    case 'RFC822.SIZE':
+      return `${datum.item} ${datum.value}`;
+    case 'MODSEQ':
+      return `MODSEQ (${datum.modSeq})`;
+    case 'INTERNALDATE':
+      return `INTERNALDATE "${formatDateTime(datum.epochMs, datum.zoneMinutes)}"`;
+    case 'SAVEDATE':
+      return datum.epochMs === null ? 'SAVEDATE NIL' : `SAVEDATE "${formatDateTime(datum.epochMs)}"`;
+    case 'EMAILID':
+      return `EMAILID (${datum.id})`;
+    case 'THREADID':
+      return datum.id === null ? 'THREADID NIL' : `THREADID (${datum.id})`;
+    case 'BINARY.SIZE':
+      return `${datum.label} ${datum.octets}`;
+    case 'PREVIEW':
+    case 'ENVELOPE':
+    case 'BODY':
+    case 'BODYSTRUCTURE':
+    case 'section':
+      return undefined;
+    default:
+      return unreachable(datum);
+  }
 }
 
 function formatStatus(datum: StatusDatum): string {
