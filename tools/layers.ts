@@ -41,9 +41,10 @@ const RULES: readonly Rule[] = [
 
   // Statements, migrations and group commit over SQLite, for every subject that keeps a file.
   { ring: 'adapter', path: /^src\/sqlite\//, mayImport: [...PORTS, 'adapter'], node: ['*'], npm: [] },
+  // Connections, transactions and migrations over PostgreSQL, for the same subjects.
   {
     ring: 'adapter',
-    path: /^src\/(store|queue|auth)\/postgres\//,
+    path: /^src\/(postgres|(store|queue|auth)\/postgres)\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
     npm: ['pg'],

@@ -134,4 +134,6 @@ export const LIMITS = {
   destinationsMax: 10_000,
   /** Local deliveries of one thread at once. */
   localDeliveriesMax: 256,
+  /** Connections of one thread to PostgreSQL; the database's own limit (100 unless set) is for all threads together. */
+  postgresConnectionsMax: 8,
 } as const;
