@@ -38,11 +38,6 @@ export class MailboxView {
     return this.#modSeq;
   }
 
-  /** Whether there is something the client could not be told so far. */
-  get hasPending(): boolean {
-    return this.#gone.size > 0;
-  }
-
   /** 0 where the mailbox is empty. */
   get lastUid(): number {
     return this.#count === 0 ? 0 : (this.#uids[this.#count - 1] ?? 0);

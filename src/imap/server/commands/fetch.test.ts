@@ -342,6 +342,39 @@ describe('CHANGEDSINCE and MODSEQ (RFC 7162 §3.1.4)', () => {
 });
 
 describe('what the world does', () => {
+  test('a body asked for many times over is not held in memory as often', async () => {
+    const office = new ImapOffice();
+    await office.deliver(letter('big', '', 'x'.repeat(900_000)));
+    const conversation = await Conversation.selected({ office, windowOctets: 100_000 });
+    const before = process.memoryUsage().arrayBuffers;
+    void conversation.client.write(
+      Buffer.from(`a FETCH 1 (${Array(300).fill('BODY.PEEK[]').join(' ')})\r\n`),
+    );
+    for (let turn = 0; turn < 100; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    const held = process.memoryUsage().arrayBuffers - before;
+    assert(held < 40_000_000, `${held} octets`);
+    let heard = 0;
+    for (let isOver = false; !isOver;) {
+      const piece = await conversation.hear();
+      heard += piece.length;
+      isOver = piece.endsWith('a OK Fetched\r\n');
+    }
+    assert(heard > 300 * 900_000);
+  });
+
+  test('the same of fields and of decoded parts', async () => {
+    const office = new ImapOffice();
+    await office.deliver(
+      `Subject: ${'y'.repeat(200_000)}\nContent-Transfer-Encoding: base64\n\n${'AAAA'.repeat(200_000)}\n`,
+    );
+    const conversation = await Conversation.selected({ office, windowOctets: 1e9 });
+    for (const item of ['BODY.PEEK[HEADER.FIELDS (SUBJECT)]', 'BINARY.PEEK[1]']) {
+      const once = (await fetched(conversation, `FETCH 1 ${item}`)).length - '* 1 FETCH ()\r\n'.length;
+      const often = await fetched(conversation, `FETCH 1 (${Array(30).fill(item).join(' ')})`);
+      assert.equal(often.length, '* 1 FETCH ()\r\n'.length + 30 * once + 29, item);
+    }
+  });
+
   test('a message whose octets are gone: the others are told, and NO', async () => {
     const office = new ImapOffice({
       blobs: (blobs) => {

@@ -6,18 +6,22 @@ import { createScanner, scanMessage, type ScannedMessage } from '../../../messag
 import type { OctetSource } from '../../wire/response.ts';
 
 /** What is no larger is read before it is announced, so that damage is found while there is still a way to say so. */
-const BUFFERED_OCTETS_MAX = 1_048_576;
+export const BUFFERED_OCTETS_MAX = 1_048_576;
 
-/** Octets [start, end), clipped to the message. */
+/**
+ * Octets [start, end), clipped to the message.
+ * @param bufferedMax what is larger is streamed
+ */
 export async function readOctets(
   message: PlacedMessage,
   blobs: BlobStore,
   start: number,
   end: number,
+  bufferedMax: number,
 ): Promise<Buffer | OctetSource> {
   const last = Math.min(end, message.octets);
   if (last <= start) return Buffer.alloc(0);
-  if (last - start > BUFFERED_OCTETS_MAX)
+  if (last - start > bufferedMax)
     return { octets: last - start, open: () => streamOctets(message, blobs, start, last) };
   const { prefix, blob } = message;
   const head = toBuffer(prefix).subarray(Math.min(start, prefix.length), Math.min(last, prefix.length));

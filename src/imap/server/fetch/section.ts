@@ -8,7 +8,7 @@ import type { EmailId } from '../../../store/ids.ts';
 import type { PlacedMessage } from '../../../store/mail-store.ts';
 import type { FetchItem, Partial, Section } from '../../wire/command/fetch.ts';
 import type { OctetSource } from '../../wire/response.ts';
-import { readHeader, readOctets, scanBlob } from './message-octets.ts';
+import { BUFFERED_OCTETS_MAX, readHeader, readOctets, scanBlob } from './message-octets.ts';
 
 /** NIL where the message has no such part. */
 export type SectionValue = Buffer | OctetSource | null;
@@ -20,7 +20,22 @@ export type OpenMessage = {
   readonly headerOctets: () => Promise<number>;
   readonly scanned: () => Promise<ScannedMessage>;
   readonly blobs: BlobStore;
+  /** What the answer for this message may still hold in memory: one FETCH may ask a thousand times for the same body. */
+  readonly room: { octets: number };
 };
+
+/** Octets in memory for one FETCH response; whatever more is asked for is read while it is sent. */
+const RESPONSE_OCTETS_MAX = 4_194_304;
+
+/** Largest value that may be made in memory now. */
+function roomFor({ room }: OpenMessage): number {
+  return Math.min(BUFFERED_OCTETS_MAX, room.octets);
+}
+
+function taken(open: OpenMessage, value: Buffer): Buffer {
+  open.room.octets -= value.length;
+  return value;
+}
 
 /** The part tree made last: clients fetch a large attachment in many pieces, each by its own command. */
 export type ScanCache = { last?: { readonly emailId: EmailId; readonly scanned: Promise<ScannedMessage> } };
@@ -42,6 +57,7 @@ export function openMessage(
   return {
     message,
     blobs,
+    room: { octets: RESPONSE_OCTETS_MAX },
     scanned: scan,
     headerOctets: async () => headerOctets ?? (await scan()).root.headerEnd,
   };
@@ -56,15 +72,38 @@ export async function readSection(
 ): Promise<SectionValue> {
   const { message, blobs } = open;
   if (section.text.kind === 'header-fields') {
-    const header = await headerOf(open, section.part);
-    if (header === null) return null;
-    const fields = selectFields(header, section.text.names, section.text.not ? 'others' : 'named');
-    return fields.subarray(partial.offset, partial.offset + partial.octets);
+    const { text } = section;
+    const read = (): Promise<Buffer | null> => readFields(open, section.part, text, partial);
+    const fields = await read();
+    if (fields === null || fields.length <= roomFor(open)) return fields && taken(open, fields);
+    return { octets: fields.length, open: () => once(read) };
   }
   const range = await rangeOf(open, section);
   if (range === undefined) return null;
   const start = range.start + partial.offset;
-  return readOctets(message, blobs, start, Math.min(range.end, start + partial.octets));
+  const value = await readOctets(
+    message,
+    blobs,
+    start,
+    Math.min(range.end, start + partial.octets),
+    roomFor(open),
+  );
+  return Buffer.isBuffer(value) ? taken(open, value) : value;
+}
+
+async function readFields(
+  open: OpenMessage,
+  part: readonly number[],
+  { names, not }: Extract<Section['text'], { kind: 'header-fields' }>,
+  { offset, octets }: Partial,
+): Promise<Buffer | null> {
+  const header = await headerOf(open, part);
+  return header && selectFields(header, names, not ? 'others' : 'named').subarray(offset, offset + octets);
+}
+
+async function* once(read: () => Promise<Buffer | null>): AsyncGenerator<Uint8Array, void, void> {
+  const octets = await read();
+  if (octets !== null && octets.length > 0) yield octets;
 }
 
 /** In octets of the whole message, prefix included. */
@@ -103,10 +142,10 @@ export type Binary =
   | { readonly kind: 'decoded'; readonly value: SectionValue }
   | { readonly kind: 'unknown-encoding' };
 
-/** What is larger is decoded as it is sent, after a first pass that counts. */
-const DECODED_AT_ONCE_OCTETS_MAX = 1_048_576;
-
-/** The part's octets without their transfer encoding. An empty part is the message as it is. */
+/**
+ * The part's octets without their transfer encoding. An empty part is the message as it is. What is large is decoded as
+ * it is sent, after a first pass that counts.
+ */
 export async function readBinary(
   open: OpenMessage,
   part: readonly number[],
@@ -122,10 +161,10 @@ export async function readBinary(
   const encoding = found.kind === 'leaf' ? found.encoding : '7bit';
   if (createDecoder(encoding) === undefined) return { kind: 'unknown-encoding' };
   const decoded = (): AsyncGenerator<Uint8Array, void, void> => decode(open, range, encoding, partial);
-  if (range.end - range.start <= DECODED_AT_ONCE_OCTETS_MAX) {
+  if (range.end - range.start <= roomFor(open)) {
     const pieces: Uint8Array[] = [];
     for await (const piece of decoded()) pieces.push(piece);
-    return { kind: 'decoded', value: Buffer.concat(pieces) };
+    return { kind: 'decoded', value: taken(open, Buffer.concat(pieces)) };
   }
   let octets = 0;
   for await (const piece of decoded()) octets += piece.length;
@@ -145,9 +184,9 @@ async function* decode(
   const clip = (piece: Uint8Array): Uint8Array => {
     const from = Math.min(skip, piece.length);
     skip -= from;
-    const taken = piece.subarray(from, from + left);
-    left -= taken.length;
-    return taken;
+    const kept = piece.subarray(from, from + left);
+    left -= kept.length;
+    return kept;
   };
   for await (const chunk of blobs.stream(message.blob, range.start, range.end)) {
     const piece = clip(decoder.push(chunk));
