@@ -3,7 +3,7 @@
  * `node bench/mail/smtp-load.ts PORT CONNECTIONS MESSAGES OCTETS RECIPIENT [new]`
  *
  * Every connection sends MAIL, RCPT and DATA as one group (RFC 2920) and waits for the final 250 before the next
- * message. With `new`, each message has a connection of its own.
+ * message. With `new`, each message has a connection of its own. Every message has a Message-ID of its own.
  */
 import { connect, type Socket } from 'node:net';
 
@@ -19,11 +19,12 @@ const total = Number(messages);
 const body = letter(Number(octets));
 const envelope = Buffer.from(`MAIL FROM:<bench@elsewhere.test>\r\nRCPT TO:<${recipient}>\r\nDATA\r\n`);
 const latenciesMs: number[] = [];
+const keepsConnection = mode !== 'new';
 let started = 0;
 let accepted = 0;
 const refused: string[] = [];
 
-/** A message of about this size, different each time it is sent in its Message-ID only by the server's Received. */
+/** A message of about this size, without its first field. */
 function letter(size: number): Buffer {
   const head =
     'From: Bench <bench@elsewhere.test>\r\nTo: Alice <alice@example.test>\r\nSubject: measured mail\r\n' +
@@ -51,12 +52,15 @@ async function drive(): Promise<void> {
         refused.push(answers.at(-1) ?? 'closed');
         break;
       }
+      socket.cork();
+      socket.write(`Message-ID: <${process.pid}.${from}.${started}@bench.test>\r\n`);
       socket.write(body);
+      socket.uncork();
       const [last = 'closed'] = await lines(1);
       latenciesMs.push(performance.now() - from);
       if (last.startsWith('250')) accepted += 1;
       else refused.push(last);
-    } while (mode !== 'new' && started < total);
+    } while (keepsConnection && started < total);
     socket.end('QUIT\r\n');
   }
 }
@@ -114,6 +118,7 @@ console.log(
     refused: refused.length,
     firstRefusal: refused[0],
     seconds: Number(seconds.toFixed(3)),
+    startedAtMs: performance.timeOrigin + from,
     perSecond: Math.round(accepted / seconds),
     p50Ms: percentile(0.5),
     p99Ms: percentile(0.99),

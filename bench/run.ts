@@ -1,0 +1,389 @@
+/**
+ * Measures Postrider, the machine it runs on, and what else is installed, in one run: `npm run bench -- [SECTION …]`.
+ *
+ *     limits    disk syncs, synced octets, loopback
+ *     smtp      accept to visible in IMAP at 1, 10, 50 and 200 connections, 4 and 64 KiB; syncs and system calls
+ *     imap      FETCH of 10,000 messages: flags, envelopes, bodies
+ *     memory    start, at rest, per idle IMAP session
+ *     peers     smtp and imap of Postfix, Postfix tuned, and Postfix with Dovecot
+ *     parse, store, queue     the parts on their own
+ *
+ * Without sections: the first five. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
+ * a line of JSON. BENCH_DIR is where data goes, TMPDIR else. What each figure means: docs/performance.md.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { measureLoopback, measureSyncedWrites, measureSyncs } from './support/limits.ts';
+import { numberOf, pathOf, runScript, ScriptRun, type Fields } from './support/child.ts';
+import { peersMissing, startPeer, type PeerKind } from './support/peers.ts';
+import { cpuSeconds, familyPids, memoryOf } from './support/process.ts';
+import { benchDirectory, startPostrider, type MeasuredServer } from './support/server.ts';
+import { countCalls } from './support/strace.ts';
+
+const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'memory', 'peers'];
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  parse: ['bench/message/parse.ts'],
+  store: ['bench/store/group-commit.ts', 'bench/store/segments.ts', 'bench/store/mail-store.ts'],
+  queue: ['bench/queue/queue.ts'],
+};
+const POSTRIDER_CASES = [
+  { octets: 4096, connections: 1, messages: 1000 },
+  { octets: 4096, connections: 10, messages: 5000 },
+  { octets: 4096, connections: 50, messages: 15_000 },
+  { octets: 4096, connections: 200, messages: 15_000 },
+  { octets: 65_536, connections: 1, messages: 500 },
+  { octets: 65_536, connections: 10, messages: 1500 },
+  { octets: 65_536, connections: 50, messages: 3000 },
+  { octets: 65_536, connections: 200, messages: 3000 },
+];
+const PEER_CASES = [
+  { octets: 4096, connections: 1, messages: 150 },
+  { octets: 4096, connections: 50, messages: 1500 },
+  { octets: 65_536, connections: 50, messages: 800 },
+];
+const FETCHED_MESSAGES = 10_000;
+const FETCHED_OCTETS = 13_300;
+const FETCHES = ['(FLAGS)', '(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', '(BODY.PEEK[])'];
+const IDLE_SESSIONS = 1000;
+/** A file system may be quick or slow for seconds: what the disk does is asked beside each row. */
+const SYNC_MS = 500;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    built: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+const sections = new Set(positionals.length > 0 ? positionals : DEFAULT_SECTIONS);
+const scale = values.quick ? 0.25 : 1;
+const results: Fields[] = [];
+
+function note(fields: Fields): void {
+  results.push(fields);
+  const line = JSON.stringify(fields);
+  console.log(line);
+  if (values.json !== undefined) appendFileSync(values.json, `${line}\n`);
+}
+
+const rounded = (value: number, digits = 2): number => Number(value.toFixed(digits));
+
+/** Sends mail, and waits until all of it can be seen. */
+async function deliver(
+  server: MeasuredServer,
+  { octets, connections, messages }: (typeof POSTRIDER_CASES)[number],
+): Promise<Fields> {
+  await using watcher =
+    server.imapPort === undefined
+      ? undefined
+      : new ScriptRun('bench/mail/imap-load.ts', [
+          String(server.imapPort),
+          server.user,
+          server.password,
+          'watch',
+        ]);
+  const before =
+    watcher === undefined ? ((await server.count?.()) ?? 0) : numberOf(await watcher.next(), 'messages');
+  const cpuBefore = cpuSeconds(server.pids);
+  const [load] = await runScript(
+    'bench/mail/smtp-load.ts',
+    server.smtpPort,
+    connections,
+    messages,
+    octets,
+    server.address,
+  );
+  const accepted = numberOf(load, 'accepted');
+  let visibleAtMs = 0;
+  if (watcher === undefined) {
+    while (((await server.count?.()) ?? 0) < before + accepted) await sleep(10);
+    visibleAtMs = performance.timeOrigin + performance.now();
+  } else {
+    watcher.send(String(before + accepted));
+    visibleAtMs = numberOf(await watcher.next(), 'atMs');
+  }
+  const acceptedSeconds = numberOf(load, 'seconds');
+  const seconds = Math.max(acceptedSeconds, (visibleAtMs - numberOf(load, 'startedAtMs')) / 1000);
+  const cpu = cpuSeconds(server.pids) - cpuBefore;
+  return {
+    octets,
+    connections,
+    accepted,
+    refused: load?.['refused'],
+    acceptedPerSecond: Math.round(accepted / acceptedSeconds),
+    visiblePerSecond: Math.round(accepted / seconds),
+    cpuMsPerMessage: rounded((cpu * 1000) / accepted, 3),
+    p50Ms: load?.['p50Ms'],
+    p99Ms: load?.['p99Ms'],
+  };
+}
+
+async function smtp(server: MeasuredServer, cases: typeof POSTRIDER_CASES): Promise<void> {
+  // What runs for the first time is slower: not what is asked here.
+  await deliver(server, { octets: 4096, connections: 20, messages: Math.ceil(2000 * scale) });
+  for (const one of cases) {
+    const messages = Math.max(100, Math.round(one.messages * scale));
+    const disk = measureSyncs(SYNC_MS, benchDirectory());
+    const { pssMib } = memoryOf(server.pids);
+    note({
+      section: 'smtp',
+      server: server.name,
+      ...(await deliver(server, { ...one, messages })),
+      pssMibBefore: pssMib,
+      pssMibAfter: memoryOf(server.pids).pssMib,
+      diskSyncMs: disk.p50Ms,
+      diskSyncsPerSecond: disk.perSecond,
+    });
+  }
+}
+
+async function calls(server: MeasuredServer): Promise<void> {
+  for (const connections of [1, 50]) {
+    const messages = connections === 1 ? 100 : 1000;
+    const counted = await countCalls(familyPids(server.pids), async () => {
+      await deliver(server, { octets: 4096, connections, messages });
+    });
+    if (counted === undefined) {
+      console.log('strace is not installed or may not attach: system calls are not counted');
+      return;
+    }
+    const all = [...counted.values()].reduce((sum, count) => sum + count, 0);
+    const syncs = (counted.get('fsync') ?? 0) + (counted.get('fdatasync') ?? 0);
+    const most = [...counted].toSorted((a, b) => b[1] - a[1]).slice(0, 8);
+    note({
+      section: 'calls',
+      server: server.name,
+      connections,
+      syncsPerMessage: rounded(syncs / messages, 3),
+      callsPerMessage: rounded(all / messages, 1),
+      most: most.map(([name, count]) => `${name} ${rounded(count / messages, 1)}`).join(', '),
+    });
+  }
+}
+
+async function imap(server: MeasuredServer): Promise<void> {
+  const { imapPort, user, password } = server;
+  if (imapPort === undefined) return;
+  const script = 'bench/mail/imap-load.ts';
+  const messages = Math.round(FETCHED_MESSAGES * scale);
+  const [filled] = await runScript(script, imapPort, user, password, 'fill', messages, FETCHED_OCTETS);
+  note({ section: 'imap', server: server.name, what: 'MULTIAPPEND by 50', ...filled });
+  for (const items of FETCHES) {
+    const before = cpuSeconds(server.pids);
+    const times = await runScript(script, imapPort, user, password, 'fetch', items, 3);
+    const cpu = cpuSeconds(server.pids) - before;
+    const [first, ...others] = times;
+    const best = others.toSorted((a, b) => numberOf(a, 'ms') - numberOf(b, 'ms'))[0];
+    note({
+      section: 'imap',
+      server: server.name,
+      what: `FETCH ${messages} ${items}`,
+      firstMs: first?.['ms'],
+      bestMs: best?.['ms'],
+      megabytesPerSecond: best?.['megabytesPerSecond'],
+      octets: best?.['octets'],
+      cpuMsEach: Math.round((cpu * 1000) / times.length),
+    });
+  }
+}
+
+async function idleSessions(server: MeasuredServer): Promise<void> {
+  const { imapPort, user, password, pids } = server;
+  if (imapPort === undefined) return;
+  const before = memoryOf(pids);
+  const count = Math.round(IDLE_SESSIONS * scale);
+  await using load = new ScriptRun('bench/mail/imap-load.ts', [
+    String(imapPort),
+    user,
+    password,
+    'idle',
+    String(count),
+  ]);
+  await load.next();
+  await sleep(2000);
+  const after = memoryOf(pids);
+  note({
+    section: 'memory',
+    server: server.name,
+    idleSessions: count,
+    ...after,
+    kibPerSession: rounded(((after.pssMib - before.pssMib) * 1024) / count, 1),
+  });
+}
+
+async function memory(): Promise<void> {
+  await using server = await startPostrider(values.built);
+  await sleep(2000);
+  note({
+    section: 'memory',
+    server: server.name,
+    startMs: server.startMs,
+    idleSessions: 0,
+    ...memoryOf(server.pids),
+  });
+  await idleSessions(server);
+}
+
+async function part(script: string): Promise<void> {
+  console.log(`\n${script}`);
+  const child = spawn(process.execPath, [pathOf(script)], { stdio: 'inherit' });
+  await once(child, 'exit');
+}
+
+async function peers(): Promise<void> {
+  const missing = await peersMissing();
+  if (missing !== undefined) {
+    console.log(`${missing}: peers are not measured`);
+    return;
+  }
+  const kinds: readonly PeerKind[] = ['postfix', 'postfix tuned', 'postfix+dovecot'];
+  for (const kind of kinds) {
+    await using server = await startPeer(kind);
+    if (sections.has('smtp')) {
+      await smtp(server, PEER_CASES);
+      await calls(server);
+    }
+    if (sections.has('imap')) await imap(server);
+    if (sections.has('memory') && server.imapPort !== undefined) await idleSessions(server);
+  }
+}
+
+function machine(): Fields {
+  const [cpu] = cpus();
+  let mount = '';
+  for (const line of readFileSync('/proc/mounts', 'utf8').split('\n')) {
+    const [device = '', at = '', type = ''] = line.split(' ');
+    const inside = at === '/' || `${benchDirectory()}/`.startsWith(`${at}/`);
+    if (inside) mount = `${type} on ${device}`;
+  }
+  return {
+    section: 'machine',
+    cpu: cpu?.model,
+    cores: availableParallelism(),
+    memoryGib: rounded(totalmem() / 2 ** 30, 1),
+    kernel: release(),
+    node: process.versions.node,
+    disk: mount,
+    load: readFileSync('/proc/loadavg', 'latin1').split(' ').slice(0, 3).join(' '),
+  };
+}
+
+function table(title: string, columns: readonly string[], rows: readonly Fields[]): void {
+  if (rows.length === 0) return;
+  console.log(`\n${title}\n\n| ${columns.join(' | ')} |\n|${columns.map(() => '---').join('|')}|`);
+  for (const row of rows) {
+    const cells = columns.map((name) => {
+      const value = row[name];
+      return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+    });
+    console.log(`| ${cells.join(' | ')} |`);
+  }
+}
+
+function rateOf(server: string, octets: number, connections: number): number | undefined {
+  const row = results.find(
+    (one) =>
+      one['section'] === 'smtp' &&
+      String(one['server']).startsWith(server) &&
+      one['octets'] === octets &&
+      one['connections'] === connections,
+  );
+  return row === undefined ? undefined : numberOf(row, 'visiblePerSecond');
+}
+
+function ratios(): void {
+  const lines: string[] = [];
+  const [one, fifty] = [rateOf('postrider', 4096, 1), rateOf('postrider', 4096, 50)];
+  if (one !== undefined && fifty !== undefined)
+    lines.push(
+      `group commit: 50 connections take ${rounded(fifty / one, 1)} times the mail of one (wanted: 6)`,
+    );
+  for (const peer of ['postfix', 'postfix tuned', 'postfix+dovecot'])
+    for (const [octets, connections] of [
+      [4096, 1],
+      [4096, 50],
+      [65_536, 50],
+    ] as const) {
+      const ours = rateOf('postrider', octets, connections);
+      const theirs = results.find(
+        (row) => row['server'] === peer && row['octets'] === octets && row['connections'] === connections,
+      );
+      if (ours === undefined || theirs === undefined) continue;
+      const ratio = rounded(ours / numberOf(theirs, 'visiblePerSecond'), 1);
+      lines.push(`${octets / 1024} KiB, ${connections} connections: ${ratio} times ${peer}`);
+    }
+  if (lines.length > 0) console.log(`\n${lines.join('\n')}`);
+}
+
+function summary(): void {
+  const of = (section: string): readonly Fields[] => results.filter((row) => row['section'] === section);
+  table(
+    'Mail: accepted, on stable storage and visible',
+    [
+      'server',
+      'octets',
+      'connections',
+      'visiblePerSecond',
+      'cpuMsPerMessage',
+      'p50Ms',
+      'p99Ms',
+      'diskSyncMs',
+      'diskSyncsPerSecond',
+    ],
+    of('smtp'),
+  );
+  table('System calls', ['server', 'connections', 'syncsPerMessage', 'callsPerMessage', 'most'], of('calls'));
+  table(
+    'IMAP',
+    ['server', 'what', 'firstMs', 'bestMs', 'megabytesPerSecond', 'cpuMsEach', 'perSecond'],
+    of('imap'),
+  );
+  table('Memory', ['server', 'startMs', 'idleSessions', 'rssMib', 'pssMib', 'kibPerSession'], of('memory'));
+  table(
+    'The machine',
+    [
+      'syncsPerSecond',
+      'syncP50Ms',
+      'syncP99Ms',
+      'syncedMegabytesPerSecond',
+      'megabytesPerSecond',
+      'roundTripsPerSecond',
+    ],
+    of('limits'),
+  );
+  ratios();
+}
+
+note(machine());
+if (sections.has('limits')) {
+  const syncs = measureSyncs(2000 * scale, benchDirectory());
+  note({
+    section: 'limits',
+    syncsPerSecond: syncs.perSecond,
+    syncP50Ms: syncs.p50Ms,
+    syncP99Ms: syncs.p99Ms,
+    syncedMegabytesPerSecond: measureSyncedWrites(2000 * scale, benchDirectory()),
+    ...(await measureLoopback(1000 * scale)),
+  });
+}
+if (sections.has('smtp')) {
+  await using server = await startPostrider(values.built);
+  await smtp(server, POSTRIDER_CASES);
+  await calls(server);
+}
+if (sections.has('imap')) {
+  await using server = await startPostrider(values.built);
+  await imap(server);
+}
+if (sections.has('memory')) await memory();
+if (sections.has('peers')) await peers();
+for (const [name, scripts] of Object.entries(PARTS)) {
+  if (!sections.has(name)) continue;
+  for (const script of scripts) await part(script);
+}
+summary();

@@ -1,0 +1,203 @@
+/**
+ * Postfix and Dovecot of the bench's own, where Debian's packages are installed: folders in a temporary one, ports on
+ * loopback, nothing of the machine's own configuration. Needs root, as they do. Settings that are not named here are
+ * theirs, so both sync as they do by default.
+ */
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../test/support/command.ts';
+import { benchDirectory, type MeasuredServer } from './server.ts';
+
+export type PeerKind = 'postfix' | 'postfix tuned' | 'postfix+dovecot';
+
+const DOMAIN = 'example.test';
+const USER = 'bench';
+const ADDRESS = `${USER}@${DOMAIN}`;
+/** What Postfix's TUNING_README recommends for many local deliveries: more processes and parallel deliveries. */
+const TUNED = [
+  'default_process_limit = 200',
+  'default_destination_concurrency_limit = 50',
+  'virtual_destination_concurrency_limit = 50',
+  'in_flow_delay = 0',
+  'smtpd_client_connection_count_limit = 0',
+];
+
+/** Why the peers cannot be measured here; undefined when they can. */
+export async function peersMissing(): Promise<string | undefined> {
+  if (process.getuid?.() !== 0) return 'Postfix and Dovecot need root';
+  const found = await Promise.all([
+    run('postconf', ['-d', 'mail_version']),
+    run('dovecot', ['--version']),
+  ]).catch(() => undefined);
+  return found?.every(({ code }) => code === 0) === true ? undefined : 'Postfix or Dovecot is not installed';
+}
+
+export async function startPeer(kind: PeerKind): Promise<MeasuredServer> {
+  const root = await mkdtemp(join(benchDirectory(), 'postrider-peer-'));
+  // Their processes run under users of their own, who must be able to pass.
+  await chmod(root, 0o755);
+  const mail = join(root, 'mail');
+  const config = join(root, 'config');
+  const uid = await idOf('-u');
+  const gid = await idOf('-g');
+  for (const folder of [config, mail, join(root, 'queue'), join(root, 'data')])
+    await mkdir(folder, { mode: 0o755 });
+  await chown(join(root, 'data'), uid, gid);
+  await chown(mail, uid, gid);
+  const smtpPort = await freePort();
+  const withDovecot = kind === 'postfix+dovecot';
+  const imapPort = withDovecot ? await freePort() : undefined;
+  await writeFile(
+    join(config, 'main.cf'),
+    [
+      'compatibility_level = 3.6',
+      `myhostname = mx.${DOMAIN}`,
+      'mydestination =',
+      'inet_interfaces = 127.0.0.1',
+      'inet_protocols = ipv4',
+      'mynetworks = 127.0.0.0/8',
+      `queue_directory = ${root}/queue`,
+      `data_directory = ${root}/data`,
+      `maillog_file = ${root}/postfix.log`,
+      `maillog_file_prefixes = ${root}`,
+      'alias_maps =',
+      'alias_database =',
+      'local_recipient_maps =',
+      `virtual_mailbox_domains = ${DOMAIN}`,
+      `virtual_mailbox_base = ${mail}`,
+      `virtual_mailbox_maps = inline:{ { ${ADDRESS} = ${USER}/Maildir/ } }`,
+      'virtual_mailbox_limit = 0',
+      'virtual_minimum_uid = 1',
+      `virtual_uid_maps = static:${uid}`,
+      `virtual_gid_maps = static:${gid}`,
+      'smtpd_tls_security_level = none',
+      `virtual_transport = ${withDovecot ? 'lmtp:unix:private/dovecot-lmtp' : 'virtual'}`,
+      ...(kind === 'postfix tuned' ? TUNED : []),
+      '',
+    ].join('\n'),
+  );
+  await writeFile(
+    join(config, 'master.cf'),
+    masterOf(smtpPort, await readFile('/usr/share/postfix/master.cf.dist', 'utf8')),
+  );
+  const dovecot = join(root, 'dovecot.conf');
+  // Postfix first: it makes the folder of the socket between them.
+  await mustRun('postfix', ['-c', config, 'start']);
+  const pids = [Number((await readFile(join(root, 'queue/pid/master.pid'), 'utf8')).trim())];
+  if (imapPort !== undefined) {
+    await writeFile(dovecot, dovecotConfig(root, imapPort, uid, gid));
+    await mustRun('dovecot', ['-c', dovecot]);
+    pids.push(await pidFrom(join(root, 'dovecot-run/master.pid')));
+  }
+  return {
+    name: kind,
+    pids,
+    smtpPort,
+    imapPort,
+    address: ADDRESS,
+    user: USER,
+    password: 'bench-secret',
+    count: async () => (await readdir(join(mail, USER, 'Maildir/new')).catch(() => [])).length,
+    async [Symbol.asyncDispose]() {
+      if (withDovecot) await run('doveadm', ['-c', dovecot, 'stop']);
+      await run('postfix', ['-c', config, 'abort']);
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Debian's services with our port in place of 25, and none in a chroot. */
+function masterOf(port: number, distributed: string): string {
+  const lines = distributed.split('\n').map((line) => {
+    if (/^smtp\s+inet\s/.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
+    return /^\S+\s+(unix|unix-dgram)\s/.test(line)
+      ? line.replace(/^(\S+\s+\S+\s+\S+\s+\S+\s+)y(\s)/, '$1n$2')
+      : line;
+  });
+  return [
+    ...lines,
+    ...(distributed.includes('\npostlog') ? [] : ['postlog unix-dgram n - n - 1 postlogd']),
+    '',
+  ].join('\n');
+}
+
+function dovecotConfig(root: string, imapPort: number, uid: number, gid: number): string {
+  return `
+base_dir = ${root}/dovecot-run
+state_dir = ${root}/dovecot-state
+log_path = ${root}/dovecot.log
+protocols = imap lmtp
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+mail_location = maildir:~/Maildir
+first_valid_uid = 1
+auth_mechanisms = plain login
+mail_max_userip_connections = 20000
+passdb {
+  driver = static
+  args = password=bench-secret
+}
+userdb {
+  driver = static
+  args = uid=${uid} gid=${gid} home=${root}/mail/%n
+}
+service imap-login {
+  inet_listener imap {
+    port = ${imapPort}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service imap {
+  process_limit = 2048
+}
+service lmtp {
+  unix_listener ${root}/queue/private/dovecot-lmtp {
+    mode = 0600
+    user = postfix
+    group = postfix
+  }
+}
+service stats {
+  client_limit = 10000
+}
+service anvil {
+  client_limit = 10000
+}
+auth_username_format = %n
+`;
+}
+
+async function mustRun(command: string, args: readonly string[]): Promise<void> {
+  const { code, stdout, stderr } = await run(command, args);
+  if (code !== 0) throw new Error(`${command} did not start: ${stdout}${stderr}`);
+}
+
+async function pidFrom(file: string): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    if (text.trim() !== '') return Number(text);
+    await sleep(50);
+  }
+  throw new Error(`There is no ${file}`);
+}
+
+async function idOf(what: '-u' | '-g'): Promise<number> {
+  return Number((await run('id', [what, 'postfix'])).stdout.trim());
+}
+
+async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
