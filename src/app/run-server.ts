@@ -7,13 +7,16 @@ export async function runUntilStopped(server: RunningServer): Promise<number> {
   process.on('SIGTERM', stop).on('SIGINT', stop);
   process.on('SIGHUP', () => {
     server.reload().catch((cause: unknown) => {
-      console.error(
-        `postrider: the certificate stays as it was: ${cause instanceof Error ? cause.message : String(cause)}`,
-      );
+      console.error(`postrider: the certificate stays as it was: ${describe(cause)}`);
     });
   });
   console.log('ready');
   const cause = await server.ended;
   if (cause !== undefined) console.error(`postrider: ${cause.message}`);
   return cause === undefined ? 0 : 1;
+}
+
+function describe(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
 }

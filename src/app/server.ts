@@ -9,7 +9,10 @@ import { Fault } from '../base/fault.ts';
 import { err, ok, type Result } from '../base/result.ts';
 import type { Config } from '../config/config.ts';
 import type { Directory } from '../auth/directory.ts';
-import type { Certificate } from '../net/tls-context.ts';
+import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
+import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
+import { mustBeFree } from '../net/free-port.ts';
+import { secureContext, type Certificate } from '../net/tls-context.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
 import {
   maintain,
@@ -66,6 +69,8 @@ export async function startServer(options: ServerOptions): Promise<Result<Runnin
   const startedMs = systemClock.monotonicMs();
   let lock: DataLock | undefined;
   let server: Supervisor | undefined;
+  // Hashes of passwords and people's mail: whatever is made from here on is its owner's alone.
+  process.umask(0o077);
   try {
     const data = await openDataDirectory(config.dataDirectory, systemClock.nowMs());
     if (!data.ok)
@@ -105,6 +110,9 @@ class Supervisor implements RunningServer {
   readonly #observers: Observers;
   readonly #threads = new Map<string, SessionThread>();
   readonly #maintenance = new AbortController();
+  readonly #admission: AdmissionTable;
+  readonly #threadCount: number;
+  readonly #connectionsMax: number;
   #end: (cause: Error | undefined) => void = () => {};
   #certificate: Certificate | undefined;
   #writers: Writers | undefined;
@@ -120,6 +128,10 @@ class Supervisor implements RunningServer {
     this.#lock = lock;
     this.#startedMs = startedMs;
     this.#observers = createObservers(options.config.log, 'main');
+    const { limits, threads } = options.config;
+    this.#threadCount = threads.sessions ?? Math.min(availableParallelism(), SESSION_THREADS_MAX);
+    this.#admission = createAdmissionTable(this.#threadCount);
+    this.#connectionsMax = connectionsWithin(limits.connectionsMax, descriptorsMax());
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -131,7 +143,8 @@ class Supervisor implements RunningServer {
 
   async start(): Promise<void> {
     const { config, version, prepare } = this.#options;
-    this.#certificate = await loadCertificate(config, systemClock.nowMs());
+    await mustHavePorts(config);
+    this.#certificate = await this.#readCertificate();
     const writers = await openWriters(config);
     this.#writers = writers;
     void writers.ended.then((cause) => this.#writerEnded(cause));
@@ -146,9 +159,8 @@ class Supervisor implements RunningServer {
     await recoverStorage(config, backends, undefined);
     await backends.queue.endLeases([]);
     await prepare(backends.directory);
-    const count = config.threads.sessions ?? Math.min(availableParallelism(), SESSION_THREADS_MAX);
     const started = await Promise.all(
-      Array.from({ length: count }, (_, index) => this.#startThread(`session${index + 1}`, index === 0)),
+      Array.from({ length: this.#threadCount }, (_, number) => this.#startThread(number)),
     );
     this.#listening = started[0] ?? [];
     this.#control = await openControlServer(
@@ -174,6 +186,7 @@ class Supervisor implements RunningServer {
     this.#maintained = maintain(config, backends, systemClock, this.#maintenance.signal, (cause) =>
       this.#observers.server({ name: 'server.fault', cause }),
     );
+    this.#tellLowered();
     const tookMs = Math.round(systemClock.monotonicMs() - this.#startedMs);
     this.#observers.server({ name: 'server.ready', version, tookMs });
   }
@@ -189,9 +202,28 @@ class Supervisor implements RunningServer {
   }
 
   async reload(): Promise<void> {
-    const certificate = await loadCertificate(this.#options.config, systemClock.nowMs());
+    const certificate = await this.#readCertificate();
     this.#certificate = certificate;
     for (const { worker } of this.#threads.values()) send(worker, { kind: 'certificate', certificate });
+  }
+
+  /** One that cannot serve never reaches a thread: files are often seen half written. */
+  async #readCertificate(): Promise<Certificate> {
+    try {
+      const certificate = await loadCertificate(this.#options.config, systemClock.nowMs());
+      secureContext(certificate);
+      return certificate;
+    } catch (cause) {
+      throw new Fault('Reading the certificate and its key', cause);
+    }
+  }
+
+  #tellLowered(): void {
+    const configured = this.#options.config.limits.connectionsMax;
+    const descriptors = descriptorsMax();
+    const connections = this.#connectionsMax;
+    if (connections < configured && descriptors !== undefined)
+      this.#observers.server({ name: 'server.connections.lowered', configured, connections, descriptors });
   }
 
   async #stop(signal: string, cause: Error | undefined): Promise<void> {
@@ -223,7 +255,10 @@ class Supervisor implements RunningServer {
     this.#stopping = this.#stop('writer', cause);
   }
 
-  async #startThread(name: string, runsQueue: boolean): Promise<readonly Listening[]> {
+  /** @param number from 0; the first one works through the queue too */
+  async #startThread(number: number): Promise<readonly Listening[]> {
+    const name = `session${number + 1}`;
+    const runsQueue = number === 0;
     const { config, version, loopbackAllowed } = this.#options;
     if (this.#certificate === undefined || this.#writers === undefined) throw new TypeError('Not started');
     const writers = this.#writers.connect();
@@ -232,6 +267,9 @@ class Supervisor implements RunningServer {
       config,
       certificate: this.#certificate,
       writers,
+      admission: this.#admission,
+      number,
+      connectionsMax: this.#connectionsMax,
       runsQueue,
       loopbackAllowed,
       version,
@@ -253,11 +291,11 @@ class Supervisor implements RunningServer {
     if (answer === undefined || answer instanceof Error)
       throw new Fault(`Starting the thread ${name}`, answer);
     if (answer.kind === 'failed') throw new Fault(answer.message, new Error(answer.cause));
-    void ended.then((cause) => this.#threadEnded(name, runsQueue, cause));
+    void ended.then((cause) => this.#threadEnded(name, number, cause));
     return answer.kind === 'ready' ? answer.listening : [];
   }
 
-  async #threadEnded(name: string, runsQueue: boolean, cause: Error | undefined): Promise<void> {
+  async #threadEnded(name: string, number: number, cause: Error | undefined): Promise<void> {
     if (this.#stopping !== undefined || this.#backends === undefined) return;
     this.#observers.server({ name: 'server.thread.died', thread: name, cause });
     try {
@@ -265,12 +303,18 @@ class Supervisor implements RunningServer {
       const others = [...this.#threads.keys()].filter((other) => other !== name);
       await this.#backends.queue.endLeases(others.flatMap((other) => leaseOwnersOf(other)));
       await new Promise((resolve) => setTimeout(resolve, REPLACE_PAUSE_MS));
-      if (this.#stopping === undefined) await this.#startThread(name, runsQueue);
+      if (this.#stopping === undefined) await this.#startThread(number);
     } catch (problem) {
       this.#observers.server({ name: 'server.fault', cause: problem });
       this.#stopping ??= this.#stop('thread', problem instanceof Error ? problem : undefined);
     }
   }
+}
+
+/** Session threads share ports with whoever else shares them: that they are free is found out before. */
+async function mustHavePorts({ listeners }: Config): Promise<void> {
+  for (const { enabled, addresses, port } of Object.values(listeners))
+    if (enabled && port !== 0) await Promise.all(addresses.map((address) => mustBeFree(address, port)));
 }
 
 /** The names under which the services of a thread hold leases. */

@@ -21,7 +21,9 @@ import { Settler } from '../delivery/settler.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
-import { listen, type Listener } from '../net/listener.ts';
+import { toNetwork } from '../auth/login-throttle.ts';
+import type { Admission, AdmissionProblem } from '../net/admission.ts';
+import { isLoopback, listen, type Listener } from '../net/listener.ts';
 import type { ServerTls } from '../net/socket-connection.ts';
 import { SubmissionPolicy } from '../policy/submission.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
@@ -42,6 +44,7 @@ export type ServiceOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly serverTls: ServerTls;
+  readonly admission: Admission;
   readonly observers: Observers;
   /** Letters and digits; no other thread of this post office has it. */
   readonly owner: string;
@@ -64,9 +67,10 @@ export type Services = {
 
 const HANDSHAKE_MS = 30_000;
 const CONNECT_MS = 30_000;
+const REFUSAL_LOG_MS = 1000;
 
 export async function startServices(options: ServiceOptions): Promise<Services> {
-  const { config, backends, observers, clock, serverTls } = options;
+  const { config, backends, observers, clock, serverTls, admission } = options;
   const shutdown = new AbortController();
   const delivery = startDelivery(options);
   const serveOf = sessionsOf(options, delivery.intake, shutdown.signal);
@@ -84,12 +88,10 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
           implicitTls: settings.tls === 'implicit',
           handshakeMs: HANDSHAKE_MS,
           reusePort: true,
-          connectionsMax: config.limits.connectionsMax,
-          connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
+          enter: (remote) => admission.enter(service, isLoopback(remote) ? undefined : toNetwork(remote)),
           refusal: refusalOf(service, config.hostname),
           serve: serveOf(service, settings),
-          onRefused: (remote, reason) =>
-            observers.server({ name: 'server.connection.refused', service, remote, reason }),
+          onRefused: refusalLog(service, clock, observers),
           onTlsFailure: (remote, reason) =>
             observers.server({ name: 'server.tls.failed', service, remote, reason }),
         });
@@ -114,6 +116,24 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
       await delivery.stop(graceMs);
       await backends.close();
     },
+  };
+}
+
+/** One line a second for each service, however many are refused: a flood must not become a flood of lines. */
+function refusalLog(
+  service: ServiceName,
+  clock: Clock,
+  observers: Observers,
+): (remote: string, reason: AdmissionProblem) => void {
+  let untold = 0;
+  let toldMs = Number.NEGATIVE_INFINITY;
+  return (remote, reason) => {
+    untold += 1;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - toldMs < REFUSAL_LOG_MS) return;
+    observers.server({ name: 'server.connection.refused', service, remote, reason, connections: untold });
+    toldMs = nowMs;
+    untold = 0;
   };
 }
 
@@ -218,6 +238,7 @@ function sessionsOf(options: ServiceOptions, intake: DeliveryIntake, shutdown: A
       recipientsMax: limits.recipientsMax,
       errorsMax: limits.smtpErrorsMax,
       idleMs: limits.smtpIdleSeconds * 1000,
+      unauthenticatedMs: limits.signInSeconds * 1000,
     },
     hostname: config.hostname,
     postmasterDomain: domainOf(config.postmaster) ?? config.hostname,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/config.ts';
+import { Admission } from '../net/admission.ts';
 import { connect } from '../net/connect.ts';
 import { serverTls } from '../net/tls-context.ts';
 import { openBackends } from './backends.ts';
@@ -38,6 +39,10 @@ async function start(): Promise<Services> {
     clock: systemClock,
     random: systemRandom,
     serverTls: tls.tls,
+    admission: new Admission(data.admission, data.number, {
+      connectionsMax: data.connectionsMax,
+      connectionsPerNetworkMax: config.limits.connectionsPerAddressMax,
+    }),
     observers,
     owner: name,
     runsQueue: data.runsQueue,

@@ -1,5 +1,6 @@
 /** What the main thread and its session threads say to each other. Plain data: it crosses threads by structured clone. */
 import type { Config } from '../config/config.ts';
+import type { AdmissionTable } from '../net/admission.ts';
 import type { Certificate } from '../net/tls-context.ts';
 import type { WriterPorts } from './backends.ts';
 import type { Listening } from './services.ts';
@@ -10,6 +11,10 @@ export type SessionThreadData = {
   readonly config: Config;
   readonly certificate: Certificate;
   readonly writers: WriterPorts;
+  readonly admission: AdmissionTable;
+  /** From 0: its place in the table. */
+  readonly number: number;
+  readonly connectionsMax: number;
   readonly runsQueue: boolean;
   readonly loopbackAllowed: boolean;
   readonly version: string;

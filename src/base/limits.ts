@@ -96,8 +96,11 @@ export const LIMITS = {
   /** Octets of a password, of a display name and of the name of an app password. */
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,
-  /** Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. */
-  passwordHashesAtOnceMax: 2,
+  /**
+   * Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. All threads
+   * hash and sync in the same pool (app/main.ts): four hashes in a pool of four left 7 of 900 syncs a second.
+   */
+  passwordHashesAtOnceMax: 1,
   passwordHashesWaitingMax: 64,
   /** How long a password that was verified is known again without its hash. */
   verifiedPasswordMs: 60_000,

@@ -5,6 +5,7 @@
 import { createServer, type Server } from 'node:net';
 import type { Connection } from '../base/connection.ts';
 import { Fault } from '../base/fault.ts';
+import type { AdmissionProblem } from './admission.ts';
 import { plainAddress, SocketConnection, type ServerTls } from './socket-connection.ts';
 
 export type ListenerOptions = {
@@ -16,14 +17,13 @@ export type ListenerOptions = {
   readonly implicitTls: boolean;
   readonly handshakeMs: number;
   readonly reusePort: boolean;
-  readonly connectionsMax: number;
-  /** Of one address; loopback is not counted. */
-  readonly connectionsPerAddressMax: number;
+  /** Lets a client in, until what it gives back is called; or says which limit forbids it. */
+  readonly enter: (remote: string) => (() => void) | AdmissionProblem;
   /** What a client over a limit is told before it is cut, in the protocol's words. */
   readonly refusal: Uint8Array;
   /** Serves a connection to its end; must not throw. */
   readonly serve: (connection: Connection) => Promise<void>;
-  readonly onRefused: (remote: string, reason: 'too-many' | 'too-many-from-address') => void;
+  readonly onRefused: (remote: string, reason: AdmissionProblem) => void;
   readonly onTlsFailure: (remote: string, text: string) => void;
 };
 
@@ -40,16 +40,8 @@ export type Listener = {
 
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const open = new Set<Connection>();
-  const perAddress = new Map<string, number>();
   let onEmpty: (() => void) | undefined;
 
-  const admit = (remote: string): 'too-many' | 'too-many-from-address' | undefined => {
-    if (open.size >= options.connectionsMax) return 'too-many';
-    if (isLoopback(remote)) return undefined;
-    return (perAddress.get(remote) ?? 0) >= options.connectionsPerAddressMax
-      ? 'too-many-from-address'
-      : undefined;
-  };
   const serve = async (connection: Connection): Promise<void> => {
     if (options.implicitTls) {
       const secured = await connection.startTls({ side: 'server', timeoutMs: options.handshakeMs });
@@ -68,9 +60,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       socket.on('error', () => {}).destroy();
       return;
     }
-    const refused = admit(remote);
-    if (refused !== undefined) {
-      options.onRefused(remote, refused);
+    const entered = options.enter(remote);
+    if (typeof entered === 'string') {
+      options.onRefused(remote, entered);
       socket.on('error', () => {});
       if (options.implicitTls) socket.destroy();
       else socket.end(options.refusal, () => socket.destroy());
@@ -78,13 +70,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
     const connection = new SocketConnection(socket, options.serverTls);
     open.add(connection);
-    perAddress.set(remote, (perAddress.get(remote) ?? 0) + 1);
     void serve(connection).finally(() => {
       connection.destroy();
       open.delete(connection);
-      const left = (perAddress.get(remote) ?? 1) - 1;
-      if (left === 0) perAddress.delete(remote);
-      else perAddress.set(remote, left);
+      entered();
       if (open.size === 0) onEmpty?.();
     });
   });

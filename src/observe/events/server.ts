@@ -37,19 +37,33 @@ export const SERVER_EVENTS = {
     },
     'server.connection.refused': {
       level: 'warn',
-      text: 'A connection was refused',
+      text: 'Connections were refused',
       fields: {
         service: { type: 'text', description: 'Such as `smtp` or `imaps`.' },
-        remote: { type: 'text', description: 'The IP address of the client.' },
-        reason: { type: 'text', description: '`too-many` in all, or `too-many-from-address`.' },
+        remote: { type: 'text', description: 'The IP address of the last client.' },
+        reason: { type: 'text', description: 'Its: `too-many` in all, or `too-many-from-address`.' },
+        connections: {
+          type: 'number',
+          description: 'How many since the last such line; at most one a second.',
+        },
       },
       metrics: [
         {
           name: 'postrider_connections_refused_total',
           help: 'Connections refused.',
           labels: ['service', 'reason'],
+          add: 'connections',
         },
       ],
+    },
+    'server.connections.lowered': {
+      level: 'info',
+      text: 'The system allows fewer open files than the configured connections need',
+      fields: {
+        configured: { type: 'number', description: '`limits.connectionsMax`.' },
+        connections: { type: 'number', description: 'What is let in at once.' },
+        descriptors: { type: 'number', description: 'The limit of open files (`ulimit -n`).' },
+      },
     },
     'server.tls.failed': {
       level: 'info',
