@@ -1,8 +1,11 @@
-/** A page of an account's change feed out of a shard's rows. What is in it: docs/store.md, "The change feed". */
+/**
+ * A page of an account's change feed out of rows, wherever they are: it asks by yielding, and is answered by whoever
+ * holds them. What is in it: docs/store.md, "The change feed". Pure.
+ */
 import { numberAt } from '../../sqlite/database.ts';
-import type { Database, Row } from '../../sqlite/database.ts';
+import type { Row } from '../../sqlite/database.ts';
 import { known, toEmailId, toMailboxId, toModSeq } from '../ids.ts';
-import type { AccountId, EmailId, ModSeq } from '../ids.ts';
+import type { EmailId, ModSeq } from '../ids.ts';
 import type { AccountChanges } from '../mail-store.ts';
 import { SQL } from './mail-schema.ts';
 
@@ -13,31 +16,38 @@ function toHappening(row: Row): Happening {
   return { id: numberAt(row, 0), modSeq: numberAt(row, 1) };
 }
 
-/** Reads one page; inside a snapshot, so that all its parts are of one instant. */
-export function readAccountChanges(
-  database: Database,
-  account: AccountId,
+/** Statements of the account, which is their first parameter; or which of these messages are there. */
+export type ChangesQuestion =
+  | { readonly kind: 'rows'; readonly asked: readonly (readonly [sql: string, ...values: number[]])[] }
+  | { readonly kind: 'existing'; readonly emails: readonly EmailId[] };
+
+/** Rows of each statement; for `existing` one list, with an id in the first column of each row. */
+export type ChangesAnswer = readonly (readonly Row[])[];
+
+/** Asks for one page; all answers are of one instant. */
+export function* readAccountChanges(
   since: ModSeq,
   limit: number,
-): AccountChanges {
-  const read = (sql: string, ...values: readonly number[]): Happening[] =>
-    database
-      .prepare(sql)
-      .rows(account, ...values)
-      .map(toHappening);
-  const row = database.prepare(SQL.account).row(account);
-  const modSeq = row === undefined ? 0 : numberAt(row, 0);
+): Generator<ChangesQuestion, AccountChanges, ChangesAnswer> {
   const count = Math.max(1, limit);
-
-  const created = read(SQL.createdEmails, since, count);
-  const changed = read(SQL.changedEmails, since, count);
-  const vanished = read(SQL.vanishedEmails, since, count);
-  const mailboxes = read(SQL.changedMailboxes, since);
-  const removed = read(SQL.removedMailboxes, since, count);
+  const [accounts, ...answers] = yield {
+    kind: 'rows',
+    asked: [
+      [SQL.account],
+      [SQL.createdEmails, since, count],
+      [SQL.changedEmails, since, count],
+      [SQL.vanishedEmails, since, count],
+      [SQL.changedMailboxes, since],
+      [SQL.removedMailboxes, since, count],
+    ],
+  };
+  const row = accounts?.[0];
+  const modSeq = row === undefined ? 0 : numberAt(row, 0);
+  const lists = answers.map((rows) => rows.map(toHappening));
+  const [created = [], changed = [], vanished = [], mailboxes = [], removed = []] = lists;
 
   // A list that is full goes on beyond what was read of it, but not below its last modseq; and the page's end, the
   // modseq at its limit, is never beyond that. What happened at the end itself may have been cut: it is read again.
-  const lists = [created, changed, vanished, mailboxes, removed];
   const modSeqs = lists
     .flat()
     .map((one) => one.modSeq)
@@ -45,21 +55,27 @@ export function readAccountChanges(
   const isCut = modSeqs.length > count || lists.some((list) => list !== mailboxes && list.length >= count);
   const reached = isCut ? (modSeqs[count - 1] ?? modSeq) : modSeq;
   if (isCut) {
-    changed.push(...read(SQL.changedEmailsAt, reached));
-    vanished.push(...read(SQL.vanishedEmailsAt, reached));
+    const [changedAt = [], vanishedAt = []] = yield {
+      kind: 'rows',
+      asked: [
+        [SQL.changedEmailsAt, reached],
+        [SQL.vanishedEmailsAt, reached],
+      ],
+    };
+    changed.push(...changedAt.map(toHappening));
+    vanished.push(...vanishedAt.map(toHappening));
   }
 
   const isIn = (one: Happening): boolean => one.modSeq <= reached;
-  const exists = database.prepare(SQL.hasMessage);
   const createdIds = new Set<EmailId>(created.filter(isIn).map(({ id }) => known(toEmailId(id))));
-  const updatedIds = new Set<EmailId>();
-  const destroyedIds = new Set<EmailId>();
-  for (const { id } of [...changed, ...vanished].filter(isIn)) {
-    const email = known(toEmailId(id));
-    if (createdIds.has(email) || updatedIds.has(email)) continue;
-    if (exists.row(account, email) !== undefined) updatedIds.add(email);
-    else if (email <= since) destroyedIds.add(email);
-  }
+  const touched = new Set(
+    [...changed, ...vanished]
+      .filter(isIn)
+      .map(({ id }) => known(toEmailId(id)))
+      .filter((email) => !createdIds.has(email)),
+  );
+  const [existing = []] = yield { kind: 'existing', emails: [...touched] };
+  const updatedIds = new Set(existing.map((one) => known(toEmailId(numberAt(one, 0)))));
   const gone = removed.filter((one) => isIn(one) && one.id <= since);
   return {
     modSeq: known(toModSeq(reached)),
@@ -68,6 +84,10 @@ export function readAccountChanges(
       changed: mailboxes.filter(isIn).map(({ id }) => known(toMailboxId(id))),
       destroyed: gone.map(({ id }) => known(toMailboxId(id))),
     },
-    emails: { created: [...createdIds], updated: [...updatedIds], destroyed: [...destroyedIds] },
+    emails: {
+      created: [...createdIds],
+      updated: [...touched].filter((email) => updatedIds.has(email)),
+      destroyed: [...touched].filter((email) => !updatedIds.has(email) && email <= since),
+    },
   };
 }

@@ -8,9 +8,25 @@ import type { Result } from '../../base/result.ts';
 import { numberAt, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import { openHints } from '../../sqlite/hint.ts';
+import {
+  checkNewMailbox,
+  checkRemoval,
+  checkRename,
+  countFlags,
+  countPlace,
+  discountPlace,
+  INBOX_ID,
+  MAIL_TOPIC,
+  newDelta,
+  nextUidValidity,
+  overQuota,
+  spellLists,
+  withoutDeleted,
+} from '../account-state.ts';
+import type { AccountState, Delta } from '../account-state.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
 import type { AccountId, EmailId, MailboxId, Uid } from '../ids.ts';
-import { changeFlags, keywordKey, sameFlags, spellKeywords } from '../keyword.ts';
+import { changeFlags, keywordKey, sameFlags } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
 import type {
@@ -27,14 +43,7 @@ import type {
   OverQuota,
   SubscriptionProblem,
 } from '../mail-store.ts';
-import {
-  FIRST_MAILBOXES,
-  isPathAllowed,
-  isSubtreeAllowed,
-  isUnder,
-  pathOf,
-  toMailboxName,
-} from '../mailbox-name.ts';
+import { FIRST_MAILBOXES } from '../mailbox-name.ts';
 import type { AccountFinding } from './mail-findings.ts';
 import { repairAccount } from './mail-repair.ts';
 import { rowsOf, toEntry, toKeywords, toMailbox } from './mail-rows.ts';
@@ -46,9 +55,6 @@ export type MailOptions = {
   /** Whose hints: the same for all threads of one server. */
   readonly hintScope: string;
 };
-
-/** The topic of hints about accounts' mail: key account, value modseq. */
-export const MAIL_TOPIC = 'mail';
 
 /** A message on its way to the writer. */
 export type PackedMessage = {
@@ -129,19 +135,6 @@ export type MailOperations = {
   }): void;
 };
 
-/** An account's row while an operation works on it. */
-type Account = {
-  readonly id: AccountId;
-  modSeq: number;
-  lastUidValidity: number;
-  octetsUsed: number;
-  messagesUsed: number;
-  readonly octetsMax: number | undefined;
-};
-
-/** What an operation did to a mailbox: added to its row in the end. */
-type Delta = { total: number; unseen: number; deleted: number; octets: number; uids: number; modSeq: number };
-
 /** A row of `place` as operations read it. */
 type PlaceRow = { readonly uid: Uid; readonly email: number; readonly octets: number } & Flags;
 
@@ -179,7 +172,7 @@ export class MailWriter {
   }
 
   /** The account's row; made with its first mailboxes when it is unknown. */
-  account({ account, nowMs }: To): Account {
+  account({ account, nowMs }: To): AccountState {
     const row = this.#row(SQL.account, account);
     if (row !== undefined)
       return {
@@ -191,7 +184,7 @@ export class MailWriter {
         octetsMax: row[4] === null ? undefined : numberAt(row, 4),
       };
     this.#run(SQL.addAccount, account);
-    const made: Account = {
+    const made: AccountState = {
       id: account,
       modSeq: 0,
       lastUidValidity: 0,
@@ -208,7 +201,7 @@ export class MailWriter {
   }
 
   /** Writes the account's row back and tells its watchers once it is durable. */
-  #save({ id, modSeq, lastUidValidity, octetsUsed, messagesUsed }: Account): void {
+  #save({ id, modSeq, lastUidValidity, octetsUsed, messagesUsed }: AccountState): void {
     this.#run(SQL.saveAccount, modSeq, lastUidValidity, octetsUsed, messagesUsed, id);
     this.#database.afterCommit(() => this.#publish(id, modSeq));
   }
@@ -231,21 +224,21 @@ export class MailWriter {
   }
 
   #addMailbox(
-    account: Account,
+    account: AccountState,
     nowMs: number,
     parent: number,
     name: string,
     role: MailboxRole | undefined,
   ): MailboxId {
     account.modSeq += 1;
-    account.lastUidValidity = Math.max(account.lastUidValidity + 1, Math.floor(nowMs / 1000));
+    account.lastUidValidity = nextUidValidity(account, nowMs);
     const id = known(toMailboxId(account.modSeq));
     const { lastUidValidity, modSeq } = account;
     this.#run(SQL.addMailbox, account.id, id, parent, name, role ?? null, lastUidValidity, modSeq, nowMs);
     return id;
   }
 
-  #mailbox(account: Account, mailbox: MailboxId): Mailbox {
+  #mailbox(account: AccountState, mailbox: MailboxId): Mailbox {
     const row = this.#row(SQL.mailbox, account.id, mailbox);
     if (row === undefined) throw new TypeError('A mailbox that was just written is not there');
     return toMailbox(row);
@@ -258,13 +251,9 @@ export class MailWriter {
     ...to
   }: Parameters<MailOperations['createMailbox']>[0]): Result<Mailbox, MailboxProblem> {
     const account = this.account(to);
-    const tree = this.#tree(account);
-    const stored = nameIn(tree, parent, name);
-    if (typeof stored !== 'string') return err(stored);
-    if (tree.size >= LIMITS.mailboxesMax) return err({ kind: 'too-many' });
-    if (role !== undefined && [...tree.values()].some((one) => one.role === role))
-      return err({ kind: 'exists' });
-    const id = this.#addMailbox(account, to.nowMs, parent ?? 0, stored, role);
+    const stored = checkNewMailbox(this.#tree(account), { parent, name, role });
+    if (!stored.ok) return stored;
+    const id = this.#addMailbox(account, to.nowMs, parent ?? 0, stored.value, role);
     this.#save(account);
     return ok(this.#mailbox(account, id));
   }
@@ -276,16 +265,10 @@ export class MailWriter {
     ...to
   }: Parameters<MailOperations['renameMailbox']>[0]): Result<Mailbox, MailboxProblem> {
     const account = this.account(to);
-    const tree = this.#tree(account);
-    const old = tree.get(mailbox);
-    if (old === undefined) return NO_MAILBOX;
-    if (old.role === 'inbox') return err({ kind: 'inbox' });
-    if (isUnder(tree, parent, mailbox)) return err({ kind: 'loop' });
-    const stored = nameIn(tree, parent, name);
-    if (typeof stored !== 'string') return err(stored);
-    if (!isSubtreeAllowed(tree, mailbox, [...pathOf(tree, parent), stored])) return err({ kind: 'bad-name' });
+    const stored = checkRename(this.#tree(account), mailbox, { parent, name });
+    if (!stored.ok) return stored;
     account.modSeq += 1;
-    this.#run(SQL.renameMailbox, parent ?? 0, stored, account.modSeq, account.id, mailbox);
+    this.#run(SQL.renameMailbox, parent ?? 0, stored.value, account.modSeq, account.id, mailbox);
     this.#save(account);
     return ok(this.#mailbox(account, mailbox));
   }
@@ -295,11 +278,8 @@ export class MailWriter {
     ...to
   }: Parameters<MailOperations['removeMailbox']>[0]): Result<void, MailboxProblem> {
     const account = this.account(to);
-    const tree = this.#tree(account);
-    const old = tree.get(mailbox);
-    if (old === undefined) return NO_MAILBOX;
-    if (old.role === 'inbox') return err({ kind: 'inbox' });
-    if ([...tree.values()].some(({ parent }) => parent === mailbox)) return err({ kind: 'has-children' });
+    const problem = checkRemoval(this.#tree(account), mailbox);
+    if (problem !== undefined) return err(problem);
     account.modSeq += 1;
     const places = this.#rows(SQL.places, account.id, mailbox, 1, UID_MAX).map(toPlace);
     for (const place of places) this.#removePlace(account, mailbox, place, account.modSeq);
@@ -309,7 +289,7 @@ export class MailWriter {
     return ok(undefined);
   }
 
-  #tree(account: Account): Map<MailboxId, Mailbox> {
+  #tree(account: AccountState): Map<MailboxId, Mailbox> {
     return new Map(
       this.#rows(SQL.mailboxes, account.id)
         .map(toMailbox)
@@ -373,7 +353,7 @@ export class MailWriter {
   }
 
   #append(
-    account: Account,
+    account: AccountState,
     nowMs: number,
     mailbox: MailboxId,
     messages: readonly PackedMessage[],
@@ -431,24 +411,21 @@ export class MailWriter {
 
   /** The account's spellings of each list; new keywords are kept. */
   #spell(
-    account: Account,
+    account: AccountState,
     lists: readonly (readonly string[])[],
   ): readonly (readonly string[])[] | undefined {
     if (lists.every((list) => list.length === 0)) return lists;
     const spellings = new Map(
       this.#rows(SQL.keywords, account.id).map((row) => [textAt(row, 0), textAt(row, 1)] as const),
     );
-    const all = spellKeywords(spellings, lists.flat());
-    if (all === undefined) return undefined;
-    for (const keyword of all.added) {
-      spellings.set(keywordKey(keyword), keyword);
+    const spelled = spellLists(spellings, lists);
+    for (const keyword of spelled?.added ?? [])
       this.#run(SQL.addKeyword, account.id, keywordKey(keyword), keyword);
-    }
-    return lists.map((list) => spellKeywords(spellings, list)?.spelled ?? []);
+    return spelled?.lists;
   }
 
   /** RFC 8621 §3: the thread of a message that shares an id and the base subject; else a new one. */
-  #thread(account: Account, keys: readonly number[], email: number): number {
+  #thread(account: AccountState, keys: readonly number[], email: number): number {
     let thread: number | undefined;
     const missing: number[] = [];
     for (const key of keys) {
@@ -462,7 +439,7 @@ export class MailWriter {
   }
 
   #addPlace(
-    account: Account,
+    account: AccountState,
     mailbox: MailboxId,
     uid: number,
     { email, octets, flags, keywords }: { readonly email: number; readonly octets: number } & Flags,
@@ -472,22 +449,18 @@ export class MailWriter {
   ): void {
     const text = keywords.join(' ');
     this.#run(SQL.addPlace, account.id, mailbox, uid, email, flags, text, modSeq, octets, nowMs);
-    delta.uids += 1;
-    countFlags(delta, flags, 1);
-    delta.total += 1;
-    delta.octets += octets;
-    delta.modSeq = modSeq;
+    countPlace(delta, { flags, octets }, modSeq);
   }
 
   /** Takes the place out and, when it was the last, its message. The mailbox's counters are the caller's. */
-  #removePlace(account: Account, mailbox: MailboxId, place: PlaceRow, modSeq: number): void {
+  #removePlace(account: AccountState, mailbox: MailboxId, place: PlaceRow, modSeq: number): void {
     this.#run(SQL.removePlace, account.id, mailbox, place.uid);
     this.#run(SQL.addVanished, account.id, modSeq, mailbox, place.uid, place.email);
     this.#dropIfUnplaced(account, place);
   }
 
   #count(
-    account: Account,
+    account: AccountState,
     mailbox: MailboxId,
     { total, unseen, deleted, octets, uids, modSeq }: Delta,
   ): void {
@@ -531,7 +504,7 @@ export class MailWriter {
     return ok({ entries, refused });
   }
 
-  #spellChange(account: Account, { mode, keywords }: FlagChange): readonly string[] | undefined {
+  #spellChange(account: AccountState, { mode, keywords }: FlagChange): readonly string[] | undefined {
     if (mode !== 'remove') return this.#spell(account, [keywords])?.[0];
     // What is taken away need not be known, and is not learnt.
     const spellings = new Map(
@@ -541,7 +514,7 @@ export class MailWriter {
   }
 
   #setFlags(
-    account: Account,
+    account: AccountState,
     mailbox: MailboxId,
     place: PlaceRow,
     after: Flags,
@@ -614,7 +587,7 @@ export class MailWriter {
   }
 
   /** The message that gets a place in the target: this one or, when it has one there, a new one of the same blob. */
-  #share(account: Account, { email, octets }: PlaceRow, isThere: boolean): number {
+  #share(account: AccountState, { email, octets }: PlaceRow, isThere: boolean): number {
     if (!isThere) return email;
     this.#run(SQL.copyMessage, account.modSeq, account.id, email);
     this.#run(SQL.copyDigest, account.modSeq, account.id, email);
@@ -623,15 +596,15 @@ export class MailWriter {
     return account.modSeq;
   }
 
-  #leave(account: Account, from: MailboxId, place: PlaceRow, left: Delta): void {
+  #leave(account: AccountState, from: MailboxId, place: PlaceRow, left: Delta): void {
     const { modSeq } = account;
     this.#run(SQL.removePlace, account.id, from, place.uid);
     this.#run(SQL.addVanished, account.id, modSeq, from, place.uid, place.email);
-    discount(left, place, modSeq);
+    discountPlace(left, place, modSeq);
   }
 
   /** Takes out a message that has no place left. */
-  #dropIfUnplaced(account: Account, { email, octets }: PlaceRow): void {
+  #dropIfUnplaced(account: AccountState, { email, octets }: PlaceRow): void {
     if (this.#row(SQL.isEmailPlaced, account.id, email) !== undefined) return;
     this.#run(SQL.removeMessage, account.id, email);
     this.#run(SQL.removeDigest, account.id, email);
@@ -658,7 +631,7 @@ export class MailWriter {
     const delta = newDelta();
     for (const place of places) {
       this.#removePlace(account, mailbox, place, account.modSeq);
-      discount(delta, place, account.modSeq);
+      discountPlace(delta, place, account.modSeq);
     }
     this.#count(account, mailbox, delta);
     this.#save(account);
@@ -695,9 +668,6 @@ export class MailWriter {
 }
 
 const UID_MAX = 4_294_967_295;
-/** The first of `FIRST_MAILBOXES` takes the first modseq, and cannot be removed. */
-const INBOX_ID: MailboxId = known(toMailboxId(1));
-
 /** By what the rows of an account are removed piece by piece. */
 const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
   place: 'modseq',
@@ -712,45 +682,6 @@ const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
   mailbox: 'mailbox_id',
   account: 'account_id',
 };
-
-function newDelta(): Delta {
-  return { total: 0, unseen: 0, deleted: 0, octets: 0, uids: 0, modSeq: 0 };
-}
-
-function countFlags(delta: Delta, flags: number, by: 1 | -1): void {
-  if ((flags & FLAG.seen) === 0) delta.unseen += by;
-  if ((flags & FLAG.deleted) !== 0) delta.deleted += by;
-}
-
-function discount(delta: Delta, { flags, octets }: PlaceRow, modSeq: number): void {
-  countFlags(delta, flags, -1);
-  delta.total -= 1;
-  delta.octets -= octets;
-  delta.modSeq = modSeq;
-}
-
-function withoutDeleted({ flags, keywords }: Flags): Flags {
-  return { flags: flags & ~FLAG.deleted, keywords };
-}
-
-function overQuota({ octetsMax, octetsUsed }: Account, octets: number): OverQuota | undefined {
-  if (octetsMax === undefined) return undefined;
-  const octetsLeft = Math.max(0, octetsMax - octetsUsed);
-  return octets > octetsLeft ? { kind: 'over-quota', octetsLeft } : undefined;
-}
-
-/** The name as it will be stored, or why it cannot be. */
-function nameIn(
-  tree: ReadonlyMap<MailboxId, Mailbox>,
-  parent: MailboxId | undefined,
-  name: string,
-): string | MailboxProblem {
-  if (parent !== undefined && !tree.has(parent)) return { kind: 'no-such-mailbox' };
-  const stored = toMailboxName(name, parent === undefined);
-  if (stored === undefined || !isPathAllowed([...pathOf(tree, parent), stored])) return { kind: 'bad-name' };
-  const isTaken = [...tree.values()].some((one) => one.parent === parent && one.name === stored);
-  return isTaken ? { kind: 'exists' } : stored;
-}
 
 export function open(database: Database, { hintScope }: MailOptions): MailOperations {
   const hints = openHints(hintScope);

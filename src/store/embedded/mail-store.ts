@@ -15,6 +15,7 @@ import type { Hints } from '../../sqlite/hint.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { ownOctets } from '../../sqlite/writer.ts';
 import type { Writer } from '../../sqlite/writer.ts';
+import { MAIL_TOPIC } from '../account-state.ts';
 import type { BlobUser } from '../blob-use.ts';
 import { known, toAccountId, toModSeq, toUid } from '../ids.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
@@ -44,9 +45,9 @@ import type {
 import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { mailBlobUser } from './mail-blob-user.ts';
 import { readAccountChanges } from './mail-changes.ts';
+import type { ChangesAnswer, ChangesQuestion } from './mail-changes.ts';
 import { encodeDigest, threadKeyNumbers } from './mail-digest.ts';
 import { mailShardFile } from './mail-files.ts';
-import { MAIL_TOPIC } from './mail-operations.ts';
 import type { MailOperations, PackedMessage } from './mail-operations.ts';
 import { rowsOf, toEntry, toMailbox, toPlaced, toStored } from './mail-rows.ts';
 import { kind, SQL } from './mail-schema.ts';
@@ -102,6 +103,25 @@ function pack(message: NewMessage): PackedMessage {
 /** Throws for what is no keyword here, with the caller's stack, and not in the writer's group. */
 function checkKeywords(keywords: readonly string[]): void {
   spellKeywords(new Map(), keywords);
+}
+
+/** Answers what a page of the change feed asks for, inside a snapshot. */
+function answerChanges(
+  reader: Database,
+  account: AccountId,
+  page: ReturnType<typeof readAccountChanges>,
+): AccountChanges {
+  const answer = (question: ChangesQuestion): ChangesAnswer => {
+    if (question.kind === 'rows')
+      return question.asked.map(([sql, ...values]) => reader.prepare(sql).rows(account, ...values));
+    const exists = reader.prepare(SQL.hasMessage);
+    return [
+      question.emails.filter((email) => exists.row(account, email) !== undefined).map((email) => [email]),
+    ];
+  };
+  let step = page.next();
+  while (step.done !== true) step = page.next(answer(step.value));
+  return step.value;
 }
 
 class EmbeddedStore implements EmbeddedMailStore {
@@ -300,7 +320,7 @@ class EmbeddedStore implements EmbeddedMailStore {
     await this.openAccount(account);
     const reader = this.#reader(account);
     return reading('Reading changes', () =>
-      reader.snapshot(() => readAccountChanges(reader, account, since, limit)),
+      reader.snapshot(() => answerChanges(reader, account, readAccountChanges(since, limit))),
     );
   }
 
