@@ -8,6 +8,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { MessageDigest } from '../../message/digest.ts';
 import { isWorldError, numberAt, octetsAt, reading, textAt } from '../../sqlite/database.ts';
 import type { Database } from '../../sqlite/database.ts';
+import { DatabaseRefused } from '../../sqlite/migrate.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { ownOctets } from '../../sqlite/writer.ts';
 import type { Writer } from '../../sqlite/writer.ts';
@@ -20,7 +21,7 @@ import { mailShardFile } from './mail-files.ts';
 import { findInAccount } from './mail-findings.ts';
 import type { AccountFinding } from './mail-findings.ts';
 import type { MailOperations } from './mail-operations.ts';
-import { CHECK_SQL, kind, SQL } from './mail-schema.ts';
+import { CHECK_SQL, kind } from './mail-schema.ts';
 
 export type MailFinding =
   | {
@@ -44,20 +45,36 @@ export type MailCheckOptions = {
   };
 };
 
-const ACCOUNTS_PAGE = 500;
-
 /** Gives findings as they are found; nothing at all when all is well. */
 export async function* checkMail(options: MailCheckOptions): AsyncGenerator<MailFinding, void, void> {
   for (let shard = 0; shard < options.shards; shard += 1) {
     if (options.account !== undefined && options.account % options.shards !== shard) continue;
-    const reader = openDatabase(mailShardFile(options.dataDirectory, shard), kind, { readOnly: true });
     try {
-      yield* checkFile(reader, shard);
-      for (const account of accountsOf(reader, options.account))
-        yield* checkAccount(reader, shard, account, options);
-    } finally {
-      reader.close();
+      yield* checkShard(shard, options);
+    } catch (error) {
+      // The other shards are looked at all the same. A newer file is not damaged: that is for the caller.
+      const isRefused = error instanceof DatabaseRefused && error.refusal.kind !== 'newer';
+      if (!(error instanceof Fault) && !isRefused) throw error;
+      yield { kind: 'damaged-file', shard, detail: describe(error), isRepaired: false };
     }
+  }
+}
+
+function describe(error: Error): string {
+  return error.cause instanceof Error ? `${error.message} failed: ${error.cause.message}` : error.message;
+}
+
+async function* checkShard(
+  shard: number,
+  options: MailCheckOptions,
+): AsyncGenerator<MailFinding, void, void> {
+  const reader = openDatabase(mailShardFile(options.dataDirectory, shard), kind, { readOnly: true });
+  try {
+    yield* checkFile(reader, shard);
+    for (const account of accountsOf(reader, options.account))
+      yield* checkAccount(reader, shard, account, options);
+  } finally {
+    reader.close();
   }
 }
 
@@ -73,21 +90,10 @@ function* checkFile(reader: Database, shard: number): Generator<MailFinding, voi
   }
 }
 
-function* accountsOf(reader: Database, only: AccountId | undefined): Generator<AccountId, void, void> {
-  if (only !== undefined) {
-    yield only;
-    return;
-  }
-  for (let after = 0; ;) {
-    const rows = reading('Listing accounts', () =>
-      reader.prepare(SQL.accountsAfter).rows(after, ACCOUNTS_PAGE),
-    );
-    for (const row of rows) {
-      after = numberAt(row, 0);
-      yield known(toAccountId(after));
-    }
-    if (rows.length < ACCOUNTS_PAGE) return;
-  }
+function accountsOf(reader: Database, only: AccountId | undefined): readonly AccountId[] {
+  if (only !== undefined) return [only];
+  const rows = reading('Listing accounts', () => reader.prepare(CHECK_SQL.owners).rows());
+  return rows.map((row) => known(toAccountId(numberAt(row, 0))));
 }
 
 async function* checkAccount(
@@ -104,8 +110,22 @@ async function* checkAccount(
     yield { kind: 'damaged-file', shard, detail: `account ${account}: ${String(error)}`, isRepaired: false };
     return;
   }
-  if (findings.length > 0 && repair !== undefined)
-    findings = await repair.writer(shard).call('repairAccount', { account, nowMs: repair.clock.nowMs() });
+  if (findings.length > 0 && repair !== undefined) {
+    try {
+      findings = await repair.writer(shard).call('repairAccount', { account, nowMs: repair.clock.nowMs() });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // Rolled back: everything is as it was found.
+      for (const finding of findings) yield { ...finding, shard, account, isRepaired: false };
+      yield {
+        kind: 'damaged-file',
+        shard,
+        detail: `account ${account}: ${describe(error)}`,
+        isRepaired: false,
+      };
+      return;
+    }
+  }
   for (const finding of findings) {
     const isOfDigest = finding.kind === 'digest-damaged' || finding.kind === 'message-without-digest';
     const isRepaired =

@@ -16,6 +16,8 @@ export type Counters = {
 };
 
 export type AccountFinding =
+  /** Rows of an account whose own row is gone. What else is wrong with it shows once it has one again. */
+  | { readonly kind: 'no-account' }
   | { readonly kind: 'no-inbox' }
   | { readonly kind: 'mailbox-without-parent'; readonly mailbox: MailboxId }
   | { readonly kind: 'place-without-mailbox'; readonly mailbox: MailboxId; readonly places: number }
@@ -97,7 +99,8 @@ export function countedOf(counted: ReadonlyMap<MailboxId, Counted>, mailbox: Mai
 
 export function findInAccount(database: Database, account: AccountId): AccountFinding[] {
   const row = database.prepare(SQL.account).row(account);
-  if (row === undefined) return [];
+  if (row === undefined)
+    return database.prepare(CHECK_SQL.hasRows).row(account) === undefined ? [] : [{ kind: 'no-account' }];
   const mailboxes = database.prepare(SQL.mailboxes).rows(account).map(toMailbox);
   return [
     ...findInTree(mailboxes),

@@ -20,10 +20,21 @@ const INBOX_ID: MailboxId = known(toMailboxId(1));
 
 /** Gives what was found and mended; what it names of digests is not mended yet. */
 export function repairAccount(database: Database, account: AccountId, nowMs: number): AccountFinding[] {
-  const findings = findInAccount(database, account);
+  let findings = findInAccount(database, account);
+  if (findings.some(({ kind }) => kind === 'no-account')) {
+    addAccount(database, account);
+    findings = [...findings, ...findInAccount(database, account)];
+  }
   if (findings.some(({ kind }) => kind !== 'digest-damaged' && kind !== 'message-without-digest'))
     new Repair(database, account, nowMs).mend(findings);
   return findings;
+}
+
+/** Its counters are counted in the end; its modseq rises to what its rows need. A quota is known to nobody any more. */
+function addAccount(database: Database, account: AccountId): void {
+  const row = database.prepare(CHECK_SQL.uidValidityMax).row(account);
+  database.prepare(SQL.addAccount).run(account);
+  database.prepare(SQL.saveAccount).run(0, row === undefined ? 0 : numberAt(row, 0), 0, 0, account);
 }
 
 class Repair {
@@ -104,6 +115,7 @@ class Repair {
       case 'flags-differ':
         this.#joinFlags(finding.email);
         break;
+      case 'no-account':
       case 'no-inbox':
       case 'wrong-counters':
       case 'low-uid-next':

@@ -281,6 +281,14 @@ const DELETED_SET = 'CASE WHEN (flags & 16) <> 0 THEN 1 ELSE 0 END';
 /** For checking and mending: each goes through all rows of one account. */
 export const CHECK_SQL = {
   integrity: 'PRAGMA integrity_check(100)',
+  /** Whose rows there are, whether or not the account has its own. */
+  owners:
+    'SELECT account_id FROM account UNION SELECT account_id FROM mailbox UNION SELECT account_id FROM place' +
+    ' UNION SELECT account_id FROM message ORDER BY account_id',
+  hasRows:
+    'SELECT account_id FROM mailbox WHERE account_id = ?1 UNION SELECT account_id FROM place WHERE account_id = ?1' +
+    ' UNION SELECT account_id FROM message WHERE account_id = ?1 LIMIT 1',
+  uidValidityMax: 'SELECT coalesce(max(uid_validity), 0) FROM mailbox WHERE account_id = ?',
   placesCounted:
     `SELECT mailbox_id, count(*), sum(${SEEN_MISSING}), sum(${DELETED_SET}), sum(octets), max(uid), max(modseq)` +
     ' FROM place WHERE account_id = ? GROUP BY mailbox_id',

@@ -1,5 +1,5 @@
 /**
- * Reads every record of every sealed segment, checks CRC-32 and SHA-256, and compares with the places that rows name.
+ * Reads every record of every segment, checks CRC-32 and SHA-256, and compares with the places that rows name.
  * For a server that is stopped. With repair: damaged octets are copied to the quarantine, headers that can be proven are
  * written anew, and rows get another intact record of the same blob where there is one. Nothing is ever removed.
  * What each finding means: docs/segments.md.
@@ -63,7 +63,11 @@ export async function* checkSegments(options: CheckOptions): AsyncGenerator<Find
     const open = new Set(names.map((name) => parseMarkerName(name)?.segment));
     const segments = names.flatMap((name) => parseSegmentName(name) ?? []).toSorted((a, b) => a - b);
     const lost = new Map<BlobId, BlobPlace[]>();
-    for (const segment of segments) if (!open.has(segment)) yield* checkFile(disk, segment, options, lost);
+    for (const segment of segments) {
+      // Its tail may be torn; a repair comes after recovery, which cuts it off.
+      if (open.has(segment) && options.repair) continue;
+      yield* checkFile(disk, segment, options, lost);
+    }
     yield* checkMissingFiles(segments, options.users);
     if (lost.size > 0 && options.repair) yield* findElsewhere(disk, segments, options.users, lost);
   } catch (cause) {
@@ -95,12 +99,19 @@ async function* checkFile(
       );
       return;
     }
-    if (header.kind === 'damaged' || header.segment !== segment) yield await mendFileHeader(target);
+    if (header.kind === 'damaged' || header.segment !== segment)
+      yield (await file.size()) <= HEADER_OCTETS ? emptySegment(segment) : await mendFileHeader(target);
     yield* checkRecords(target);
     if (repair) await file.sync();
   } finally {
     await file.close();
   }
+}
+
+/** What a crash leaves that comes before the first header is durable. */
+function emptySegment(segment: number): Finding {
+  const text = `${formatSegmentName(segment)} holds nothing, not even a header`;
+  return { kind: 'segment.empty', severity: 'note', text, mended: false };
 }
 
 async function mendFileHeader({ file, segment, repair }: Target): Promise<Finding> {
@@ -187,9 +198,15 @@ async function reportDamaged(
   if (repair) await quarantine(target, offset, end);
   const place = toPlace(segment, offset);
   if (isNamed) lost.set(header.id, [...(lost.get(header.id) ?? []), place]);
-  const use = isNamed ? 'rows name it' : 'no row names it';
   const state = complete ? 'has octets that are not those of its id' : 'is cut short';
-  return damage('segment.damaged', `${where} ${state}; ${use}`);
+  if (isNamed) return damage('segment.damaged', `${where} ${state}; rows name it`);
+  // A crash while a batch was being written leaves such a one; nobody misses it.
+  return {
+    kind: 'segment.damaged',
+    severity: 'note',
+    text: `${where} ${state}; no row names it`,
+    mended: false,
+  };
 }
 
 async function* checkGap(
