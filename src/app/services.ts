@@ -239,6 +239,7 @@ function sessionsOf(options: ServiceOptions, intake: DeliveryIntake, shutdown: A
       errorsMax: limits.smtpErrorsMax,
       idleMs: limits.smtpIdleSeconds * 1000,
       unauthenticatedMs: limits.signInSeconds * 1000,
+      withoutMessageMs: Math.max(SMTP_LIMITS.withoutMessageMs, 2000 * limits.smtpIdleSeconds),
     },
     hostname: config.hostname,
     postmasterDomain: domainOf(config.postmaster) ?? config.hostname,

@@ -23,14 +23,19 @@ export const LIMITS = {
   smtpIdleCommandsMax: 1000,
   /** Failed AUTH in one session. */
   smtpAuthFailuresMax: 5,
-  /** RFC 5321 §4.5.3.2.7: a server waits at least 5 minutes for the next command or chunk. */
+  /**
+   * RFC 5321 §4.5.3.2.7: a server waits at least 5 minutes for the next command or chunk. A command must be whole by then:
+   * single octets do not buy time.
+   */
   smtpIdleMs: 300_000,
   /** For the handshake after STARTTLS. */
   smtpHandshakeMs: 60_000,
   /** From the connection to AUTH, where mail needs it. */
-  smtpUnauthenticatedMs: 300_000,
+  smtpUnauthenticatedMs: 60_000,
   /** From the first octet of a message to its last. */
   smtpMessageMs: 3_600_000,
+  /** From the connection, or the last accepted message, to the content of the next one. */
+  smtpWithoutMessageMs: 900_000,
   /** Octets of a message refused on the way (too large, bare newline) that are still read before the session is cut. */
   smtpDiscardOctetsMax: 104_857_600,
   /** Octets of a command line without end that are skipped before the session is cut. */

@@ -374,7 +374,7 @@ export const SCHEMA = {
           minimum: 1,
           maximum: 3600,
           default: 60,
-          description: 'Time to sign in before an IMAP session is ended.',
+          description: 'Time to sign in before an IMAP or submission session is ended.',
         },
       },
     },

@@ -1,6 +1,9 @@
 /**
  * The two directions of a session: octets in hand, replies held back for one write. Whoever reads sends first what is held
  * (RFC 2920 §3.2: replies may wait only while there is input). Timers of the session end a pending read through `wake`.
+ *
+ * Three times are kept: of silence, of one command (so that an octet now and then does not hold a session for ever), and of a
+ * session that brings no message.
  */
 import { fromUtf8 } from '../../base/bytes.ts';
 import type { Timer } from '../../base/clock.ts';
@@ -19,6 +22,11 @@ export class Channel {
   readonly #connection: Connection;
   readonly #deps: SmtpServerDeps;
   #held = '';
+  #isFlushing = false;
+  /** Since when the next command is waited for; undefined while none is. */
+  #commandSinceMs: number | undefined;
+  /** The beginning, or the last message that was taken. */
+  #messageSinceMs: number;
   #expired: 'unauthenticated' | 'shutdown' | undefined;
   #unauthenticated: Timer | undefined;
   #shutdown: Timer | undefined;
@@ -29,6 +37,7 @@ export class Channel {
     this.#deps = deps;
     this.input = new Input(deps.limits.skipLineOctetsMax);
     const { shutdown, role, limits, clock } = deps;
+    this.#messageSinceMs = clock.monotonicMs();
     if (shutdown.aborted) this.#beginShutdown();
     else shutdown.addEventListener('abort', this.#onShutdown, { once: true });
     if (role.auth === 'required')
@@ -39,6 +48,16 @@ export class Channel {
   authenticated(): void {
     this.#unauthenticated?.cancel();
     if (this.#expired === 'unauthenticated') this.#expired = undefined;
+  }
+
+  /** A whole command line was taken. */
+  commandCame(): void {
+    this.#commandSinceMs = undefined;
+  }
+
+  /** A message was accepted: the session is of use. */
+  messageCame(): void {
+    this.#messageSinceMs = this.#deps.clock.monotonicMs();
   }
 
   get shuttingDown(): boolean {
@@ -66,7 +85,10 @@ export class Channel {
     const octets = fromUtf8(this.#held);
     this.#held = '';
     const pending = this.#connection.write(octets);
-    if (pending !== undefined) await pending;
+    if (pending === undefined) return;
+    this.#isFlushing = true;
+    await pending;
+    this.#isFlushing = false;
   }
 
   /** Octets that came before anyone asked, or undefined. They join the input. */
@@ -80,16 +102,18 @@ export class Channel {
   /**
    * More input, or the end of the session.
    *
-   * @param where content in flight may be finished in a shutdown, the wait for a command may not
+   * @param where content in flight may be finished in a shutdown, the wait for a command may not; `unwanted` is content
+   *   that is read past
    */
-  async more(where: 'command' | 'content'): Promise<'go-on' | 'over'> {
+  async more(where: 'command' | 'content' | 'unwanted'): Promise<'go-on' | 'over'> {
     if (this.#expired === undefined && this.takeWaiting()) return 'go-on';
     await this.flush();
     while (this.closed === undefined) {
       if (this.#expired !== undefined) this.#endExpired(this.#expired);
       else if (this.shuttingDown && where === 'command') this.end('shutdown', this.#shuttingDownReply());
       else {
-        const read = await this.#connection.read(this.#deps.limits.idleMs);
+        const patienceMs = this.#patienceMs(where);
+        const read = patienceMs <= 0 ? 'timeout' : await this.#connection.read(patienceMs);
         if (typeof read !== 'string') {
           this.#take(read);
           return 'go-on';
@@ -98,6 +122,17 @@ export class Channel {
       }
     }
     return 'over';
+  }
+
+  #patienceMs(where: 'command' | 'content' | 'unwanted'): number {
+    const { limits, clock } = this.#deps;
+    // How long a message may take is its receiver's business.
+    if (where === 'content') return limits.idleMs;
+    const nowMs = clock.monotonicMs();
+    const withoutMessageMs = this.#messageSinceMs + limits.withoutMessageMs - nowMs;
+    if (where === 'unwanted') return Math.min(limits.idleMs, withoutMessageMs);
+    this.#commandSinceMs ??= nowMs;
+    return Math.min(this.#commandSinceMs + limits.idleMs - nowMs, withoutMessageMs);
   }
 
   async close(): Promise<void> {
@@ -153,7 +188,9 @@ export class Channel {
 
   #expire(what: 'unauthenticated' | 'shutdown'): void {
     this.#expired = what;
-    this.#connection.wake();
+    // Who does not read what was said will not read that it is over.
+    if (this.#isFlushing) this.#connection.destroy();
+    else this.#connection.wake();
   }
 }
 

@@ -22,6 +22,9 @@ export class IncomingMessage {
   readonly #limits: SmtpLimits;
   readonly #newlines: NewlineCheck | undefined;
   #header: Uint8Array[] = [];
+  /** Where small pieces of the header are gathered; the last one of `#header` is its filled part. */
+  #slab: Buffer = Buffer.alloc(0);
+  #slabOctets = 0;
   #headerOctets = 0;
   #headerDone = false;
   #released = false;
@@ -77,6 +80,7 @@ export class IncomingMessage {
   /** Releases the sink, unless a commit has taken it over. */
   abort(): void {
     this.#header = [];
+    this.#slab = Buffer.alloc(0);
     if (this.#released) return;
     this.#released = true;
     this.#sink.abort();
@@ -99,8 +103,22 @@ export class IncomingMessage {
     return end === -1 ? kept : kept.subarray(0, end + 4);
   }
 
+  /** A client that sends octet by octet must not cost an object for each. */
+  #gather(octets: Uint8Array): void {
+    if (this.#slabOctets + octets.length > SLAB_OCTETS) {
+      this.#slab = Buffer.allocUnsafeSlow(SLAB_OCTETS);
+      this.#slabOctets = 0;
+    } else this.#header.pop();
+    this.#slab.set(octets, this.#slabOctets);
+    this.#slabOctets += octets.length;
+    this.#header.push(this.#slab.subarray(0, this.#slabOctets));
+  }
+
   #keepHeader(octets: Uint8Array): void {
-    this.#header.push(octets);
+    if (octets.length >= SLAB_OCTETS / 2 || this.#header.length === 0) {
+      this.#header.push(octets);
+      this.#slabOctets = SLAB_OCTETS;
+    } else this.#gather(octets);
     this.#headerOctets += octets.length;
     // An empty line cut in two by the network is missed here; then a little more is kept than is needed.
     this.#headerDone =
@@ -114,5 +132,6 @@ export function countReceivedFields(header: Uint8Array): number {
   return text.match(RECEIVED)?.length ?? 0;
 }
 
+const SLAB_OCTETS = 4096;
 const EMPTY_LINE: Buffer = Buffer.from('\r\n\r\n');
 const RECEIVED = /^received[ \t]*:/gim;

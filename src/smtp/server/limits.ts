@@ -19,6 +19,7 @@ export type SmtpLimits = {
   readonly handshakeMs: number;
   readonly unauthenticatedMs: number;
   readonly messageMs: number;
+  readonly withoutMessageMs: number;
   readonly shutdownMs: number;
 };
 
@@ -39,5 +40,6 @@ export const SMTP_LIMITS: SmtpLimits = {
   handshakeMs: LIMITS.smtpHandshakeMs,
   unauthenticatedMs: LIMITS.smtpUnauthenticatedMs,
   messageMs: LIMITS.smtpMessageMs,
+  withoutMessageMs: LIMITS.smtpWithoutMessageMs,
   shutdownMs: LIMITS.smtpShutdownMs,
 };

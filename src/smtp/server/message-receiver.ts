@@ -80,7 +80,8 @@ export class MessageReceiver {
     while (left > 0) {
       const chunk = this.#channel.input.take(left);
       if (chunk.length === 0) {
-        if ((await this.#channel.more('content')) === 'over') return 'over';
+        const where = message === undefined ? 'unwanted' : 'content';
+        if ((await this.#channel.more(where)) === 'over') return 'over';
         continue;
       }
       left -= chunk.length;

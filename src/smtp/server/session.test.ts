@@ -434,6 +434,74 @@ test('a message that drips is cut after the time for one message', async () => {
   await talk.done;
 });
 
+test('a command that drips is cut after the idle time: octets do not buy more of it', async () => {
+  for (const first of ['', EHLO]) {
+    const here = office();
+    const talk = new Talk(here);
+    await talk.say(first);
+    for (let said = 0; said < 4; said += 1) {
+      await here.clock.advance(SMTP_LIMITS.idleMs / 5);
+      assert.deepEqual(await talk.codes('N'), []);
+    }
+    await here.clock.advance(SMTP_LIMITS.idleMs / 5);
+    assert.deepEqual(toCodes(await talk.hear()), ['421 4.4.2']);
+    await talk.done;
+  }
+});
+
+test('a session that brings no message is ended after its time, one that does is not', async () => {
+  for (const brings of [false, true]) {
+    const here = office({ limits: limits({ withoutMessageMs: 1000 }) });
+    const talk = new Talk(here);
+    await talk.say(EHLO);
+    await here.clock.advance(900);
+    await talk.say(brings ? `${MAIL}${RCPT}BDAT 1 LAST\r\nx` : `${MAIL}${RCPT}RSET\r\n`);
+    await here.clock.advance(200);
+    assert.deepEqual(toCodes(await talk.hear()), brings ? [] : ['421 4.4.2']);
+  }
+});
+
+test('a chunk that nobody wants buys no time', async () => {
+  const here = office({ limits: limits({ withoutMessageMs: 1000 }) });
+  const talk = new Talk(here);
+  await talk.say(`${EHLO}BDAT 1000000 LAST\r\n`);
+  for (let said = 0; said < 9; said += 1) {
+    await here.clock.advance(100);
+    assert.deepEqual(await talk.codes('x'), []);
+  }
+  await here.clock.advance(100);
+  assert.deepEqual(toCodes(await talk.hear()), ['421 4.4.2']);
+  await talk.done;
+});
+
+test('submission: who does not read is cut when its time to sign in is over', async () => {
+  const here = office({ role: SUBMISSION, limits: limits({ unauthenticatedMs: 1000 }) });
+  const talk = new Talk(here, { windowOctets: 100 });
+  void talk.client.write(Buffer.from(EHLO.repeat(50)));
+  await here.clock.advance(999);
+  assert.equal(talk.server.gone, undefined);
+  await here.clock.advance(2);
+  assert.equal(talk.server.gone, 'destroyed');
+  await talk.done;
+});
+
+test('a header that comes octet by octet is checked whole', async () => {
+  let seen = '';
+  const policy: SmtpServerDeps['policy'] = {
+    message: (header) => {
+      seen = Buffer.from(header).toString('latin1');
+      return { kind: 'accept' };
+    },
+  };
+  const talk = new Talk(office({ policy }));
+  await talk.say(`${EHLO}${MAIL}${RCPT}DATA\r\n`);
+  const header = `Subject: ${'many words '.repeat(900)}\r\nFrom: a@b.test\r\n\r\n`;
+  for (const octet of header.slice(0, 100)) await talk.say(octet);
+  for (let at = 100; at < header.length; at += 13) await talk.say(header.slice(at, at + 13));
+  await talk.say('body\r\n.\r\n');
+  assert.equal(seen, header);
+});
+
 test('submission without AUTH ends after its time, with AUTH it does not', async () => {
   for (const auth of [false, true]) {
     const here = office({ role: SUBMISSION, limits: limits({ unauthenticatedMs: 1000 }) });

@@ -138,6 +138,7 @@ class SmtpSession {
       const next = this.#channel.input.nextLine(lineMax);
       switch (next.kind) {
         case 'line': {
+          this.#channel.commandCame();
           const pending = this.#command(next.line);
           if (pending !== undefined) await pending;
           const relieved = this.#channel.relieve();
@@ -321,6 +322,7 @@ class SmtpSession {
       return;
     }
     this.#messages += 1;
+    this.#channel.messageCame();
     this.#errors = 0;
     this.#idleCommands = 0;
     this.#emit({
