@@ -1,5 +1,5 @@
 /**
- * Talks IMAP as fast as the server answers, from a process of its own, and prints JSON lines.
+ * Talks IMAP over TLS as fast as the server answers, from a process of its own, and prints JSON lines.
  *
  *     node bench/mail/imap-load.ts PORT USER PASSWORD fill COUNT OCTETS     appends messages, 50 in each command
  *     node bench/mail/imap-load.ts PORT USER PASSWORD fetch ITEMS [TIMES]   FETCH 1:* ITEMS, so many times
@@ -10,9 +10,10 @@
  * What a command brings is counted, not read: a tag that no message holds, at the start of the last line, ends it.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'node:tls';
 
 const [port = '10143', user = '', password = '', mode = 'fetch', ...rest] = process.argv.slice(2);
 const TAIL_OCTETS = 512;
@@ -77,12 +78,14 @@ class Client {
 
 function lastLine(tail: string): string {
   if (!tail.endsWith('\r\n')) return '';
-  return tail.slice(tail.lastIndexOf('\r\n', tail.length - 3) + 2);
+  const before = tail.lastIndexOf('\r\n', tail.length - 3);
+  return before === -1 ? tail : tail.slice(before + 2);
 }
 
 async function login(): Promise<Client> {
-  const socket = connect({ host: '127.0.0.1', port: Number(port), noDelay: true });
-  await once(socket, 'connect');
+  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false });
+  socket.setNoDelay(true);
+  await once(socket, 'secureConnect');
   const client = new Client(socket);
   await client.until((tail) => tail.endsWith('\r\n'));
   await client.command(`LOGIN "${user}" "${password}"`);

@@ -43,7 +43,7 @@ async function drive(): Promise<void> {
     await lines(1);
     socket.write('EHLO bench.test\r\n');
     await lines(1);
-    do {
+    for (let more = true; more; more = keepsConnection && started < total) {
       started += 1;
       const from = performance.now();
       socket.write(envelope);
@@ -60,7 +60,7 @@ async function drive(): Promise<void> {
       latenciesMs.push(performance.now() - from);
       if (last.startsWith('250')) accepted += 1;
       else refused.push(last);
-    } while (keepsConnection && started < total);
+    }
     socket.end('QUIT\r\n');
   }
 }

@@ -7,6 +7,7 @@ import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from '
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { selfSigned } from '../../src/net/self-signed.ts';
 import { run } from '../../test/support/command.ts';
 import { benchDirectory, type MeasuredServer } from './server.ts';
 
@@ -87,6 +88,9 @@ export async function startPeer(kind: PeerKind): Promise<MeasuredServer> {
   await mustRun('postfix', ['-c', config, 'start']);
   const pids = [Number((await readFile(join(root, 'queue/pid/master.pid'), 'utf8')).trim())];
   if (imapPort !== undefined) {
+    const { chain, key } = await selfSigned(['localhost'], Date.now());
+    await writeFile(join(root, 'certificate.pem'), chain);
+    await writeFile(join(root, 'key.pem'), key, { mode: 0o600 });
     await writeFile(dovecot, dovecotConfig(root, imapPort, uid, gid));
     await mustRun('dovecot', ['-c', dovecot]);
     pids.push(await pidFrom(join(root, 'dovecot-run/master.pid')));
@@ -130,7 +134,9 @@ state_dir = ${root}/dovecot-state
 log_path = ${root}/dovecot.log
 protocols = imap lmtp
 listen = 127.0.0.1
-ssl = no
+ssl = yes
+ssl_cert = <${root}/certificate.pem
+ssl_key = <${root}/key.pem
 disable_plaintext_auth = no
 mail_location = maildir:~/Maildir
 first_valid_uid = 1
@@ -146,10 +152,11 @@ userdb {
 }
 service imap-login {
   inet_listener imap {
-    port = ${imapPort}
+    port = 0
   }
   inet_listener imaps {
-    port = 0
+    port = ${imapPort}
+    ssl = yes
   }
 }
 service imap {

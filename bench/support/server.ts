@@ -13,6 +13,7 @@ export type MeasuredServer = AsyncDisposable & {
   readonly name: string;
   readonly pids: readonly number[];
   readonly smtpPort: number;
+  /** With TLS from the first octet, as people's programs use it. */
   readonly imapPort: number | undefined;
   readonly address: string;
   readonly user: string;
@@ -66,7 +67,7 @@ export async function startPostrider(built: boolean): Promise<StartedPostrider> 
     name: built ? 'postrider (built)' : 'postrider',
     pids: [child.pid ?? 0],
     smtpPort: basePort + 25,
-    imapPort: basePort + 143,
+    imapPort: basePort + 993,
     address: ADDRESS,
     user: ADDRESS,
     password: PASSWORD,
