@@ -292,6 +292,35 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'what is settled with the lease kept is written down, and the rest stays its owner’s alone',
+      withQueue(async ({ queue, reopen }) => {
+        const recipients = [remote('a.example'), remote('b.example'), remote('c.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        assert.equal(await queue.settle(testId(1), 'y', [done(0)], [], 'kept'), 'stale');
+        assert.equal(await queue.settle(testId(1), 'x', [done(0)], [testMessage(2)], 'kept'), 'settled');
+        const message = await only(queue, testId(1));
+        assert.deepEqual(message.lease, { owner: 'x', untilMs: 9000 });
+        assert.deepEqual(
+          message.recipients.map(({ state }) => state.kind),
+          ['settled', 'waiting', 'waiting'],
+        );
+        assert.deepEqual(await queue.count(), { messages: 2, recipients: 3, held: 0 });
+        assert.deepEqual(ids(await queue.lease('y', 8999, 20_000, 10)), [testId(2)]);
+        // Said again: nothing changes, and the lease is still there.
+        assert.equal(await queue.settle(testId(1), 'x', [done(0)], [testMessage(3)], 'kept'), 'stale');
+        assert.equal(await queue.settle(testId(1), 'x', [delayed(1, 60_000)], [], 'kept'), 'settled');
+        const again = await reopen();
+        assert.deepEqual((await only(again, testId(1))).lease, { owner: 'x', untilMs: 9000 });
+        assert.equal(await again.nextDueMs(), 9000);
+        assert.equal(await again.settle(testId(1), 'x', [], []), 'settled');
+        assert.equal(await again.nextDueMs(), 1000);
+        await again.lease('x', 1000, 9000, 1);
+        assert.equal(await again.settle(testId(1), 'x', [done(1), done(2)], [], 'kept'), 'settled');
+        assert.deepEqual(ids(await again.list({}, undefined, 10)), [testId(2)]);
+      }),
+    );
+
+    test(
       'what follows comes in the same commit, once',
       withQueue(async ({ queue, reopen }) => {
         await queue.accept(testMessage(1), { owner: 'a', untilMs: 9000 });

@@ -155,12 +155,16 @@ export type Queue = {
    * commit, and ends the lease. A message with every recipient settled leaves the queue. Settling what another has
    * settled already, or what left the queue, changes nothing and takes in nothing (`stale`). No settlements: the lease
    * ends. Where all are `delivered` and nothing follows it may be written down lazily, see {@link Settlement}.
+   *
+   * With `lease` 'kept' the same is done but for the lease, which stays as it is: for what a crash must not make us do again
+   * while the rest of the message is still being worked on.
    */
   settle(
     id: QueueId,
     owner: string,
     settlements: readonly Settlement[],
     follow: readonly NewQueuedMessage[],
+    lease?: 'ended' | 'kept',
   ): Promise<'settled' | 'stale'>;
   /** Ends all leases of owners that are not in the list: at start, when the process that held them is gone. */
   endLeases(exceptOwners: readonly string[]): Promise<void>;

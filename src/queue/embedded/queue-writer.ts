@@ -3,7 +3,7 @@
  * that owns `queue.sqlite`. What each one means: docs/queue.md.
  */
 import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
-import type { Database, Statement } from '../../sqlite/database.ts';
+import type { Database, Row, Statement } from '../../sqlite/database.ts';
 import type { FileKind } from '../../sqlite/migrate.ts';
 import { acted, dueAtMs, nextLookMs, settled } from '../progress.ts';
 import type { OperatorAction } from '../progress.ts';
@@ -37,6 +37,7 @@ export type QueueOperations = {
     readonly nowMs: number;
     readonly settlements: readonly Settlement[];
     readonly follow: readonly EncodedMessage[];
+    readonly lease: 'ended' | 'kept';
   }): SettleAnswer;
   endLeases(args: { readonly exceptOwners: readonly string[] }): void;
   act(args: {
@@ -163,8 +164,9 @@ class QueueWriter {
 
   settle(args: Parameters<QueueOperations['settle']>[0]): SettleAnswer {
     const { id, owner, nowMs, settlements, follow } = args;
-    const lease = this.#leaseOf.row(id);
-    if (lease === undefined || optionalTextAt(lease, 0) !== owner) return { outcome: 'stale', waits: false };
+    const row = this.#leaseOf.row(id);
+    if (row === undefined || optionalTextAt(row, 0) !== owner) return { outcome: 'stale', waits: false };
+    const kept = args.lease === 'kept' ? leaseIn(row) : undefined;
     const recipients = this.#readRecipients(id, {});
     const changes = new Map<number, RecipientState>();
     for (const settlement of settlements) {
@@ -175,11 +177,11 @@ class QueueWriter {
       if (state !== undefined) changes.set(recipient.number, state);
     }
     const isStale = settlements.length > 0 && changes.size === 0;
-    const stays = this.#change(id, recipients, changes, undefined);
+    const stays = this.#change(id, recipients, changes, kept);
     if (!isStale) for (const message of follow) this.accept({ message, lease: undefined });
     return {
       outcome: isStale ? 'stale' : 'settled',
-      waits: stays || (!isStale && follow.length > 0),
+      waits: (stays && kept === undefined) || (!isStale && follow.length > 0),
     };
   }
 
@@ -246,10 +248,7 @@ class QueueWriter {
         if (next !== undefined) changes.set(number, next);
       }
       if (changes.size === 0) continue;
-      const owner = optionalTextAt(lease, 0);
-      const untilMs = optionalNumberAt(lease, 1);
-      const kept = owner === undefined || untilMs === undefined ? undefined : { owner, untilMs };
-      this.#change(id, recipients, changes, kept);
+      this.#change(id, recipients, changes, leaseIn(lease));
       count += changes.size;
     }
     return count;
@@ -264,6 +263,13 @@ class QueueWriter {
   relocate({ moves }: Parameters<QueueOperations['relocate']>[0]): void {
     for (const { from, to } of moves) this.#relocate.run(to, from);
   }
+}
+
+/** @param row lease_owner, lease_until, … */
+function leaseIn(row: Row): EncodedLease | undefined {
+  const owner = optionalTextAt(row, 0);
+  const untilMs = optionalNumberAt(row, 1);
+  return owner === undefined || untilMs === undefined ? undefined : { owner, untilMs };
 }
 
 export function open(database: Database): QueueOperations {

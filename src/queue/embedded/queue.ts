@@ -106,8 +106,10 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     owner: string,
     settlements: readonly Settlement[],
     follow: readonly NewQueuedMessage[],
+    lease: 'ended' | 'kept' = 'ended',
   ): Promise<'settled' | 'stale'> {
-    const args = { id, owner, nowMs: this.#clock.nowMs(), settlements, follow: follow.map(encodeMessage) };
+    const nowMs = this.#clock.nowMs();
+    const args = { id, owner, nowMs, settlements, follow: follow.map(encodeMessage), lease };
     const { outcome, waits } = isRepeatable(settlements, follow)
       ? await this.#writer.lazy('settle', args)
       : await this.#writer.call('settle', args);

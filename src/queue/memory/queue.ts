@@ -94,6 +94,7 @@ export class MemoryQueue implements Queue, BlobUser {
     owner: string,
     settlements: readonly Settlement[],
     follow: readonly NewQueuedMessage[],
+    lease: 'ended' | 'kept' = 'ended',
   ): Promise<'settled' | 'stale'> {
     const message = this.#messages.get(id);
     if (message?.lease?.owner !== owner) return 'stale';
@@ -107,9 +108,9 @@ export class MemoryQueue implements Queue, BlobUser {
     }
     const isStale = settlements.length > 0 && states.size === 0;
     if (!isStale) for (const next of follow) this.#refuseCollision(next);
-    this.#put({ ...message, lease: undefined }, states);
+    this.#put(lease === 'kept' ? message : { ...message, lease: undefined }, states);
     if (!isStale) for (const next of follow) this.#insert(next, undefined);
-    if (this.#messages.has(id) || follow.length > 0) this.#tell();
+    if ((lease === 'ended' && this.#messages.has(id)) || follow.length > 0) this.#tell();
     return isStale ? 'stale' : 'settled';
   }
 
