@@ -170,6 +170,38 @@ test('a message for a next hop goes out and leaves the queue', async () => {
   await runner.stop(0);
 });
 
+test('what one host has taken is written down while another is silent, and never goes out again', async () => {
+  const zone = { 'fast.example': { a: ['192.0.2.1'] }, 'slow.example': { a: ['192.0.2.2'] } };
+  const silent = Promise.withResolvers<HopVisit>();
+  let slow = 0;
+  const { runner, accept, queue, visited, clock, events } = await world(
+    ({ host }) => {
+      if (host === 'fast.example') return took;
+      slow += 1;
+      return slow === 1 ? silent.promise : took;
+    },
+    { zone },
+  );
+  runner.start();
+  await accept([remoteRecipient('bob@fast.example'), remoteRecipient('bob@slow.example')]);
+  await clock.advance(60_000);
+  const [message] = await queue.list({}, undefined, 10);
+  assert.deepEqual(
+    message?.recipients.map(({ state }) => state.kind),
+    ['settled', 'waiting'],
+  );
+  assert.equal(message?.lease?.owner, 'runner-1');
+  silent.resolve(down);
+  await clock.advance(1000);
+  const [again] = await queue.list({}, undefined, 10);
+  assert.deepEqual([again?.recipients[1]?.state.kind, again?.lease], ['waiting', undefined]);
+  await clock.advance(HOUR_MS);
+  assert.deepEqual(visited, ['fast.example', 'slow.example', 'slow.example']);
+  assert.equal((await queue.count()).messages, 0);
+  assert.ok(events.every(({ name }) => name !== 'delivery.lease-lost'));
+  await runner.stop(0);
+});
+
 test('what was due before the start is worked on, local recipients too', async () => {
   const { runner, accept, queue, store, author, clock } = await world(() => took);
   await accept([localRecipient('author@here.example', author), remoteRecipient('bob@far.example')]);
@@ -517,6 +549,9 @@ test('a report that the disk refuses: the failure waits for it, what was done st
     message?.recipients.map(({ state }) => state.kind),
     ['settled', 'waiting'],
   );
+  // What is told is what was written down.
+  const told = made.events.filter((event) => event.name === 'delivery.settled');
+  assert.deepEqual(told.map(({ outcome }) => outcome).toSorted(), ['delayed', 'relayed']);
   made.blobs.create = create;
   await made.clock.advance(HOUR_MS);
   assert.deepEqual(

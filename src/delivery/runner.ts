@@ -224,20 +224,49 @@ export class DeliveryRunner {
     const works = locals.map(async (recipient) =>
       note(recipient.number, await this.#localGate.run(() => deliverSafely(this.#ports, message, recipient))),
     );
-    for (const group of groups) works.push(this.#visit(message, group, signal, note));
+    let left = groups.length;
+    let settling: Promise<void> = Promise.resolve();
+    for (const group of groups)
+      works.push(
+        this.#visit(message, group, signal, note).then(() => {
+          left -= 1;
+          if (left > 0) settling = settling.then(() => this.#settleRelayed(message, outcomes));
+        }),
+      );
     await Promise.all(works);
+    await settling;
     try {
       const settled = await this.#ports.settler.settle(message, this.#owner, outcomes);
       if (settled === 'stale') this.#ports.events({ name: 'delivery.lease-lost', queueId: message.id });
     } catch (cause) {
       // The lease runs out, and the work is done again.
-      this.#ports.events({
-        name: 'delivery.fault',
-        queueId: message.id,
-        doing: 'Settling in the queue',
-        cause,
-      });
+      this.#settlingFailed(message, cause);
     }
+  }
+
+  /**
+   * Writes down what other hosts have taken while another one of the same message is still at work: should we die now, it
+   * must not go out a second time. Everything else may be done again, and waits for the end, so that one DSN tells of all.
+   */
+  async #settleRelayed(message: QueuedMessage, outcomes: Map<number, Outcome>): Promise<void> {
+    const relayed = new Map([...outcomes].filter(([, { kind }]) => kind === 'relayed'));
+    if (relayed.size === 0) return;
+    try {
+      await this.#ports.settler.settle(message, this.#owner, relayed, 'kept');
+      for (const number of relayed.keys()) outcomes.delete(number);
+    } catch (cause) {
+      // The end tries again.
+      this.#settlingFailed(message, cause);
+    }
+  }
+
+  #settlingFailed(message: QueuedMessage, cause: unknown): void {
+    this.#ports.events({
+      name: 'delivery.fault',
+      queueId: message.id,
+      doing: 'Settling in the queue',
+      cause,
+    });
   }
 
   async #visit(

@@ -65,11 +65,15 @@ export class Settler {
     this.#options = options;
   }
 
-  /** @param outcomes by the recipient's number; recipients without one stay as they are */
+  /**
+   * @param outcomes by the recipient's number; recipients without one stay as they are
+   * @param lease 'kept' where the rest of the message is still being worked on
+   */
   async settle(
     message: QueuedMessage,
     owner: string,
     outcomes: ReadonlyMap<number, Outcome>,
+    lease: 'ended' | 'kept' = 'ended',
   ): Promise<'settled' | 'stale'> {
     const decisions: Decision[] = [];
     for (const recipient of message.recipients) {
@@ -84,8 +88,8 @@ export class Settler {
       if (written === 'fault') settlements = decisions.map((decision) => this.#withoutReport(decision));
       else if (written !== undefined) follow = [written];
     }
-    const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow);
-    if (settled === 'settled') this.#tell(message, decisions, follow);
+    const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow, lease);
+    if (settled === 'settled') this.#tell(message, settlements, follow);
     return settled;
   }
 
@@ -268,8 +272,12 @@ export class Settler {
     return headerOnly(Buffer.concat([message.prefix, headerOf(start)]));
   }
 
-  #tell(message: QueuedMessage, decisions: readonly Decision[], follow: readonly NewQueuedMessage[]): void {
-    for (const { settlement } of decisions)
+  #tell(
+    message: QueuedMessage,
+    settlements: readonly Settlement[],
+    follow: readonly NewQueuedMessage[],
+  ): void {
+    for (const settlement of settlements)
       this.#ports.events({
         name: 'delivery.settled',
         queueId: message.id,
