@@ -2,11 +2,11 @@
  * Puts the services of one thread together over its backends and opens the listeners. Everything that is built, is
  * built here; nothing below knows more than its ports.
  */
+import { networkInterfaces } from 'node:os';
 import { authenticateClaim, smtpAuthenticator, submissionPolicy } from './smtp-service.ts';
 import type { Backends } from './backends.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Connect } from '../base/connection.ts';
-import { Fault } from '../base/fault.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Config, ListenerConfig, ServiceName } from '../config/config.ts';
@@ -35,6 +35,7 @@ import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
 import type { Observers } from './observers.ts';
+import { ownAddresses } from './own-addresses.ts';
 
 export type ServiceOptions = {
   readonly config: Config;
@@ -181,7 +182,7 @@ function startDelivery(options: ServiceOptions): Delivery {
     resolver: options.resolver,
     random,
     ownNames: [config.hostname.toLowerCase()],
-    ownAddresses: [],
+    ownAddresses: ownAddresses(config, networkInterfaces()),
     smarthost: relay === undefined ? undefined : { host: relay.host, port: relay.port },
     port: config.outgoing.port,
     loopbackAllowed: options.loopbackAllowed,
@@ -302,9 +303,4 @@ function refusalOf(service: ServiceName, hostname: string): Uint8Array {
       ? '* BYE [LIMIT] Too many connections, try again later\r\n'
       : `421 4.7.0 ${hostname} Too many connections, try again later\r\n`,
   );
-}
-
-/** What `serve` and `localserve` say when a port cannot be had. */
-export function isPortProblem(cause: unknown): cause is Fault {
-  return cause instanceof Fault && cause.message.startsWith('Listening on ');
 }

@@ -21,6 +21,7 @@ const ZONE: Zone = {
   'loop.example': { mx: mx([10, 'here.example'], [20, 'a.example']) },
   'a.example': { a: ['192.0.2.10', '192.0.2.11'], aaaa: ['2001:db8::10'] },
   'ours.example': { a: ['192.0.2.99'] },
+  'ours6.example': { aaaa: ['2001:db8::99'] },
   'inner.example': { a: ['127.0.0.1', '0.0.0.0'], aaaa: ['::1', '::ffff:127.0.0.1'] },
   'half.example': { a: ['127.0.0.1', '192.0.2.5'] },
 };
@@ -30,7 +31,7 @@ function routing(options: Partial<RoutingOptions> = {}): Routing {
     resolver: new MemoryResolver(ZONE),
     random: seededRandom(),
     ownNames: ['here.example'],
-    ownAddresses: ['192.0.2.99'],
+    ownAddresses: ['192.0.2.99', '2001:DB8:0:0::99'],
     smarthost: undefined,
     port: 25,
     loopbackAllowed: false,
@@ -104,6 +105,8 @@ test('a smarthost takes everything, without MX', async () => {
 const hosts = [
   { host: 'a.example', want: ['2001:db8::10', '192.0.2.10', '192.0.2.11'] },
   { host: 'ours.example', want: 'own' },
+  { host: 'ours6.example', want: 'own' },
+  { host: '::ffff:192.0.2.99', want: 'own' },
   { host: 'nowhere.example', want: 'failed' },
   { host: 'silent.example', want: 'delayed' },
   { host: 'inner.example', want: 'failed' },

@@ -12,7 +12,7 @@ export type RoutingOptions = {
   readonly random: Random;
   /** This host's names, lower case: an MX list that leads back to us is cut there. */
   readonly ownNames: readonly string[];
-  /** This host's public addresses. */
+  /** This host's public addresses, in any of their spellings. */
   readonly ownAddresses: readonly string[];
   /** All mail goes there instead; its MX records are not asked for. */
   readonly smarthost: { readonly host: string; readonly port: number } | undefined;
@@ -38,9 +38,11 @@ export type HostAddresses =
 
 export class Routing {
   readonly #options: RoutingOptions;
+  readonly #ownAddresses: ReadonlySet<string>;
 
   constructor(options: RoutingOptions) {
     this.#options = options;
+    this.#ownAddresses = new Set(options.ownAddresses.map(addressKey));
   }
 
   /** @param domain A-labels, or an address literal in brackets */
@@ -140,10 +142,10 @@ export class Routing {
   }
 
   #checked(host: string, addresses: readonly string[]): HostAddresses {
-    const { smarthost, ownAddresses, loopbackAllowed } = this.#options;
+    const { smarthost, loopbackAllowed } = this.#options;
     // Who runs this server may send its mail through another on the same machine.
     if (host === smarthost?.host) return { kind: 'addresses', addresses };
-    if (addresses.some((address) => ownAddresses.includes(address))) return { kind: 'own' };
+    if (addresses.some((address) => this.#ownAddresses.has(addressKey(address)))) return { kind: 'own' };
     const usable = loopbackAllowed ? addresses : addresses.filter((address) => !isThisMachine(address));
     return usable.length > 0
       ? { kind: 'addresses', addresses: usable }
@@ -183,6 +185,16 @@ function recordsOf(answer: DnsAnswer<string>): readonly string[] {
 
 function isIpAddress(text: string): boolean {
   return toIpv4Octets(text) !== undefined || toIpv6Groups(text) !== undefined;
+}
+
+/** One text for each address: `2001:DB8:0::1` is `2001:db8::1`, and an IPv4 address in IPv6 is that address. */
+function addressKey(address: string): string {
+  const groups = toIpv6Groups(address);
+  if (groups === undefined) return address;
+  const [g6 = 0, g7 = 0] = groups.slice(6);
+  return groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)
+    ? [g6 >> 8, g6 & 255, g7 >> 8, g7 & 255].join('.')
+    : groups.join(':');
 }
 
 /** `[192.0.2.1]`, `[IPv6:2001:db8::1]`. */
