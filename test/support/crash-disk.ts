@@ -43,7 +43,7 @@ export class CrashDisk implements SegmentDisk {
   /** What the folder is known to hold after a power cut. */
   #durableNames = new Map<string, Inode>();
   #isDead = false;
-  readonly counts = new Map<DiskOperation, number>();
+  readonly counts: Map<DiskOperation, number> = new Map();
   /** Gives the error that this operation meets, or how many octets of a write get through before ENOSPC. */
   trouble: (operation: DiskOperation, name: string) => Error | number | undefined = () => undefined;
 

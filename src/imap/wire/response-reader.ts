@@ -50,7 +50,7 @@ export class ResponseReader {
   #segmentAt = 0;
   #literalLeft = 0;
 
-  constructor(octetsMax = OCTETS_MAX) {
+  constructor(octetsMax: number = OCTETS_MAX) {
     this.#octetsMax = octetsMax;
   }
 

@@ -47,7 +47,7 @@ import { FIRST_MAILBOXES } from '../mailbox-name.ts';
 import type { AccountFinding } from './mail-findings.ts';
 import { repairAccount } from './mail-repair.ts';
 import { rowsOf, toEntry, toKeywords, toMailbox } from './mail-rows.ts';
-import { ACCOUNT_TABLES, CHECK_SQL, SQL } from './mail-schema.ts';
+import { ACCOUNT_TABLES, CHECK_SQL, REMOVAL_KEYS, SQL } from './mail-schema.ts';
 
 export { kind } from './mail-schema.ts';
 
@@ -668,21 +668,6 @@ export class MailWriter {
 }
 
 const UID_MAX = 4_294_967_295;
-/** By what the rows of an account are removed piece by piece. */
-const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
-  place: 'modseq',
-  digest: 'email_id',
-  message: 'email_id',
-  vanished: 'modseq',
-  thread_key: 'thread_key',
-  delivery: 'queue_id',
-  keyword: 'keyword_key',
-  subscription: 'path',
-  removed_mailbox: 'modseq',
-  mailbox: 'mailbox_id',
-  account: 'account_id',
-};
-
 export function open(database: Database, { hintScope }: MailOptions): MailOperations {
   const hints = openHints(hintScope);
   const writer = new MailWriter(database, (account, modSeq) => hints.publish(MAIL_TOPIC, account, modSeq));

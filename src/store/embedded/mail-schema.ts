@@ -162,6 +162,21 @@ export const ACCOUNT_TABLES = [
   'account',
 ] as const;
 
+/** By what the rows of an account are removed piece by piece. */
+export const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
+  place: 'modseq',
+  digest: 'email_id',
+  message: 'email_id',
+  vanished: 'modseq',
+  thread_key: 'thread_key',
+  delivery: 'queue_id',
+  keyword: 'keyword_key',
+  subscription: 'path',
+  removed_mailbox: 'modseq',
+  mailbox: 'mailbox_id',
+  account: 'account_id',
+};
+
 const MAILBOX_COLUMNS =
   'mailbox_id, parent_id, name, role, uid_validity, uid_next, modseq, total, unseen, deleted, octets, created_at_ms';
 const ENTRY_COLUMNS = 'uid, email_id, flags, keywords, modseq';
@@ -174,9 +189,8 @@ const PLACED_RANGE = 'WHERE p.account_id = ? AND p.mailbox_id = ? AND p.uid BETW
 export const SQL = {
   account:
     'SELECT modseq, last_uid_validity, octets_used, messages_used, octets_max FROM account WHERE account_id = ?',
-  addAccount:
-    'INSERT INTO account (account_id, modseq, last_uid_validity, octets_used, messages_used, octets_max)' +
-    ' VALUES (?, 0, 0, 0, 0, NULL)',
+  addAccount: `INSERT INTO account (account_id, modseq, last_uid_validity, octets_used, messages_used, octets_max)
+     VALUES (?, 0, 0, 0, 0, NULL)`,
   saveAccount:
     'UPDATE account SET modseq = ?, last_uid_validity = ?, octets_used = ?, messages_used = ? WHERE account_id = ?',
   setQuota: 'UPDATE account SET octets_max = ? WHERE account_id = ?',
@@ -185,17 +199,15 @@ export const SQL = {
   mailboxes: `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE account_id = ? ORDER BY mailbox_id`,
   mailbox: `SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE account_id = ? AND mailbox_id = ?`,
   mailboxUids: 'SELECT uid_validity, uid_next FROM mailbox WHERE account_id = ? AND mailbox_id = ?',
-  addMailbox:
-    `INSERT INTO mailbox (account_id, ${MAILBOX_COLUMNS})` +
-    ' VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, 0, 0, 0, ?)',
+  addMailbox: `INSERT INTO mailbox (account_id, ${MAILBOX_COLUMNS})
+     VALUES (?, ?, ?, ?, ?, ?, 1, ?, 0, 0, 0, 0, ?)`,
   renameMailbox:
     'UPDATE mailbox SET parent_id = ?, name = ?, modseq = ? WHERE account_id = ? AND mailbox_id = ?',
   removeMailbox: 'DELETE FROM mailbox WHERE account_id = ? AND mailbox_id = ?',
   addRemovedMailbox: 'INSERT INTO removed_mailbox (account_id, modseq, mailbox_id) VALUES (?, ?, ?)',
   /** Counters and UIDs move by what the operation did. */
-  countMailbox:
-    'UPDATE mailbox SET total = total + ?, unseen = unseen + ?, deleted = deleted + ?, octets = octets + ?,' +
-    ' uid_next = uid_next + ?, modseq = ? WHERE account_id = ? AND mailbox_id = ?',
+  countMailbox: `UPDATE mailbox SET total = total + ?, unseen = unseen + ?, deleted = deleted + ?, octets = octets + ?,
+     uid_next = uid_next + ?, modseq = ? WHERE account_id = ? AND mailbox_id = ?`,
   changedMailboxes: 'SELECT mailbox_id, modseq FROM mailbox WHERE account_id = ? AND modseq > ?',
   removedMailboxes:
     'SELECT mailbox_id, modseq FROM removed_mailbox WHERE account_id = ? AND modseq > ? ORDER BY modseq LIMIT ?',
@@ -210,55 +222,46 @@ export const SQL = {
 
   delivery:
     'SELECT uid_validity, uid, modseq FROM delivery WHERE account_id = ? AND queue_id = ? AND recipient = ?',
-  addDelivery:
-    'INSERT INTO delivery (account_id, queue_id, recipient, uid_validity, uid, modseq, delivered_at_ms)' +
-    ' VALUES (?, ?, ?, ?, ?, ?, ?)',
+  addDelivery: `INSERT INTO delivery (account_id, queue_id, recipient, uid_validity, uid, modseq, delivered_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
   pruneDeliveries: 'DELETE FROM delivery WHERE account_id = ? AND delivered_at_ms < ?',
 
   thread: 'SELECT thread_id FROM thread_key WHERE account_id = ? AND thread_key = ?',
   addThreadKey:
     'INSERT INTO thread_key (account_id, thread_key, thread_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
 
-  addMessage:
-    'INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,' +
-    ' prefix) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
-  copyMessage:
-    'INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,' +
-    ' prefix) SELECT account_id, ?, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place, prefix' +
-    ' FROM message WHERE account_id = ? AND email_id = ?',
+  addMessage: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
+     prefix) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  copyMessage: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
+     prefix) SELECT account_id, ?, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place, prefix
+     FROM message WHERE account_id = ? AND email_id = ?`,
   removeMessage: 'DELETE FROM message WHERE account_id = ? AND email_id = ?',
   hasMessage: 'SELECT 1 FROM message WHERE account_id = ? AND email_id = ?',
   addDigest: 'INSERT INTO digest (account_id, email_id, digest) VALUES (?, ?, ?)',
-  copyDigest:
-    'INSERT INTO digest (account_id, email_id, digest) SELECT account_id, ?, digest FROM digest' +
-    ' WHERE account_id = ? AND email_id = ?',
+  copyDigest: `INSERT INTO digest (account_id, email_id, digest) SELECT account_id, ?, digest FROM digest
+     WHERE account_id = ? AND email_id = ?`,
   removeDigest: 'DELETE FROM digest WHERE account_id = ? AND email_id = ?',
 
-  addPlace:
-    'INSERT INTO place (account_id, mailbox_id, uid, email_id, flags, keywords, modseq, octets, saved_at_ms)' +
-    ' VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  addPlace: `INSERT INTO place (account_id, mailbox_id, uid, email_id, flags, keywords, modseq, octets, saved_at_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   removePlace: 'DELETE FROM place WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
   setFlags:
     'UPDATE place SET flags = ?, keywords = ?, modseq = ? WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
   placesOfEmail: 'SELECT mailbox_id, uid, flags FROM place WHERE account_id = ? AND email_id = ?',
   isEmailPlaced: 'SELECT 1 FROM place WHERE account_id = ? AND email_id = ? LIMIT 1',
   isEmailIn: 'SELECT 1 FROM place WHERE account_id = ? AND email_id = ? AND mailbox_id = ?',
-  places:
-    `SELECT ${ENTRY_COLUMNS}, octets FROM place WHERE account_id = ? AND mailbox_id = ?` +
-    ' AND uid BETWEEN ? AND ? ORDER BY uid',
+  places: `SELECT ${ENTRY_COLUMNS}, octets FROM place WHERE account_id = ? AND mailbox_id = ?
+     AND uid BETWEEN ? AND ? ORDER BY uid`,
   entries: `SELECT ${ENTRY_COLUMNS} FROM place WHERE account_id = ? AND mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?`,
   /** Pages by (modseq, uid): after the one, up to the other. The plus keeps SQLite to the index by modseq. */
-  changedEntries:
-    `SELECT ${ENTRY_COLUMNS} FROM place WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND +mailbox_id = ?` +
-    ' AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?',
-  vanishedUids:
-    'SELECT modseq, uid FROM vanished WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND mailbox_id = ?' +
-    ' AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?',
+  changedEntries: `SELECT ${ENTRY_COLUMNS} FROM place WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND +mailbox_id = ?
+     AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?`,
+  vanishedUids: `SELECT modseq, uid FROM vanished WHERE account_id = ? AND modseq >= ? AND modseq <= ? AND mailbox_id = ?
+     AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?`,
   addVanished: 'INSERT INTO vanished (account_id, modseq, mailbox_id, uid, email_id) VALUES (?, ?, ?, ?, ?)',
   placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
-  messages:
-    `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}` +
-    ` JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_RANGE}`,
+  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}
+     JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_RANGE}`,
 
   createdEmails:
     'SELECT email_id, email_id FROM message WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',
@@ -273,7 +276,7 @@ export const SQL = {
   blobPlaces:
     'SELECT DISTINCT blob_place FROM message WHERE blob_place >= ? AND blob_place < ? ORDER BY blob_place LIMIT ?',
   relocate: 'UPDATE message SET blob_place = ? WHERE blob_place = ?',
-} as const;
+};
 
 const SEEN_MISSING = 'CASE WHEN (flags & 1) = 0 THEN 1 ELSE 0 END';
 const DELETED_SET = 'CASE WHEN (flags & 16) <> 0 THEN 1 ELSE 0 END';
@@ -282,46 +285,36 @@ const DELETED_SET = 'CASE WHEN (flags & 16) <> 0 THEN 1 ELSE 0 END';
 export const CHECK_SQL = {
   integrity: 'PRAGMA integrity_check(100)',
   /** Whose rows there are, whether or not the account has its own. */
-  owners:
-    'SELECT account_id FROM account UNION SELECT account_id FROM mailbox UNION SELECT account_id FROM place' +
-    ' UNION SELECT account_id FROM message ORDER BY account_id',
-  hasRows:
-    'SELECT account_id FROM mailbox WHERE account_id = ?1 UNION SELECT account_id FROM place WHERE account_id = ?1' +
-    ' UNION SELECT account_id FROM message WHERE account_id = ?1 LIMIT 1',
+  owners: `SELECT account_id FROM account UNION SELECT account_id FROM mailbox UNION SELECT account_id FROM place
+     UNION SELECT account_id FROM message ORDER BY account_id`,
+  hasRows: `SELECT account_id FROM mailbox WHERE account_id = ?1 UNION SELECT account_id FROM place WHERE account_id = ?1
+     UNION SELECT account_id FROM message WHERE account_id = ?1 LIMIT 1`,
   uidValidityMax: 'SELECT coalesce(max(uid_validity), 0) FROM mailbox WHERE account_id = ?',
-  placesCounted:
-    `SELECT mailbox_id, count(*), sum(${SEEN_MISSING}), sum(${DELETED_SET}), sum(octets), max(uid), max(modseq)` +
-    ' FROM place WHERE account_id = ? GROUP BY mailbox_id',
+  placesCounted: `SELECT mailbox_id, count(*), sum(${SEEN_MISSING}), sum(${DELETED_SET}), sum(octets), max(uid), max(modseq)
+     FROM place WHERE account_id = ? GROUP BY mailbox_id`,
   vanishedCounted:
     'SELECT mailbox_id, max(uid), max(modseq) FROM vanished WHERE account_id = ? GROUP BY mailbox_id',
   messagesCounted:
     'SELECT count(*), coalesce(sum(octets), 0), coalesce(max(email_id), 0) FROM message WHERE account_id = ?',
-  placesWithoutMessage:
-    'SELECT p.mailbox_id, p.uid, p.email_id FROM place p LEFT JOIN message m ON m.account_id = p.account_id' +
-    ' AND m.email_id = p.email_id WHERE p.account_id = ? AND m.email_id IS NULL',
-  messagesWithoutPlace:
-    'SELECT m.email_id, m.octets FROM message m WHERE m.account_id = ?' +
-    ' AND NOT EXISTS (SELECT 1 FROM place p WHERE p.account_id = m.account_id AND p.email_id = m.email_id)',
-  messagesWithoutDigest:
-    'SELECT m.email_id FROM message m WHERE m.account_id = ?' +
-    ' AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.account_id = m.account_id AND d.email_id = m.email_id)',
-  digestsWithoutMessage:
-    'SELECT d.email_id FROM digest d WHERE d.account_id = ?' +
-    ' AND NOT EXISTS (SELECT 1 FROM message m WHERE m.account_id = d.account_id AND m.email_id = d.email_id)',
-  wrongSizes:
-    'SELECT p.mailbox_id, p.uid, m.octets FROM place p JOIN message m ON m.account_id = p.account_id' +
-    ' AND m.email_id = p.email_id WHERE p.account_id = ? AND p.octets <> m.octets',
-  flagsDiffer:
-    'SELECT email_id FROM place WHERE account_id = ? GROUP BY email_id HAVING count(*) > 1 AND' +
-    ' (min(flags & 15) <> max(flags & 15) OR min(keywords) <> max(keywords))',
+  placesWithoutMessage: `SELECT p.mailbox_id, p.uid, p.email_id FROM place p LEFT JOIN message m ON m.account_id = p.account_id
+     AND m.email_id = p.email_id WHERE p.account_id = ? AND m.email_id IS NULL`,
+  messagesWithoutPlace: `SELECT m.email_id, m.octets FROM message m WHERE m.account_id = ?
+     AND NOT EXISTS (SELECT 1 FROM place p WHERE p.account_id = m.account_id AND p.email_id = m.email_id)`,
+  messagesWithoutDigest: `SELECT m.email_id FROM message m WHERE m.account_id = ?
+     AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.account_id = m.account_id AND d.email_id = m.email_id)`,
+  digestsWithoutMessage: `SELECT d.email_id FROM digest d WHERE d.account_id = ?
+     AND NOT EXISTS (SELECT 1 FROM message m WHERE m.account_id = d.account_id AND m.email_id = d.email_id)`,
+  wrongSizes: `SELECT p.mailbox_id, p.uid, m.octets FROM place p JOIN message m ON m.account_id = p.account_id
+     AND m.email_id = p.email_id WHERE p.account_id = ? AND p.octets <> m.octets`,
+  flagsDiffer: `SELECT email_id FROM place WHERE account_id = ? GROUP BY email_id HAVING count(*) > 1 AND
+     (min(flags & 15) <> max(flags & 15) OR min(keywords) <> max(keywords))`,
   digests:
     'SELECT email_id, digest FROM digest WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',
   placesOfEmail: 'SELECT mailbox_id, uid, flags, keywords FROM place WHERE account_id = ? AND email_id = ?',
   blob: 'SELECT blob_id, blob_octets, blob_place, prefix FROM message WHERE account_id = ? AND email_id = ?',
 
   setSize: 'UPDATE place SET octets = ? WHERE account_id = ? AND mailbox_id = ? AND uid = ?',
-  setCounters:
-    'UPDATE mailbox SET total = ?, unseen = ?, deleted = ?, octets = ?, uid_next = ?, modseq = ?' +
-    ' WHERE account_id = ? AND mailbox_id = ?',
+  setCounters: `UPDATE mailbox SET total = ?, unseen = ?, deleted = ?, octets = ?, uid_next = ?, modseq = ?
+     WHERE account_id = ? AND mailbox_id = ?`,
   replaceDigest: 'UPDATE digest SET digest = ? WHERE account_id = ? AND email_id = ?',
-} as const;
+};
