@@ -86,13 +86,12 @@ async function serve(root: string, data: string): Promise<Stop> {
     ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ];
   const [command, ...rest] = asServerCommand(server.path ?? 'postgres', args);
-  const child = spawn(command ?? '', rest, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+  const child = spawn(command ?? '', rest, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop: Stop = async (signal) => {
-    // The server's own process, whatever became of the one that started it.
-    if (child.exitCode === null && child.signalCode === null) process.kill(child.pid ?? 0, signal);
+    child.kill(signal);
     await ended;
   };
   const deadline = Date.now() + START_MS;
@@ -109,9 +108,17 @@ async function serve(root: string, data: string): Promise<Stop> {
 }
 
 function asServerCommand(command: string, args: readonly string[]): readonly string[] {
-  // `setpriv` becomes the server, so that a signal to it is one to the server.
+  // `setpriv` becomes the server, so that a signal to it is one to the server. It goes when the test is killed.
   return isRoot
-    ? ['setpriv', `--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', command, ...args]
+    ? [
+        'setpriv',
+        `--reuid=${USER}`,
+        `--regid=${USER}`,
+        '--clear-groups',
+        '--pdeathsig=QUIT',
+        command,
+        ...args,
+      ]
     : [command, ...args];
 }
 
