@@ -17,7 +17,8 @@ import { checkQueue } from '../queue/embedded/queue-check.ts';
 import { EmbeddedQueue } from '../queue/embedded/queue.ts';
 import { openHints } from '../sqlite/hint.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
-import { openLocalWriter, type LocalWriter, type Operations, type Writer } from '../sqlite/writer.ts';
+import { openDatabase } from '../sqlite/open-database.ts';
+import { openLocalWriter, type LocalWriter, type Writer } from '../sqlite/writer.ts';
 import { BlobError, type BlobRef, type BlobStore } from '../store/blob-store.ts';
 import type { BlobUser } from '../store/blob-use.ts';
 import { checkMail } from '../store/embedded/mail-check.ts';
@@ -143,7 +144,8 @@ function damageOf(kind: string, text: string, mended = false): Finding {
   return { kind, severity: 'damage', text, mended };
 }
 
-async function* checkAll(config: Config, repair: boolean): AsyncGenerator<Finding, void, void> {
+/** All findings over the data of a stopped server, whose lock is held. */
+export async function* checkAll(config: Config, repair: boolean): AsyncGenerator<Finding, void, void> {
   const { dataDirectory } = config;
   const mail = yield* openMail(dataDirectory, repair);
   const queue = yield* openQueue(dataDirectory, repair);
@@ -153,8 +155,9 @@ async function* checkAll(config: Config, repair: boolean): AsyncGenerator<Findin
     owner: 'fsck',
   });
   try {
+    const isWhole = mail?.isWhole !== false && queue !== undefined;
     const users = [...(mail?.users ?? []), ...(queue?.users ?? [])];
-    yield* contained('segment.failed', checkOctets(segmentDirectory(config), users, repair));
+    yield* contained('segment.failed', checkOctets(segmentDirectory(config), users, repair, isWhole));
     if (mail !== undefined) yield* contained('mail.failed', checkShards(dataDirectory, mail, blobs, repair));
     queue?.close();
     if (queue !== undefined)
@@ -195,7 +198,12 @@ function messageOf(cause: unknown): string {
 }
 
 type Opened = { readonly users: readonly BlobUser[]; close(): void };
-type OpenedMail = Opened & { readonly shards: number; readonly writer: (shard: number) => MailWriter };
+type OpenedMail = Opened & {
+  readonly shards: number;
+  /** Every shard can be read. */
+  readonly isWhole: boolean;
+  readonly writer: (shard: number) => MailWriter;
+};
 type MailWriter = Writer<mailOperations.MailOperations>;
 
 const NO_WRITER: Writer<never> = {
@@ -226,10 +234,12 @@ async function* openMail(
   const sound = new Set<number>();
   for (let shard = 0; shard < shards; shard += 1) {
     const file = mailShardFile(dataDirectory, shard);
-    const writer =
-      repair || !existsSync(file) ? tryOpen(mailOperations, file, { hintScope }, repair) : undefined;
-    if (writer instanceof Error) yield damageOf('mail.damaged-file', `shard ${shard}: ${writer.message}`);
-    else sound.add(shard);
+    if (repair && !existsSync(file))
+      yield damageOf('mail.damaged-file', `${file} is gone, and made anew without mail`, true);
+    const writer = repair ? tryOpen(() => openLocalWriter(mailOperations, file, { hintScope })) : undefined;
+    const isReadable = tryOpen(() => openDatabase(file, mailOperations.kind, { readOnly: true }).close());
+    // What is wrong with the others, checking them says.
+    if (!(writer instanceof Error) && !(isReadable instanceof Error)) sound.add(shard);
     if (writer !== undefined && !(writer instanceof Error)) writers.set(shard, writer);
   }
   const writerOf = (shard: number): MailWriter => writers.get(shard) ?? NO_WRITER;
@@ -242,6 +252,7 @@ async function* openMail(
   });
   return {
     shards,
+    isWhole: sound.size === shards,
     writer: writerOf,
     users: store.blobUsers.filter((_user, shard) => sound.has(shard)),
     close: () => {
@@ -258,44 +269,39 @@ async function* openQueue(
   const file = files.queue(dataDirectory);
   // Before the first start has come so far.
   if (!existsSync(file) && !existsSync(join(dataDirectory, 'mail-shards.json'))) return undefined;
-  const writer = repair || !existsSync(file) ? tryOpen(queueWriter, file, undefined, repair) : undefined;
+  if (repair && !existsSync(file))
+    yield damageOf('queue.damaged', `${file} is gone, and made anew without messages`, true);
+  const writer = repair ? tryOpen(() => openLocalWriter(queueWriter, file, undefined)) : undefined;
   if (writer instanceof Error) {
     yield damageOf('queue.damaged', writer.message);
     return undefined;
   }
   const hints = openHints(`fsck ${dataDirectory}`);
-  try {
-    const queue = new EmbeddedQueue({ file, writer: writer ?? NO_WRITER, hints, clock: systemClock });
-    let isOpen = true;
-    return {
-      users: [queue],
-      close: () => {
-        if (!isOpen) return;
-        isOpen = false;
-        queue.close();
-        writer?.close();
-        hints.close();
-      },
-    };
-  } catch (cause) {
+  const queue = tryOpen(
+    () => new EmbeddedQueue({ file, writer: writer ?? NO_WRITER, hints, clock: systemClock }),
+  );
+  if (queue instanceof Error) {
     hints.close();
     writer?.close();
-    if (isNewer(cause) || !isOfTheFile(cause)) throw cause;
-    yield damageOf('queue.damaged', messageOf(cause));
+    yield damageOf('queue.damaged', queue.message);
     return undefined;
   }
+  let isOpen = true;
+  return {
+    users: [queue],
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      queue.close();
+      writer?.close();
+      hints.close();
+    },
+  };
 }
 
-/** A file that is missing is made anew by a repair, and an error without one. */
-function tryOpen<Options, Table extends Operations>(
-  module: Parameters<typeof openLocalWriter<Options, Table>>[0],
-  file: string,
-  options: Options,
-  repair: boolean,
-): LocalWriter<Table> | Error {
-  if (!repair) return new Error(`${file} is missing`);
+function tryOpen<Value>(open: () => Value): Value | Error {
   try {
-    return openLocalWriter(module, file, options);
+    return open();
   } catch (cause) {
     if (isNewer(cause) || !isOfTheFile(cause)) throw cause;
     return new Error(messageOf(cause), { cause });
@@ -306,9 +312,10 @@ async function* checkOctets(
   directory: string,
   users: readonly BlobUser[],
   repair: boolean,
+  isWhole: boolean,
 ): AsyncGenerator<Finding, void, void> {
-  // Only what was never acknowledged is cut off by it, as at every start.
-  if (repair) await recoverSegments({ directory, users });
+  // Only what was never acknowledged is cut off by it, as at every start; so all who name places must be heard.
+  if (repair && isWhole) await recoverSegments({ directory, users });
   yield* checkSegments({ directory, users, repair });
 }
 

@@ -25,6 +25,10 @@ export type TortureOptions = {
   /** Every so many rounds the stopped data is checked by `fsck`. */
   readonly fsckEvery: number;
   readonly tell: (line: string) => void;
+  /** Whether the data stay where something was found. */
+  readonly isKept?: boolean;
+  /** Done to the data directory after each crash: to prove that what is wrong is found. */
+  readonly afterCrash?: (directory: string) => void;
 };
 
 export type TortureReport = {
@@ -48,6 +52,8 @@ const ACCOUNTS = [
 ] as const;
 const QUEUE_MS_MAX = 15_000;
 const STOP_MS_MAX = 15_000;
+const LOAD_MS_MAX = 1500;
+const ACTS_MAX = 150;
 /** Above this an account's inbox is emptied between two rounds. */
 const INBOX_MAX = 200;
 
@@ -60,7 +66,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   } catch (cause) {
     throw new Error(`Round ${run.round} of seed ${options.seed}; its data is in ${directory}`, { cause });
   } finally {
-    if (run.isClean) await rm(directory, { recursive: true, force: true });
+    if (run.isClean || options.isKept === false) await rm(directory, { recursive: true, force: true });
   }
 }
 
@@ -95,6 +101,7 @@ class Torture {
       await using server = await this.#start();
       await this.#verify(server);
       await this.#load(server);
+      this.#options.afterCrash?.(this.#directory);
       if (this.round % fsckEvery === 0) await this.#fsck();
       if (this.round % 20 === 0)
         tell(
@@ -148,7 +155,7 @@ class Torture {
     const work = Promise.all(begin.map((client) => untilLost(stop.signal, client)));
     // Whatever a client finds is thrown below, when all have ended.
     work.catch(() => undefined);
-    await pause(20 + this.#random.below(380));
+    await this.#untilTheBlow();
     if (this.#random.chance(0.1)) {
       this.#counts.stops += 1;
       const startedMs = performance.now();
@@ -162,6 +169,14 @@ class Torture {
     }
     stop.abort();
     await work;
+  }
+
+  /** After a while, or after so many acts: where the machine is slow, little happens in a while. */
+  async #untilTheBlow(): Promise<void> {
+    if (this.#random.chance(0.4)) return pause(20 + this.#random.below(380));
+    const enough = this.#ledger.acknowledged + 1 + this.#random.below(ACTS_MAX);
+    const endMs = performance.now() + LOAD_MS_MAX;
+    while (this.#ledger.acknowledged < enough && performance.now() < endMs) await pause(1);
   }
 
   /** All clients, connected; each gives its one step. */

@@ -1,0 +1,67 @@
+/** A loaded post office is killed again and again: what it acknowledged is there, once. Then the proof that we would see it. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { suite, test } from 'node:test';
+import { torture } from './rounds.ts';
+
+const ROUNDS = Number(process.env['TORTURE_ROUNDS'] ?? 200);
+const SEED = Number(process.env['TORTURE_SEED'] ?? Date.now() % 1_000_000);
+/** Rounds within which a fault that is made on purpose must have been noticed. */
+const ROUNDS_TO_NOTICE = 12;
+
+function change(file: string, statement: string): void {
+  const database = new DatabaseSync(file);
+  database.exec(statement);
+  database.close();
+}
+
+suite('killed at random moments under load', () => {
+  test(`${ROUNDS} rounds of seed ${SEED}: nothing lost, nothing twice`, async (t) => {
+    const report = await torture({
+      rounds: ROUNDS,
+      seed: SEED,
+      fsckEvery: 50,
+      tell: (line) => t.diagnostic(line),
+    });
+    t.diagnostic(JSON.stringify(report));
+    assert.ok(report.kills > ROUNDS / 2);
+    assert.ok(report.acknowledged > ROUNDS);
+  });
+
+  const faults = [
+    {
+      name: 'a mailbox that forgets which deliveries it has had',
+      afterCrash: (directory: string) => change(join(directory, 'mail-0000.sqlite'), 'DELETE FROM delivery'),
+      noticed: /is there too often/,
+    },
+    {
+      name: 'a queue that forgets what it accepted',
+      afterCrash: (directory: string) =>
+        change(
+          join(directory, 'queue.sqlite'),
+          'DELETE FROM envelope; DELETE FROM recipient; DELETE FROM message',
+        ),
+      noticed: /is lost/,
+    },
+    {
+      name: 'a mailbox that forgets its last message',
+      afterCrash: (directory: string) =>
+        change(
+          join(directory, 'mail-0000.sqlite'),
+          'DELETE FROM place WHERE (account_id, modseq) IN (SELECT account_id, max(modseq) FROM place)',
+        ),
+      noticed: /STATUS says|is lost/,
+    },
+  ];
+  for (const { name, afterCrash, noticed } of faults)
+    test(`${name} is noticed`, async () => {
+      const options = { rounds: ROUNDS_TO_NOTICE, seed: SEED, fsckEvery: 1000, tell: () => undefined };
+      const failed = await torture({ ...options, isKept: false, afterCrash }).then(
+        () => undefined,
+        (cause: unknown) => cause,
+      );
+      assert.ok(failed instanceof Error, 'nothing was noticed');
+      assert.match(String(failed.cause), noticed);
+    });
+});
