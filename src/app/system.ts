@@ -12,7 +12,21 @@ export const systemClock: Clock = {
   },
 };
 
+/** Chance is drawn in stocks: one call of the generator serves some hundred ids. */
+const STOCK_OCTETS = 4096;
+let stock: Uint8Array = new Uint8Array();
+
+function octets(count: number): Uint8Array {
+  if (count > STOCK_OCTETS / 16) return randomBytes(count);
+  if (stock.length < count) stock = randomBytes(STOCK_OCTETS);
+  const taken = new Uint8Array(stock.subarray(0, count));
+  // Given once: nobody finds it here again.
+  stock.fill(0, 0, count);
+  stock = stock.subarray(count);
+  return taken;
+}
+
 export const systemRandom: Random = {
-  octets: (count) => randomBytes(count),
+  octets,
   below: (below) => randomInt(below),
 };

@@ -1,7 +1,7 @@
 /**
  * The directory in a SQLite file of its own. Each thread opens it for itself: reads are answered from a cache of rows
- * that is as good as the file, since SQLite's `data_version` tells in a microsecond whether anyone else has written. Writes
- * are few and small, and hold the thread for one disk sync.
+ * that is as good as the file was in this turn of the event loop, since SQLite's `data_version` tells whether anyone else
+ * has written. Writes are few and small, and hold the thread for one disk sync.
  *
  * Errors: `DatabaseRefused` when opening what is not ours; `Fault` when the disk refuses, with nothing changed.
  */
@@ -88,6 +88,8 @@ export class EmbeddedDirectory implements Directory {
   /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
   readonly #resolutions = new Map<string, Resolution>();
   #version = -1;
+  /** The version was looked at in this turn of the event loop. */
+  #isFresh = false;
 
   constructor(database: Database, options: EmbeddedDirectoryOptions) {
     this.#database = database;
@@ -324,11 +326,20 @@ export class EmbeddedDirectory implements Directory {
 
   #read<Answer>(read: () => Answer): Answer {
     return reading('Reading the directory', () => {
-      const row = this.#database.prepare('PRAGMA data_version').row();
-      const version = row === undefined ? -1 : numberAt(row, 0);
-      if (version !== this.#version) this.#forget();
-      this.#version = version;
+      if (!this.#isFresh) this.#refresh();
       return read();
+    });
+  }
+
+  /** Four system calls: for a busy thread, once for everything that came in one turn of its loop. */
+  #refresh(): void {
+    const row = this.#database.prepare('PRAGMA data_version').row();
+    const version = row === undefined ? -1 : numberAt(row, 0);
+    if (version !== this.#version) this.#forget();
+    this.#version = version;
+    this.#isFresh = true;
+    setImmediate(() => {
+      this.#isFresh = false;
     });
   }
 
