@@ -75,7 +75,10 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
   const shards = fixShardCount(dataDirectory, store.shards);
   const hintScope = dataDirectory;
   const threads: WriterThread[] = [];
-  const close = async (): Promise<void> => void (await Promise.all(threads.map((thread) => thread.close())));
+  const close = async (): Promise<void> => {
+    const closed = await Promise.allSettled(threads.map((thread) => thread.close()));
+    for (const one of closed) if (one.status === 'rejected') throw one.reason;
+  };
   try {
     const mailFiles = mailWriterFiles(dataDirectory, shards, { hintScope });
     const started = await Promise.all([

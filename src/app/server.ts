@@ -14,6 +14,7 @@ import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
 import { secureContext, type Certificate } from '../net/tls-context.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
+import { ShardCountRefused } from '../store/embedded/mail-files.ts';
 import {
   maintain,
   openBackends,
@@ -87,7 +88,8 @@ export async function startServer(options: ServerOptions): Promise<Result<Runnin
     return ok(server);
   } catch (cause) {
     await (server === undefined ? lock?.release() : server.abandon());
-    if (cause instanceof DatabaseRefused) return err({ kind: 'refused', text: cause.message });
+    if (cause instanceof DatabaseRefused || cause instanceof ShardCountRefused)
+      return err({ kind: 'refused', text: cause.message });
     if (!(cause instanceof Fault)) throw cause;
     const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : '';
     return err({ kind: 'failed', text: `${cause.message}${inner}` });
@@ -185,7 +187,7 @@ class Supervisor implements RunningServer {
     );
     this.#maintained = maintain(config, backends, systemClock, this.#maintenance.signal, (cause) =>
       this.#observers.server({ name: 'server.fault', cause }),
-    );
+    ).catch((cause: unknown) => this.#observers.server({ name: 'server.fault', cause }));
     this.#tellLowered();
     const tookMs = Math.round(systemClock.monotonicMs() - this.#startedMs);
     this.#observers.server({ name: 'server.ready', version, tookMs });
@@ -239,13 +241,23 @@ class Supervisor implements RunningServer {
     this.#end(cause);
   }
 
+  /** Each step is taken, whatever became of the one before: a writer that died must not keep the others from their end. */
   async #close(): Promise<void> {
     this.#maintenance.abort();
-    await this.#maintained;
-    await this.#control?.close();
-    await this.#backends?.close();
-    await this.#writers?.close();
-    await this.#lock.release();
+    const steps = [
+      () => this.#maintained,
+      () => this.#control?.close(),
+      () => this.#backends?.close(),
+      () => this.#writers?.close(),
+      () => this.#lock.release(),
+    ];
+    for (const step of steps) {
+      try {
+        await step();
+      } catch (cause) {
+        this.#observers.server({ name: 'server.fault', cause });
+      }
+    }
   }
 
   /** Nobody can write any more: what was not acknowledged is lost, all else is on the disk. */
@@ -318,7 +330,7 @@ async function mustHavePorts({ listeners }: Config): Promise<void> {
 }
 
 /** The names under which the services of a thread hold leases. */
-export function leaseOwnersOf(thread: string): readonly string[] {
+function leaseOwnersOf(thread: string): readonly string[] {
   return [`${thread}now`, `${thread}run`];
 }
 
