@@ -13,19 +13,17 @@ const DNS_PORT = 53;
 export async function createResolver({ resolver }: Config, clock: Clock, random: Random): Promise<Resolver> {
   const { servers, timeoutMs, attempts } = resolver;
   const configured = servers.map(parseServer).filter((one) => one !== undefined);
-  const found = configured.length > 0 ? configured : await systemServers();
   return new SystemResolver({
     clock,
     random,
-    // RFC 1035 §6.1: a resolver on the machine itself, where nobody was named.
-    servers: found.length > 0 ? found : [{ address: '127.0.0.1', port: DNS_PORT, trusted: true }],
+    servers: configured.length > 0 ? configured : await systemServers(),
     timeoutMs,
     rounds: attempts,
   });
 }
 
 /** `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:53`: the schema has checked the form. */
-export function parseServer(text: string): DnsServer | undefined {
+function parseServer(text: string): DnsServer | undefined {
   const [, bracketed, port = ''] = /^\[(.+)\](?::(\d+))?$/.exec(text) ?? [];
   if (bracketed !== undefined) return server(bracketed, port);
   if (isIP(text) !== 0) return server(text, '');

@@ -1,5 +1,4 @@
 /** The command line: `postrider COMMAND …`. Each command loads what it needs when it runs. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { Fault } from '../../base/fault.ts';
 import { registerAccount } from './account.ts';
@@ -10,6 +9,7 @@ import { registerQueue } from './queue.ts';
 import { registerServer } from './server.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
+import { VERSION } from '../version.ts';
 import { registerVerify } from './verify.ts';
 
 const EXAMPLES = `
@@ -46,7 +46,7 @@ export async function runCommandLine(words: readonly string[], terminal: Termina
 function createProgram(terminal: Terminal): Command {
   const program = new Command('postrider')
     .description('A complete mail server: takes mail in, keeps it, serves it, sends it.')
-    .version(readVersion(), '--version', 'print the version')
+    .version(VERSION, '--version', 'print the version')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError("See 'postrider --help'.")
     .exitOverride()
@@ -60,6 +60,8 @@ function createProgram(terminal: Terminal): Command {
   return program;
 }
 
+const REFUSALS: ReadonlySet<string> = new Set(['DatabaseRefused', 'ShardCountRefused']);
+
 function toCliError(cause: unknown): CliError {
   if (cause instanceof CliError) return cause;
   if (cause instanceof Fault) {
@@ -67,7 +69,7 @@ function toCliError(cause: unknown): CliError {
     return new CliError(EXIT.failed, 'fault', `${cause.message} failed${why}`, 'Nothing was changed.');
   }
   // A file that is not ours or of a newer version; told by its name, so that the engine is not loaded for it.
-  if (cause instanceof Error && cause.name === 'DatabaseRefused')
+  if (cause instanceof Error && REFUSALS.has(cause.name))
     return new CliError(EXIT.refused, 'refused-data', cause.message, 'Nothing was changed.');
   throw cause;
 }
@@ -81,11 +83,4 @@ function report(terminal: Terminal, error: CliError, isJson: boolean): void {
   }
   const text = message.split('\n').map(plainText).join('\n');
   terminal.error(`postrider: ${text}\n${hint === undefined ? '' : `${hint}\n`}`);
-}
-
-function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  const manifest: unknown = JSON.parse(text);
-  const hasVersion = typeof manifest === 'object' && manifest !== null && 'version' in manifest;
-  return hasVersion ? String(manifest.version) : 'unknown';
 }

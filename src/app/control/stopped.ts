@@ -1,11 +1,11 @@
 /** The data of a post office that is not running, opened by one command for its own short time, under the lock. */
-import { join } from 'node:path';
 import { openEmbeddedDirectory } from '../../auth/embedded/directory.ts';
 import type { DirectorySettings } from '../../auth/resolve-address.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { MailStore } from '../../store/mail-store.ts';
+import { files } from '../data-directory.ts';
 import { takeDataLock } from '../data-lock.ts';
 import type { DataInUse } from '../data-lock.ts';
 import { systemClock, systemRandom } from '../system.ts';
@@ -13,9 +13,6 @@ import { answer } from './answer.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
 import type { ControlProblem } from './problem.ts';
-
-/** Where the directory is in a data directory. */
-export const DIRECTORY_FILE_NAME = 'directory.sqlite';
 
 /** Queue and mail store, opened only for the methods that ask for them. */
 export type StoppedStores = {
@@ -41,7 +38,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
   try {
     const directory = openEmbeddedDirectory({
       ...options.settings,
-      file: join(options.dataDirectory, DIRECTORY_FILE_NAME),
+      file: files.directory(options.dataDirectory),
       clock: systemClock,
       random: systemRandom,
     });
