@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Directory } from '../auth/directory.ts';
 import { openEmbeddedDirectory } from '../auth/embedded/directory.ts';
+import { Argon2Hasher } from '../auth/credential/password-hash.ts';
 import { NetworkLoginThrottle } from '../auth/login-throttle.ts';
 import type { DirectorySettings } from '../auth/resolve-address.ts';
 import { sleep, type Clock } from '../base/clock.ts';
@@ -25,6 +26,7 @@ import { recoverSegments } from '../store/embedded/segment-recovery.ts';
 import { openSegmentStore } from '../store/embedded/segment-store.ts';
 import type { MailStore } from '../store/mail-store.ts';
 import { files } from './data-directory.ts';
+import { hashThrough } from './hashing.ts';
 
 export type Backends = {
   readonly mail: MailStore;
@@ -46,6 +48,8 @@ export type BackendOptions = {
   readonly owner: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** To a thread that hashes passwords; undefined: in this process's pool, for a command that ends soon. */
+  readonly hashes?: MessagePort;
 };
 
 /** Ports to the writer threads; they may be transferred to another thread. `mail` by shard. */
@@ -101,7 +105,7 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
 
 /** The writers are open. */
 export async function openBackends(options: BackendOptions): Promise<Backends> {
-  const { config, writers, owner, clock, random } = options;
+  const { config, writers, owner, clock, random, hashes } = options;
   const { dataDirectory } = config;
   const mail = openEmbeddedMailStore({
     dataDirectory,
@@ -128,6 +132,7 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     clock,
     random,
     throttle: new NetworkLoginThrottle(clock),
+    ...(hashes === undefined ? {} : { hasher: new Argon2Hasher(undefined, undefined, hashThrough(hashes)) }),
   });
   return {
     mail,
@@ -143,6 +148,7 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
       hints.close();
       directory.close();
       for (const port of [writers.queue, ...writers.mail]) port.close();
+      hashes?.close();
     },
   };
 }

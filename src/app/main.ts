@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import { runCommandLine } from './cli/program.ts';
 import { processTerminal } from './cli/terminal.ts';
 
-// libuv reads it when its pool is first used. Each session thread may hash one password there: half stays for the disk.
-process.env['UV_THREADPOOL_SIZE'] ??= String(8 + 2 * Math.min(availableParallelism(), 8));
+// libuv reads it when its pool is first used. What waits there is the disk: a sync for each thread, and streams beside it.
+process.env['UV_THREADPOOL_SIZE'] ??= String(Math.min(16, Math.max(4, 2 * availableParallelism())));
 
 const terminal = processTerminal();
 await runCommandLine(process.argv.slice(2), terminal);

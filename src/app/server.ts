@@ -27,6 +27,7 @@ import { loadCertificate } from './certificate.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
 import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { describeInUse, takeDataLock, type DataLock } from './data-lock.ts';
+import { startHashThreads, type HashThreads } from './hashing.ts';
 import { createObservers, type Observers } from './observers.ts';
 import type { Listening } from './services.ts';
 import { systemClock, systemRandom } from './system.ts';
@@ -118,6 +119,7 @@ class Supervisor implements RunningServer {
   #end: (cause: Error | undefined) => void = () => {};
   #certificate: Certificate | undefined;
   #writers: Writers | undefined;
+  #hashes: HashThreads | undefined;
   #backends: Backends | undefined;
   #control: ControlServer | undefined;
   #maintained: Promise<void> | undefined;
@@ -150,9 +152,13 @@ class Supervisor implements RunningServer {
     const writers = await openWriters(config);
     this.#writers = writers;
     void writers.ended.then((cause) => this.#writerEnded(cause));
+    const hashes = startHashThreads();
+    this.#hashes = hashes;
+    void hashes.ended.then((cause) => this.#writerEnded(cause));
     const backends = await openBackends({
       config,
       writers: writers.connect(),
+      hashes: hashes.connect(),
       owner: 'main',
       clock: systemClock,
       random: systemRandom,
@@ -248,6 +254,7 @@ class Supervisor implements RunningServer {
       () => this.#maintained,
       () => this.#control?.close(),
       () => this.#backends?.close(),
+      () => this.#hashes?.close(),
       () => this.#writers?.close(),
       () => this.#lock.release(),
     ];
@@ -260,7 +267,7 @@ class Supervisor implements RunningServer {
     }
   }
 
-  /** Nobody can write any more: what was not acknowledged is lost, all else is on the disk. */
+  /** Nobody can write, or sign in, any more: what was not acknowledged is lost, all else is on the disk. */
   #writerEnded(cause: Error | undefined): void {
     if (cause === undefined || this.#stopping !== undefined) return;
     this.#observers.server({ name: 'server.thread.died', thread: 'writer', cause });
@@ -272,13 +279,16 @@ class Supervisor implements RunningServer {
     const name = `session${number + 1}`;
     const runsQueue = number === 0;
     const { config, version, loopbackAllowed } = this.#options;
-    if (this.#certificate === undefined || this.#writers === undefined) throw new TypeError('Not started');
+    if (this.#certificate === undefined || this.#writers === undefined || this.#hashes === undefined)
+      throw new TypeError('Not started');
     const writers = this.#writers.connect();
+    const hashes = this.#hashes.connect();
     const data: SessionThreadData = {
       name,
       config,
       certificate: this.#certificate,
       writers,
+      hashes,
       admission: this.#admission,
       number,
       connectionsMax: this.#connectionsMax,
@@ -290,7 +300,7 @@ class Supervisor implements RunningServer {
     const worker = new Worker(entry, {
       name,
       workerData: data,
-      transferList: [writers.queue, ...writers.mail],
+      transferList: [writers.queue, ...writers.mail, hashes],
     });
     let died: Error | undefined;
     worker.on('error', (cause: unknown) => {

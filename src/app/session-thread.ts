@@ -27,6 +27,7 @@ async function start(): Promise<Services> {
   const backends = await openBackends({
     config,
     writers: data.writers,
+    hashes: data.hashes,
     owner: name,
     clock: systemClock,
     random: systemRandom,

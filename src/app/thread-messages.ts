@@ -1,4 +1,5 @@
 /** What the main thread and its session threads say to each other. Plain data: it crosses threads by structured clone. */
+import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { AdmissionTable } from '../net/admission.ts';
 import type { Certificate } from '../net/tls-context.ts';
@@ -11,6 +12,8 @@ export type SessionThreadData = {
   readonly config: Config;
   readonly certificate: Certificate;
   readonly writers: WriterPorts;
+  /** To a thread that hashes passwords. */
+  readonly hashes: MessagePort;
   readonly admission: AdmissionTable;
   /** From 0: its place in the table. */
   readonly number: number;

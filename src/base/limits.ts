@@ -102,8 +102,8 @@ export const LIMITS = {
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,
   /**
-   * Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. All threads
-   * hash and sync in the same pool (app/main.ts): four hashes in a pool of four left 7 of 900 syncs a second.
+   * Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. Beyond that a
+   * login is told to come again.
    */
   passwordHashesAtOnceMax: 1,
   passwordHashesWaitingMax: 64,

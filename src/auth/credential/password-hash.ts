@@ -1,7 +1,7 @@
 /**
  * Passwords kept as argon2id (RFC 9106) in the PHC string format: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, base64
- * without padding. Hashing runs in Node's thread pool, a few at once: each takes its memory for its time, and the pool
- * serves the disk too.
+ * without padding. Hashing runs off the event loop, a few at once, since each takes its memory for its time: in Node's
+ * thread pool, unless one is given who computes. A server has threads for it; the pool is the disk's.
  */
 import { Buffer } from 'node:buffer';
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -23,6 +23,14 @@ export const DEFAULT_PARAMETERS: HashParameters = { memory: 19_456, passes: 2, p
 
 const SALT_OCTETS = 16;
 const TAG_OCTETS = 32;
+
+/** Computes one tag; rejects with `Fault`. */
+export type ComputeHash = (
+  password: string,
+  parameters: HashParameters,
+  salt: Uint8Array,
+  tagOctets: number,
+) => Promise<Buffer>;
 
 /** More logins wait for their hash than is sensible to let wait. */
 export type Overloaded = { readonly kind: 'overloaded' };
@@ -78,29 +86,34 @@ export function preparePassword(password: string): string | undefined {
 export class Argon2Hasher implements PasswordHasher {
   readonly #parameters: HashParameters;
   readonly #gate: HashGate;
+  readonly #compute: ComputeHash;
   /** What a password is compared with when there is no account: salt and tag of nobody. */
   readonly #nobody: Kept;
 
   constructor(
     parameters: HashParameters = DEFAULT_PARAMETERS,
     gate: HashGate = new HashGate(LIMITS.passwordHashesAtOnceMax, LIMITS.passwordHashesWaitingMax),
+    compute: ComputeHash = computeInPool,
   ) {
     this.#parameters = parameters;
     this.#gate = gate;
+    this.#compute = compute;
     this.#nobody = { parameters, salt: randomBytes(SALT_OCTETS), tag: randomBytes(TAG_OCTETS) };
   }
 
   async hash(password: string): Promise<string> {
     const salt = randomBytes(SALT_OCTETS);
     const parameters = this.#parameters;
-    const tag = await this.#gate.patiently(() => compute(password, { parameters, salt }, TAG_OCTETS));
+    const tag = await this.#gate.patiently(() => this.#compute(password, parameters, salt, TAG_OCTETS));
     return formatPasswordHash({ parameters, salt, tag });
   }
 
   async verify(password: string, kept: string | undefined): Promise<Result<boolean, Overloaded>> {
     const parsed = kept === undefined ? undefined : parsePasswordHash(kept);
     const against = parsed ?? this.#nobody;
-    const computing = this.#gate.enter(() => compute(password, against, against.tag.length));
+    const computing = this.#gate.enter(() =>
+      this.#compute(password, against.parameters, against.salt, against.tag.length),
+    );
     if (computing === undefined) return err({ kind: 'overloaded' });
     const isEqual = timingSafeEqual(await computing, against.tag);
     return ok(isEqual && parsed !== undefined);
@@ -116,9 +129,10 @@ export class Argon2Hasher implements PasswordHasher {
   }
 }
 
-async function compute(
+async function computeInPool(
   password: string,
-  { parameters, salt }: Omit<Kept, 'tag'>,
+  parameters: HashParameters,
+  salt: Uint8Array,
   tagLength: number,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
