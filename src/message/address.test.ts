@@ -72,6 +72,8 @@ const cases = [
   { name: 'a word alone', rfc: '5322 §3.4', input: 'postmaster', want: ['|postmaster|'] },
   { name: 'nothing in brackets', rfc: '5322 §3.4', input: '<>, Name <>', want: ['Name||'] },
   { name: 'a bracket that never closes', rfc: '5322 §3.4', input: 'A <a@b, c@d', want: ['A|a|b', '|c|d'] },
+  { name: 'an address for a name', rfc: '5322 §3.4', input: 'a@b <c@d>, e@f', want: ['a@b|c|d', '|e|f'] },
+  { name: 'an address in a name', rfc: '5322 §3.4', input: 'A a@b via L <c@d>', want: ['A a@b via L|c|d'] },
   { name: 'two brackets', rfc: '5322 §3.4', input: 'A <a@b> <c@d>', want: ['A|a|b', '|c|d'] },
   { name: 'two at signs', rfc: '5322 §3.4.1', input: '<a@b@c>', want: ['|a@b|c'] },
   {

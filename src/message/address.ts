@@ -83,6 +83,8 @@ class AddressParser {
   #comment = '';
   #address: { readonly localPart: string; readonly domain: string; readonly route: string } | undefined;
   #extra = '';
+  /** The address as it was written, with what stood before it, if it had no brackets. */
+  #bare = '';
 
   constructor(text: string, addressesMax: number) {
     this.#text = text;
@@ -214,7 +216,13 @@ class AddressParser {
       spaced = false;
     }
     if (text.charCodeAt(this.#at) === 0x3e) this.#at += 1;
-    if (this.#address !== undefined) this.#endAddress();
+    if (this.#bare !== '') {
+      // 'a@b <c@d>': an address stands, without quotes, where the name belongs. The one in brackets counts.
+      this.#words.unshift({ text: this.#bare, spaced: false });
+      this.#bare = '';
+    } else if (this.#address !== undefined) {
+      this.#endAddress();
+    }
     this.#address = { localPart: local.join(''), domain, route };
   }
 
@@ -261,6 +269,7 @@ class AddressParser {
       this.#address = { localPart: local, domain, route: '' };
       // 'John Doe john@example.org': the brackets were forgotten.
       this.#extra = phrase(words);
+      this.#bare = `${this.#extra} ${local}@${domain}`.trimStart();
       this.#words = [];
     }
     this.#spaced = true;
@@ -354,6 +363,7 @@ class AddressParser {
     this.#comment = '';
     this.#address = undefined;
     this.#extra = '';
+    this.#bare = '';
   }
 }
 
