@@ -1,0 +1,412 @@
+/**
+ * The queue in PostgreSQL. The tables are there and migrated before this is opened. What each step means and what is on
+ * disk in each state: docs/queue.md.
+ *
+ * Errors: `Fault` when the database cannot be asked.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Postgres, Transaction, Value } from '../../postgres/postgres.ts';
+import { numberAt, optionalNumberAt, textAt } from '../../sqlite/database.ts';
+import type { Row } from '../../sqlite/database.ts';
+import type { Hints } from '../../sqlite/hint.ts';
+import { toBlobPlace } from '../../store/blob-store.ts';
+import type { BlobPlace } from '../../store/blob-store.ts';
+import type { BlobUser } from '../../store/blob-use.ts';
+import { known } from '../../store/ids.ts';
+import { STATE, decodeMessage, encodeMessage } from '../embedded/queue-schema.ts';
+import type { EncodedMessage } from '../embedded/queue-schema.ts';
+import { acted, isRepeatable, nextLookMs, settled } from '../progress.ts';
+import type { OperatorAction } from '../progress.ts';
+import { toQueueId } from '../queue.ts';
+import type {
+  NewQueuedMessage,
+  Queue,
+  QueueFilter,
+  QueueId,
+  QueuedMessage,
+  RecipientState,
+  Settlement,
+} from '../queue.ts';
+import { QueueChanges, counterSlot, lockMessages } from './queue-changes.ts';
+import type { Lease, LockedMessage, LockedRecipient } from './queue-changes.ts';
+import { QUEUE_SQL, WINDOW_MESSAGES } from './queue-tables.ts';
+
+export type PostgresQueueOptions = {
+  readonly postgres: Postgres;
+  /** Of all threads of this process. */
+  readonly hints: Hints;
+  readonly clock: Clock;
+};
+
+const HINT_TOPIC = 'queue';
+const POLL_MS = 1000;
+const ACT_MESSAGES = 200;
+const LOAD_MESSAGES = 200;
+/** Above every id: ids are letters and digits. */
+const AFTER_ALL_IDS = '~';
+const FIRST_PROGRESS = '{"attempts":0,"delayReported":false}';
+const READING = 'Reading the queue';
+
+export class PostgresQueue implements Queue, BlobUser {
+  readonly #postgres: Postgres;
+  readonly #hints: Hints;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<() => void>();
+  readonly #subscription: { close(): void };
+  #timer: Timer | undefined;
+  #polledDueMs: number | undefined;
+  #isClosed = false;
+
+  constructor({ postgres, hints, clock }: PostgresQueueOptions) {
+    this.#postgres = postgres;
+    this.#hints = hints;
+    this.#clock = clock;
+    this.#subscription = hints.subscribe(HINT_TOPIC, () => this.#hear());
+  }
+
+  async accept(message: NewQueuedMessage, lease?: Lease): Promise<void> {
+    const encoded = encodeMessage(message);
+    const values = acceptValues(encoded, lease, counterSlot(message.id));
+    const [row] = await this.#postgres.rows('Queueing a message', QUEUE_SQL.accept, ...values);
+    if (!isAdded(row)) {
+      const kept = await this.#postgres.row(READING, QUEUE_SQL.blobOf, message.id);
+      checkRepeated(encoded, kept);
+    }
+    if (lease === undefined) this.#tell();
+  }
+
+  async lease(
+    owner: string,
+    nowMs: number,
+    untilMs: number,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    const values = [Math.floor(nowMs), limit, owner, Math.trunc(untilMs)] as const;
+    const rows = await this.#postgres.transaction(
+      'Leasing messages',
+      (transaction) => transaction.rows(QUEUE_SQL.lease, ...values),
+      { lazy: true },
+    );
+    const soonestFirst = rows
+      .map((row) => ({ id: textAt(row, 0), nextMs: numberAt(row, 1) }))
+      .toSorted((one, other) => one.nextMs - other.nextMs || (one.id < other.id ? -1 : 1));
+    return this.#load(soonestFirst.map(({ id }) => id));
+  }
+
+  async renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]> {
+    const rows = await this.#postgres.transaction(
+      'Renewing leases',
+      (transaction) => transaction.rows(QUEUE_SQL.renew, owner, ids, Math.trunc(untilMs)),
+      { lazy: true },
+    );
+    const renewed = new Set(rows.map((row) => textAt(row, 0)));
+    return ids.filter((id) => !renewed.has(id));
+  }
+
+  async settle(
+    id: QueueId,
+    owner: string,
+    settlements: readonly Settlement[],
+    follow: readonly NewQueuedMessage[],
+    lease: 'ended' | 'kept' = 'ended',
+  ): Promise<'settled' | 'stale'> {
+    const nowMs = this.#clock.nowMs();
+    const encoded = follow.map(encodeMessage);
+    const { outcome, waits } = await this.#postgres.transaction(
+      'Settling a message',
+      async (transaction) => {
+        const [message] = await lockMessages(transaction, [id]);
+        if (message?.lease?.owner !== owner) return { outcome: 'stale' as const, waits: false };
+        const changes = settledStates(message, settlements, nowMs);
+        const isStale = settlements.length > 0 && changes.size === 0;
+        const slot = counterSlot(id);
+        const kept = lease === 'kept' ? message.lease : undefined;
+        const queueChanges = new QueueChanges();
+        const stays = queueChanges.change(message, changes, kept);
+        queueChanges.write(transaction, slot);
+        if (!isStale) await acceptAll(transaction, encoded, slot);
+        return {
+          outcome: isStale ? ('stale' as const) : ('settled' as const),
+          waits: (stays && kept === undefined) || (!isStale && encoded.length > 0),
+        };
+      },
+      { lazy: isRepeatable(settlements, follow) },
+    );
+    if (waits) this.#tell();
+    return outcome;
+  }
+
+  async endLeases(exceptOwners: readonly string[]): Promise<void> {
+    await this.#postgres.run('Ending leases', QUEUE_SQL.endLeases, exceptOwners);
+    this.#tell();
+  }
+
+  async nextDueMs(): Promise<number | undefined> {
+    const row = await this.#postgres.row(READING, QUEUE_SQL.nextDue);
+    return row === undefined ? undefined : optionalNumberAt(row, 0);
+  }
+
+  async list(
+    filter: QueueFilter,
+    after: QueueId | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    return this.#load(await this.#find(filter, after, limit));
+  }
+
+  async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
+    const row = (await this.#postgres.row(READING, QUEUE_SQL.counters)) ?? [];
+    return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
+  }
+
+  retry(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'retry', nowMs);
+  }
+
+  hold(filter: QueueFilter): Promise<number> {
+    return this.#act(filter, 'hold', this.#clock.nowMs());
+  }
+
+  release(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'release', nowMs);
+  }
+
+  drop(filter: QueueFilter, nowMs: number): Promise<number> {
+    return this.#act(filter, 'drop', nowMs);
+  }
+
+  /** Not one commit but some hundred messages in each, so that the queue goes on meanwhile. */
+  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
+    let count = 0;
+    let after: QueueId | undefined;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- commit after commit
+      const ids = await this.#find(filter, after, ACT_MESSAGES);
+      after = ids.at(-1);
+      // oxlint-disable-next-line no-await-in-loop -- the same
+      if (after !== undefined) count += await this.#actOn(ids, filter, action, Math.trunc(nowMs));
+      if (ids.length < ACT_MESSAGES) break;
+    }
+    if (count > 0) this.#tell();
+    return count;
+  }
+
+  async #actOn(
+    ids: readonly QueueId[],
+    filter: QueueFilter,
+    action: OperatorAction,
+    nowMs: number,
+  ): Promise<number> {
+    return this.#postgres.transaction('Changing the queue', async (transaction) => {
+      const [messages, senders] = await Promise.all([
+        lockMessages(transaction, ids),
+        transaction.rows(QUEUE_SQL.senders, ids),
+      ]);
+      const senderOf = new Map(senders.map((row) => [textAt(row, 0), textAt(row, 1)] as const));
+      const queueChanges = new QueueChanges();
+      let count = 0;
+      for (const message of messages) {
+        if (filter.sender !== undefined && senderOf.get(message.id) !== filter.sender.toLowerCase()) continue;
+        const changes = new Map<number, RecipientState>();
+        for (const recipient of message.recipients) {
+          const next = isMeant(filter, recipient) ? acted(recipient.state, action, nowMs) : undefined;
+          if (next !== undefined) changes.set(recipient.number, next);
+        }
+        if (changes.size === 0) continue;
+        queueChanges.change(message, changes, message.lease);
+        count += changes.size;
+      }
+      queueChanges.write(transaction, counterSlot(ids[0] ?? ''));
+      return count;
+    });
+  }
+
+  /** Ids of messages with a matching recipient, window by window, so that no statement takes long. */
+  async #find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
+    const found: QueueId[] = [];
+    let last: string = after ?? '';
+    let end = AFTER_ALL_IDS;
+    if (filter.id !== undefined) {
+      if (filter.id <= last) return [];
+      // Just before the one id: ids are longer than the empty rest.
+      last = filter.id.slice(0, -1);
+      end = filter.id;
+    }
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- window after window
+      const rows = await this.#window(filter, last, end);
+      for (const row of rows) {
+        const id = known(toQueueId(textAt(row, 0)));
+        if (numberAt(row, 1) === 0 || (filter.id !== undefined && id !== filter.id)) continue;
+        found.push(id);
+        if (found.length >= limit) return found;
+      }
+      const final = rows.at(-1);
+      if (rows.length < WINDOW_MESSAGES || final === undefined) return found;
+      last = textAt(final, 0);
+    }
+  }
+
+  #window(filter: QueueFilter, after: string, end: string): Promise<readonly Row[]> {
+    return this.#postgres.rows(
+      'Searching the queue',
+      QUEUE_SQL.window,
+      after,
+      end,
+      filter.state === undefined ? null : STATE[filter.state],
+      filter.domain?.toLowerCase() ?? null,
+      filter.recipient?.toLowerCase() ?? null,
+      filter.sender?.toLowerCase() ?? null,
+    );
+  }
+
+  /** Those that are still there, in the order of the ids. */
+  async #load(ids: readonly string[]): Promise<readonly QueuedMessage[]> {
+    const messages: QueuedMessage[] = [];
+    for (let at = 0; at < ids.length; at += LOAD_MESSAGES) {
+      const some = ids.slice(at, at + LOAD_MESSAGES);
+      // oxlint-disable-next-line no-await-in-loop -- page after page
+      const [rows, recipients] = await this.#postgres.snapshot(READING, (transaction) =>
+        Promise.all([
+          transaction.rows(QUEUE_SQL.messages, some),
+          transaction.rows(QUEUE_SQL.recipients, some),
+        ]),
+      );
+      const rowOf = new Map(rows.map((row) => [textAt(row, 0), row] as const));
+      const recipientsOf = Map.groupBy(recipients, (row) => textAt(row, 5));
+      for (const id of some) {
+        const row = rowOf.get(id);
+        if (row !== undefined) messages.push(decodeMessage(row, recipientsOf.get(id) ?? []));
+      }
+    }
+    return messages;
+  }
+
+  watch(listener: () => void): { close(): void } {
+    // Each watcher is one of its own, though two may be the same function.
+    const told = (): void => listener();
+    this.#listeners.add(told);
+    this.#pollSoon();
+    return { close: () => void this.#listeners.delete(told) };
+  }
+
+  async placesBetween(from: BlobPlace, before: BlobPlace): Promise<readonly BlobPlace[]> {
+    const rows = await this.#postgres.rows(READING, QUEUE_SQL.places, from, before);
+    return rows.map((row) => known(toBlobPlace(numberAt(row, 0))));
+  }
+
+  async relocate(moves: readonly { readonly from: BlobPlace; readonly to: BlobPlace }[]): Promise<void> {
+    if (moves.length === 0) return;
+    const [before, after] = [moves.map(({ from }) => from), moves.map(({ to }) => to)];
+    await this.#postgres.run('Moving blobs', QUEUE_SQL.relocate, before, after);
+  }
+
+  /** The database stays open: it is its owner's. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    this.#subscription.close();
+    this.#listeners.clear();
+  }
+
+  #tell(): void {
+    this.#hints.publish(HINT_TOPIC, 0, 0);
+  }
+
+  #hear(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** What other processes put into the queue nobody hints at: as long as somebody watches, the next due time is asked for. */
+  #pollSoon(): void {
+    if (this.#timer !== undefined || this.#isClosed || this.#listeners.size === 0) return;
+    this.#timer = this.#clock.after(POLL_MS, () => {
+      void this.#poll();
+    });
+  }
+
+  async #poll(): Promise<void> {
+    try {
+      const dueMs = await this.nextDueMs();
+      if (dueMs !== undefined && dueMs !== this.#polledDueMs) this.#hear();
+      this.#polledDueMs = dueMs;
+    } catch {
+      // The database is away: the watcher is told so when it asks. The next poll catches up.
+    } finally {
+      this.#timer = undefined;
+      this.#pollSoon();
+    }
+  }
+}
+
+function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: number): readonly Value[] {
+  const { id, arrivedAtMs, recipients } = message;
+  const untilMs = lease === undefined ? undefined : Math.trunc(lease.untilMs);
+  return [
+    id,
+    arrivedAtMs,
+    nextLookMs(arrivedAtMs, untilMs) ?? null,
+    lease?.owner ?? null,
+    untilMs ?? null,
+    message.sender,
+    message.place,
+    message.octets,
+    message.blobId,
+    message.envelope,
+    message.prefix,
+    FIRST_PROGRESS,
+    recipients.map(({ address }) => address),
+    recipients.map(({ domain }) => domain),
+    recipients.map(({ recipient }) => recipient),
+    recipients.length,
+    slot,
+  ];
+}
+
+function isAdded(row: Row | undefined): boolean {
+  return row !== undefined && numberAt(row, 0) > 0;
+}
+
+/** A repeated accept is passed over; another message of the same id is a bug. */
+function checkRepeated({ id, blobId }: EncodedMessage, kept: Row | undefined): void {
+  if (kept === undefined || textAt(kept, 0) !== blobId)
+    throw new TypeError(`The queue id ${id} is that of another message`);
+}
+
+async function acceptAll(
+  transaction: Transaction,
+  messages: readonly EncodedMessage[],
+  slot: number,
+): Promise<void> {
+  for (const message of messages) {
+    // oxlint-disable-next-line no-await-in-loop -- a DSN or two
+    const row = await transaction.row(QUEUE_SQL.accept, ...acceptValues(message, undefined, slot));
+    // oxlint-disable-next-line no-await-in-loop -- the same
+    if (!isAdded(row)) checkRepeated(message, await transaction.row(QUEUE_SQL.blobOf, message.id));
+  }
+}
+
+function settledStates(
+  message: LockedMessage,
+  settlements: readonly Settlement[],
+  nowMs: number,
+): ReadonlyMap<number, RecipientState> {
+  const changes = new Map<number, RecipientState>();
+  for (const settlement of settlements) {
+    const recipient = message.recipients[settlement.recipient];
+    if (recipient === undefined)
+      throw new TypeError(`Message ${message.id} has no recipient ${settlement.recipient}`);
+    const state = settled(recipient.state, settlement, nowMs);
+    if (state !== undefined) changes.set(recipient.number, state);
+  }
+  return changes;
+}
+
+/** Whether the filter means this recipient, its message apart. */
+function isMeant(filter: QueueFilter, { state, address, domain }: LockedRecipient): boolean {
+  return (
+    (filter.state === undefined || filter.state === state.kind) &&
+    (filter.recipient === undefined || filter.recipient.toLowerCase() === address) &&
+    (filter.domain === undefined || filter.domain.toLowerCase() === domain)
+  );
+}
