@@ -243,7 +243,6 @@ function sessionsOf(options: ServiceOptions, intake: DeliveryIntake, shutdown: A
       withoutMessageMs: Math.max(SMTP_LIMITS.withoutMessageMs, 2000 * limits.smtpIdleSeconds),
     },
     hostname: config.hostname,
-    postmasterDomain: domainOf(config.postmaster) ?? config.hostname,
     startTls: settings.tls === 'starttls',
     clock,
     traceId,
@@ -290,10 +289,6 @@ function sessionsOf(options: ServiceOptions, intake: DeliveryIntake, shutdown: A
       }
     }
   };
-}
-
-function domainOf(address: string | undefined): string | undefined {
-  return address?.slice(address.lastIndexOf('@') + 1);
 }
 
 /** What a client over a limit of connections hears, in the words of its protocol. */

@@ -23,6 +23,8 @@ const TABLE: Readonly<Record<string, Resolution>> = {
   'ö@müller.example': { kind: 'remote', domain: 'xn--mller-kva.example' },
   'closed@here.example': { kind: 'disabled', account: accountId(3) },
 };
+const POSTMASTER: Resolution = { kind: 'local', accounts: [one(2, 'amy@here.example')], forwards: [] };
+
 const directory = { resolve: async (address: string) => TABLE[address] ?? ({ kind: 'unknown' } as const) };
 const rcpt = (address: string) => ({ address, notify: undefined, originalRecipient: undefined });
 
@@ -42,6 +44,12 @@ test('each account once, whatever ways lead there', async () => {
     ['bob+x@here.example', 'amy@here.example', 'eve@far.example'],
   );
   assert.deepEqual(targets, [[0], [0], [0, 1, 2], [2]]);
+});
+
+test('the postmaster without a domain goes on with an address (RFC 5321 §4.1.1.3)', async () => {
+  const bare = { resolve: async () => POSTMASTER };
+  const { recipients } = await expandRecipients(bare, [rcpt('postmaster')], false);
+  assert.equal(recipients[0]?.forwardPath, 'amy@here.example');
 });
 
 test('what an alias leads to keeps the address the sender wrote (RFC 3461 §5.2.7)', async () => {

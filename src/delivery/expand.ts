@@ -71,7 +71,8 @@ export async function expandRecipients(
         const original = originalRecipient ?? `rfc822;${encodeXtext(address)}`;
         const found = resolution.accounts.map((target) =>
           add(`local ${target.account}`, {
-            forwardPath: several ? target.address : address,
+            // RFC 5321 §4.1.1.3: `postmaster` comes without a domain, and goes on with one.
+            forwardPath: several || !address.includes('@') ? target.address : address,
             route: { kind: 'local', account: target.account, detail: target.detail },
             notify,
             originalRecipient: several ? original : originalRecipient,

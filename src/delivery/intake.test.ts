@@ -134,6 +134,20 @@ async function world() {
   };
 }
 
+test('the postmaster is reached without a domain (RFC 5321 §4.5.1)', async () => {
+  const { directory, intake, session } = await world();
+  await directory.setAlias('postmaster@here.example', ['amy@here.example']);
+  const postmaster = { localPart: 'Postmaster', domain: '', domainSyntax: 'name', ascii: true } as const;
+  const transaction: IntakeTransaction = {
+    traceId: 'abcdef0123456789abcdef',
+    startedAtMs: 0,
+    reversePath: null,
+    parameters: NO_MAIL_PARAMETERS,
+    recipients: [],
+  };
+  assert.deepEqual(await intake.verify(postmaster, transaction, session('relay')), { kind: 'accept' });
+});
+
 test('the session ports are met', async () => {
   const { intake } = await world();
   assert.equal(typeof asSessionPorts(intake).verify, 'function');

@@ -90,7 +90,7 @@ export class DeliveryIntake {
     _transaction: IntakeTransaction,
     session: IntakeSession,
   ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
-    const resolution = await this.#ports.directory.resolve(addressOf(forwardPath));
+    const resolution = await this.#ports.directory.resolve(formatEnvelopeAddress(forwardPath));
     switch (resolution.kind) {
       case 'local':
         return { kind: 'accept' };
@@ -160,7 +160,7 @@ export class DeliveryIntake {
 
   #expand(transaction: IntakeTransaction): Promise<Expansion> {
     const envelope = transaction.recipients.map(({ forwardPath, parameters }): EnvelopeRecipient => ({
-      address: addressOf(forwardPath),
+      address: formatEnvelopeAddress(forwardPath),
       notify: parameters.notify?.map((condition) => NOTIFY[condition]),
       originalRecipient: originalRecipientOf(parameters),
     }));
@@ -253,11 +253,6 @@ const CHANGED: IntakeRefusal = refuse(
   'recipient.changed',
 );
 const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any more'), 'recipient.unknown');
-
-/** RFC 5321 §4.1.1.3: `<postmaster>` comes without a domain. */
-function addressOf(forwardPath: ForwardPath): string {
-  return forwardPath.domain === '' ? forwardPath.localPart : formatEnvelopeAddress(forwardPath);
-}
 
 function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
   if (originalRecipient === undefined) return undefined;

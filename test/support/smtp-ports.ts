@@ -45,7 +45,6 @@ export function office(
       role: RELAY,
       limits: SMTP_LIMITS,
       hostname: 'mail.example.test',
-      postmasterDomain: 'example.test',
       startTls: true,
       clock,
       traceId: () => `trace${String((ids += 1)).padStart(3, '0')}`,
@@ -61,7 +60,7 @@ export function office(
         verify(path, _transaction, session) {
           const refuse = (reason: string, answer: ReturnType<typeof reply>) =>
             ({ kind: 'refuse', reason, reply: answer }) as const;
-          if (path.domain.toLowerCase() !== 'example.test') {
+          if (path.domain !== '' && path.domain.toLowerCase() !== 'example.test') {
             return session.principal === undefined
               ? refuse('relay-denied', reply(550, '5.7.1', 'Relaying denied'))
               : { kind: 'accept' };

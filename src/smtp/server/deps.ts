@@ -10,8 +10,6 @@ export type SmtpServerDeps = {
   readonly limits: SmtpLimits;
   /** Our name in the greeting and in Received. */
   readonly hostname: string;
-  /** The domain that "<Postmaster>" alone stands for (RFC 5321 §4.5.1). */
-  readonly postmasterDomain: string;
   /** Whether STARTTLS is offered; the connection's driver holds the certificates. */
   readonly startTls: boolean;
   readonly clock: Clock;

@@ -5,15 +5,8 @@ import { MEMORY_TLS } from '../../../test/support/memory-connection.ts';
 import { ALICE } from '../../../test/support/smtp-ports.ts';
 import { parseEnvelopeAddress } from '../wire/path.ts';
 import type { ReceivedFacts } from './received.ts';
-import {
-  addressLiteral,
-  formatReceived,
-  formatReturnPath,
-  formatTraceDate,
-  protocolName,
-} from './received.ts';
+import { addressLiteral, formatReceived, protocolName } from './received.ts';
 import { LMTP, RELAY } from './role.ts';
-import { createTraceIds } from './trace-id.ts';
 
 const session = (change: Partial<ReceivedFacts['session']> = {}): ReceivedFacts['session'] => ({
   hello: { verb: 'EHLO', domain: 'client.test' },
@@ -52,16 +45,27 @@ for (const [address, want] of literals) {
   test(`literal of ${address} (RFC 5321 §4.1.3)`, () => assert.equal(addressLiteral(address), want));
 }
 
-test('a date is always UTC, with four digits of the year (RFC 5321 §4.4)', () => {
-  assert.equal(formatTraceDate(Date.UTC(2026, 10, 9, 1, 2, 3)), 'Mon, 09 Nov 2026 01:02:03 +0000');
+const written = formatReceived({
+  hostname: 'mail.example.test',
+  traceId: 'abc',
+  session: session(),
+  smtpUtf8: false,
+  recipient: parseEnvelopeAddress('"a b"@x.test'),
+  receivedAtMs: Date.UTC(2026, 10, 9, 1, 2, 3),
 });
 
-test('Return-Path (RFC 5321 §4.4)', () => {
-  assert.equal(formatReturnPath(null), 'Return-Path: <>\r\n');
+test('the whole field, its date in UTC (RFC 5321 §4.4)', () => {
   assert.equal(
-    formatReturnPath(parseEnvelopeAddress('"a b"@x.test') ?? null),
-    'Return-Path: <"a b"@x.test>\r\n',
+    written,
+    'Received: from client.test ([192.0.2.1])\r\n\tby mail.example.test with ESMTP id abc\r\n' +
+      '\tfor <"a b"@x.test>;\r\n\tMon, 9 Nov 2026 01:02:03 +0000\r\n',
   );
+});
+
+test('the postmaster without a domain is no path, and is not named (RFC 5321 §4.4)', () => {
+  const recipient = { localPart: 'Postmaster', domain: '', domainSyntax: 'name', ascii: true } as const;
+  const facts = { hostname: 'h.test', traceId: 'abc', session: session(), smtpUtf8: false, receivedAtMs: 0 };
+  assert.ok(!formatReceived({ ...facts, recipient }).includes('for'));
 });
 
 test('nothing a client says in EHLO adds a field, a line or a comment of its own', () => {
@@ -84,16 +88,4 @@ test('nothing a client says in EHLO adds a field, a line or a comment of its own
       assert.ok(lines.slice(1).every((line) => line.startsWith('\t')));
     }),
   );
-});
-
-test('trace ids sort by time and are atoms', () => {
-  let now = 0;
-  const clock = { nowMs: () => now, monotonicMs: () => now, after: () => ({ cancel: () => undefined }) };
-  const ids = createTraceIds(clock, { octets: (count) => new Uint8Array(count).fill(now), below: () => 0 });
-  const made = [0, 1, 31, 32, 1e6, Date.UTC(2026, 0), Date.UTC(2999, 0)].map((time) => {
-    now = time;
-    return ids();
-  });
-  assert.deepEqual(made, made.toSorted());
-  for (const id of made) assert.match(id, /^[0-9a-z]{22}$/);
 });

@@ -4,8 +4,9 @@
  * Sources: RFC 5321 §4.4, RFC 3848 (the protocol's names), RFC 6531 §4.3 (UTF8SMTP…), RFC 8314 §4.3 (tls clause), RFC 5322 §3.3.
  */
 import type { TlsInfo } from '../../base/connection.ts';
+import { formatDate } from '../../message/date.ts';
 import { domainSyntax } from '../wire/domain.ts';
-import type { ForwardPath, ReversePath } from '../wire/path.ts';
+import type { ForwardPath } from '../wire/path.ts';
 import { formatPath } from '../wire/path.ts';
 import type { SessionFacts } from './ports.ts';
 
@@ -30,14 +31,11 @@ export function formatReceived(facts: ReceivedFacts): string {
     `Received: from ${from} (${literal})`,
     `\tby ${facts.hostname} with ${protocolName(facts)} id ${facts.traceId}${tlsComment(session.tls)}`,
   ];
-  if (facts.recipient !== undefined && (facts.recipient.ascii || facts.smtpUtf8))
-    lines.push(`\tfor ${formatPath(facts.recipient)}`);
-  return `${lines.join('\r\n')};\r\n\t${formatTraceDate(facts.receivedAtMs)}\r\n`;
-}
-
-/** Only for the one who makes the final delivery (RFC 5321 §4.4). */
-export function formatReturnPath(reversePath: ReversePath): string {
-  return `Return-Path: ${formatPath(reversePath)}\r\n`;
+  const { recipient } = facts;
+  // RFC 5321 §4.4: a path, which "<Postmaster>" alone is not.
+  if (recipient !== undefined && recipient.domain !== '' && (recipient.ascii || facts.smtpUtf8))
+    lines.push(`\tfor ${formatPath(recipient)}`);
+  return `${lines.join('\r\n')};\r\n\t${formatDate(facts.receivedAtMs, 0)}\r\n`;
 }
 
 /** SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA, the same with LMTP, and with UTF8 before. Source: RFC 3848, RFC 6531 §4.3. */
@@ -47,15 +45,6 @@ export function protocolName({ session, smtpUtf8 }: Pick<ReceivedFacts, 'session
   if (smtpUtf8) return `UTF8SMTP${suffix}`;
   // RFC 3848 has no name for HELO under TLS or with AUTH; then ESMTP tells more truth than SMTP.
   return session.hello?.verb === 'HELO' && suffix === '' ? 'SMTP' : `ESMTP${suffix}`;
-}
-
-/** `Tue, 06 Jan 2026 03:04:05 +0000`: always UTC, which every reader understands. Source: RFC 5322 §3.3. */
-export function formatTraceDate(epochMs: number): string {
-  const date = new Date(epochMs);
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const day = `${DAYS[date.getUTCDay()] ?? ''}, ${two(date.getUTCDate())} ${MONTHS[date.getUTCMonth()] ?? ''}`;
-  const time = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
-  return `${day} ${String(date.getUTCFullYear()).padStart(4, '0')} ${time} +0000`;
 }
 
 /** `[192.0.2.1]` or `[IPv6:2001:db8::1]`; an IPv4 address that came mapped into IPv6 is written as IPv4. */
@@ -76,6 +65,3 @@ function tlsComment(tls: TlsInfo | undefined): string {
 function atom(text: string): string {
   return text.replaceAll(/[^A-Za-z0-9._-]/g, '');
 }
-
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

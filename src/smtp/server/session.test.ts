@@ -42,7 +42,7 @@ test('a whole conversation, message kept byte for byte, trace id in the reply (R
   assert.equal(
     Buffer.from(message.prefix).toString(),
     'Received: from client.test ([192.0.2.1])\r\n\tby mail.example.test with ESMTP id trace002\r\n' +
-      '\tfor <alice@example.test>;\r\n\tFri, 02 Jan 2026 03:04:05 +0000\r\n',
+      '\tfor <alice@example.test>;\r\n\tFri, 2 Jan 2026 03:04:05 +0000\r\n',
   );
   assert.equal(here.open, 0);
 });

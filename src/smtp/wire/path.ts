@@ -9,7 +9,7 @@ import { domainSyntax, isDomainName } from './domain.ts';
 /** One mailbox of the envelope, decoded: a quoted local part stands here without quotes and backslashes. */
 export type EnvelopeAddress = {
   readonly localPart: string;
-  /** As the peer wrote it: case kept, address literal in its brackets. */
+  /** As the peer wrote it: case kept, address literal in its brackets. Empty only for "<Postmaster>" (RFC 5321 §4.1.1.3). */
   readonly domain: string;
   readonly domainSyntax: DomainSyntax;
   /** Nothing beyond ASCII in either half; otherwise only SMTPUTF8 can carry it. */
@@ -75,12 +75,13 @@ export function parseEnvelopeAddress(text: string): EnvelopeAddress | undefined 
     : undefined;
 }
 
-/** `local@domain`, the local part quoted where it must be. Reads back equal. */
+/** `local@domain`, the local part quoted where it must be; the postmaster without a domain stays so. Reads back equal. */
 export function formatEnvelopeAddress(address: {
   readonly localPart: string;
   readonly domain: string;
 }): string {
-  return `${formatLocalPart(address.localPart)}@${address.domain}`;
+  const localPart = formatLocalPart(address.localPart);
+  return address.domain === '' ? localPart : `${localPart}@${address.domain}`;
 }
 
 /** With its brackets; the null path is `<>`. */

@@ -26,7 +26,7 @@ export function rcpt(
       'too-many-recipients',
       reply(452, '4.5.3', 'Too many recipients, send the rest separately'),
     );
-  const forwardPath = toForwardPath(command, deps);
+  const forwardPath = toForwardPath(command);
   // RFC 6531 §3.5.
   if (!forwardPath.ascii && !transaction.parameters.smtpUtf8)
     return refused(
@@ -64,9 +64,9 @@ function judged(
   return { reply: OK };
 }
 
-function toForwardPath({ forwardPath }: Rcpt, deps: SmtpServerDeps): ForwardPath {
+function toForwardPath({ forwardPath }: Rcpt): ForwardPath {
   return forwardPath.domain === null
-    ? { localPart: forwardPath.localPart, domain: deps.postmasterDomain, domainSyntax: 'name', ascii: true }
+    ? { localPart: forwardPath.localPart, domain: '', domainSyntax: 'name', ascii: true }
     : forwardPath;
 }
 
