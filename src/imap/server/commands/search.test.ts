@@ -41,6 +41,27 @@ async function five(): Promise<Conversation> {
   return Conversation.selected({ office });
 }
 
+test('BODY looks into no header, TEXT into those of parts too (RFC 9051 §6.4.4)', async () => {
+  const office = new ImapOffice();
+  await office.deliver(
+    'From: d@example.org\nSubject: folded\n\there\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=b\n\n' +
+      '--b\n\na wrapped\nline\n' +
+      '--b\nContent-Type: message/delivery-status\n\nDiagnostic-Code: smtp; 550 away\n' +
+      '--b\nContent-Type: image/png\nContent-Disposition: attachment; filename=chart.png\n\nnoise\n--b--\n',
+  );
+  const conversation = await Conversation.selected({ office });
+  for (const [key, want] of [
+    ['BODY chart.png', ''],
+    ['TEXT chart.png', ' 1'],
+    ['BODY "550 away"', ' 1'],
+    ['BODY noise', ''],
+    ['BODY "wrapped line"', ' 1'],
+    ['SUBJECT "folded here"', ' 1'],
+    ['HEADER Subject "folded here"', ' 1'],
+  ])
+    await conversation.expect(`SEARCH ${key}`, `* SEARCH${want}`, '. OK Searched');
+});
+
 describe('keys of SEARCH', () => {
   for (const [key, want] of [
     ['ALL', '1 2 3 4 5'],
@@ -82,7 +103,8 @@ describe('keys of SEARCH', () => {
     ['BODY noon', '1'],
     ['BODY köln', '2'],
     ['BODY lunch', ''],
-    ['BODY "hidden treasure"', '5'],
+    ['BODY "hidden treasure"', ''],
+    ['TEXT "hidden treasure"', '5'],
     ['BODY words', '5'],
     ['TEXT lunch', '1 3'],
     ['TEXT noon', '1'],

@@ -179,6 +179,7 @@ function anywhere(needle: Needle): Compiled {
   return at('body', ({ text: read }) => {
     if (read === undefined) return undefined;
     if (contains(read.header, needle)) return true;
+    if (read.partHeaders?.some((part) => contains(part, needle)) === true) return true;
     return read.body?.some((part) => contains(part, needle));
   });
 }

@@ -2,7 +2,6 @@
  * What SEARCH compares texts with: a substring under i;unicode-casemap (RFC 5051), as RFC 9051 §6.4.4 asks for, and the
  * texts of a message decoded for it.
  */
-import { latin1 } from '../../../base/bytes.ts';
 import { decodeText } from '../../../message/encoded-word.ts';
 import type { Part } from '../../../message/entity.ts';
 import { parseHeaderOctets, unfold } from '../../../message/header.ts';
@@ -15,8 +14,11 @@ import { readHeader, scanBlob } from '../fetch/message-octets.ts';
 /** A text folded for comparing. */
 export type Needle = string;
 
+/** What parts two words does not matter: a field may be folded at a tab, a sentence wrapped anywhere. */
+const BLANKS = /[\t\r\n ]{2,}|[\t\r\n]/g;
+
 export function toNeedle(text: string): Needle {
-  return collationKey(text);
+  return collationKey(text.replace(BLANKS, ' '));
 }
 
 export function contains(folded: string, needle: Needle): boolean {
@@ -29,8 +31,10 @@ export type TextEvidence = {
   readonly fields: readonly { readonly key: string; readonly value: string }[];
   /** The header section as text. */
   readonly header: string;
-  /** Undefined where only the header was read. */
+  /** Undefined where only the header was read; so are `partHeaders`. */
   readonly body: readonly string[] | undefined;
+  /** RFC 9051 §6.4.4: TEXT looks into MIME header fields, BODY into no fields at all. */
+  readonly partHeaders: readonly string[] | undefined;
 };
 
 /** Octets of one text part that are looked into; the index of words will know the rest. */
@@ -50,27 +54,39 @@ export async function readTexts(
     value: toNeedle(decodeText(unfold(raw))),
   }));
   const header = fields.map(({ name, value }) => `${toNeedle(name)}: ${value}`).join('\n');
-  return { fields, header, body: withBody ? await readBodies(message, blobs) : undefined };
+  if (!withBody) return { fields, header, body: undefined, partHeaders: undefined };
+  return { fields, header, ...(await readParts(message, blobs)) };
 }
 
-/** The texts of all text parts, and the headers of encapsulated messages (RFC 9051 §6.4.4 BODY, TEXT). */
-async function readBodies(message: PlacedMessage, blobs: BlobStore): Promise<readonly string[]> {
+/** The texts of all text parts, and the header sections of all parts but the root. */
+async function readParts(
+  message: PlacedMessage,
+  blobs: BlobStore,
+): Promise<{ readonly body: readonly string[]; readonly partHeaders: readonly string[] }> {
   const { root } = await scanBlob(message, blobs);
-  const texts: string[] = [];
+  const body: string[] = [];
+  const partHeaders: string[] = [];
   const open: Part[] = [root];
   for (let part = open.pop(); part !== undefined; part = open.pop()) {
     open.push(...part.children.toReversed());
-    if (part.kind === 'message') {
-      const [inner] = part.children;
-      if (inner !== undefined) {
-        const octets = await blobs.read(message.blob, inner.headerStart, inner.headerEnd);
-        texts.push(toNeedle(decodeText(latin1(octets))));
-      }
-    } else if (part.kind === 'leaf' && part.type === 'text') {
-      const end = Math.min(part.bodyEnd, part.headerEnd + PART_OCTETS_MAX);
-      if (end > part.headerEnd)
-        texts.push(toNeedle(toPlainText(part, await blobs.read(message.blob, part.headerEnd, end))));
+    if (part !== root && part.headerEnd > part.headerStart) {
+      const octets = await blobs.read(message.blob, part.headerStart, part.headerEnd);
+      partHeaders.push(fieldsText(octets));
     }
+    const end = Math.min(part.bodyEnd, part.headerEnd + PART_OCTETS_MAX);
+    if (isText(part) && end > part.headerEnd)
+      body.push(toNeedle(toPlainText(part, await blobs.read(message.blob, part.headerEnd, end))));
   }
-  return texts;
+  return { body, partHeaders };
+}
+
+/** Reports of delivery and the like are read as text too; an encapsulated message by its parts. */
+function isText({ kind, type }: Part): boolean {
+  return kind === 'leaf' && (type === 'text' || type === 'message');
+}
+
+function fieldsText(section: Uint8Array): string {
+  return parseHeaderOctets(section)
+    .map(({ name, raw }) => `${toNeedle(name)}: ${toNeedle(decodeText(unfold(raw)))}`)
+    .join('\n');
 }
