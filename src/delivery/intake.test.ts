@@ -4,6 +4,7 @@ import { FakeClock, settled } from '../../test/support/fake-clock.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { fromLatin1, latin1 } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
 import type { NewQueuedMessage, Queue, Settlement } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { Intake, MessageSink, RecipientVerifier } from '../smtp/server/ports.ts';
@@ -123,6 +124,7 @@ async function world() {
     directory,
     intake,
     now,
+    queue,
     accepted,
     settledWith,
     events,
@@ -292,4 +294,32 @@ test('LMTP: a group is answered when the queue has it', async () => {
   await now.idle();
   assert.equal(accepted.length, 1);
   assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 1]);
+});
+
+test('LMTP: a queue that faults refuses its own recipients, not who has the message (RFC 2033 §4.2)', async () => {
+  const { send, queue, directory, inbox, bob } = await world();
+  await directory.setAlias('away@here.example', ['eve@far.example']);
+  queue.accept = async () => {
+    throw new Fault('Writing to the disk');
+  };
+  const answer = await send(['bob@here.example', 'away@here.example'], 'lmtp');
+  assert.ok(answer.kind === 'each');
+  assert.deepEqual(
+    answer.outcomes.map((one) =>
+      one.kind === 'refuse' ? `${one.reply.code} ${one.reply.status}` : one.kind,
+    ),
+    ['accepted', '451 4.3.0'],
+  );
+  assert.equal((await inbox(bob)).length, 1);
+});
+
+test('LMTP: a success that is to be reported is settled in the queue (RFC 3461 §5.2.3)', async () => {
+  const { send, now, accepted, settledWith } = await world();
+  await send(['bob@here.example'], 'lmtp', 'Subject: x\r\n\r\n', ['SUCCESS']);
+  await now.idle();
+  assert.equal(accepted.length, 1);
+  assert.deepEqual(
+    settledWith.flat().map(({ kind }) => kind),
+    ['delivered'],
+  );
 });

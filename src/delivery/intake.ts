@@ -29,6 +29,7 @@ import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
+import { faultAnswer } from './outcome.ts';
 
 export type IntakePorts = {
   readonly directory: Pick<Directory, 'resolve'>;
@@ -146,7 +147,10 @@ export class DeliveryIntake {
     const rest = [...viaQueue]
       .map((number) => expansion.recipients[number])
       .filter((one) => one !== undefined);
-    if (rest.length > 0) await this.#ports.now.accept({ ...queued, recipients: rest }, facts);
+    if (rest.length > 0) {
+      const answer = await this.#acceptSafely({ ...queued, recipients: rest }, facts);
+      for (const number of viaQueue) outcomes.set(number, answer);
+    }
     return {
       kind: 'each',
       outcomes: expansion.targets.map((targets) => {
@@ -156,6 +160,17 @@ export class DeliveryIntake {
         );
       }),
     };
+  }
+
+  /** A queue that cannot take its part says so of its recipients only: who has the message must not be sent it again. */
+  async #acceptSafely(message: NewQueuedMessage, facts: MessageFacts): Promise<IntakeOutcome> {
+    try {
+      await this.#ports.now.accept(message, facts);
+      return ACCEPTED;
+    } catch (cause) {
+      this.#ports.events({ name: 'delivery.fault', queueId: message.id, doing: 'Queueing a message', cause });
+      return toLmtpOutcome({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
+    }
   }
 
   #expand(transaction: IntakeTransaction): Promise<Expansion> {
@@ -266,12 +281,13 @@ function queueIdOf(traceId: string): QueueId {
   return id;
 }
 
-/** The recipients that some RCPT shares with others, or that are elsewhere: the queue's. */
+/** The recipients that some RCPT shares with others, that are elsewhere, or whose success is to be reported: the queue's. */
 function queuedTargets({ recipients, targets }: Expansion): ReadonlySet<number> {
   const queued = new Set<number>();
   for (const numbers of targets)
     if (numbers !== undefined && numbers.length > 1) for (const number of numbers) queued.add(number);
-  for (const [number, { route }] of recipients.entries()) if (route.kind === 'remote') queued.add(number);
+  for (const [number, { route, notify }] of recipients.entries())
+    if (route.kind === 'remote' || notify?.includes('success') === true) queued.add(number);
   return queued;
 }
 
