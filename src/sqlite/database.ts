@@ -217,8 +217,3 @@ export function octetsAt(row: Row, column: number): Uint8Array {
   if (!(value instanceof Uint8Array)) throw wrongColumn(row, column, 'octets');
   return value;
 }
-
-/** NULL is `undefined`. */
-export function optionalOctetsAt(row: Row, column: number): Uint8Array | undefined {
-  return row[column] === null ? undefined : octetsAt(row, column);
-}

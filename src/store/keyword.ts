@@ -3,14 +3,10 @@
  * an atom; keywords are not case-sensitive), RFC 8621 §4.1.1.
  */
 import { LIMITS } from '../base/limits.ts';
-import { FLAG } from './mail-store.ts';
 import type { FlagChange } from './mail-store.ts';
 
 /** RFC 9051 §9: ATOM-CHAR is any CHAR except atom-specials, and `]`, which is a resp-special. */
 const ATOM = /^[\u0021\u0023\u0024\u0026\u0027\u002b-\u005b\u005e-\u007a\u007c\u007d\u007e]+$/;
-
-/** All bits that there are. */
-export const FLAG_BITS: number = FLAG.seen | FLAG.answered | FLAG.flagged | FLAG.draft | FLAG.deleted;
 
 /** What keywords are compared by. */
 export function keywordKey(keyword: string): string {

@@ -7,7 +7,8 @@ import type { CommitOutcome, CompleteMessage } from '../../src/smtp/server/ports
 import { RELAY } from '../../src/smtp/server/role.ts';
 import { reply } from '../../src/smtp/wire/reply.ts';
 import { toAccountId } from '../../src/store/ids.ts';
-import { FakeClock, memoryPair } from './memory-connection.ts';
+import { FakeClock } from './fake-clock.ts';
+import { memoryPair } from './memory-connection.ts';
 import type { MemoryConnection, MemoryOptions } from './memory-connection.ts';
 import { serveSmtp } from '../../src/smtp/server/session.ts';
 
