@@ -2,6 +2,7 @@
  * What keeps mail, queue and directory, as one thread sees it: the same ports whatever is behind them. The embedded ones
  * write through threads of their own, which the main thread starts once (`openWriters`).
  */
+import { availableParallelism } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import type { Directory } from '../auth/directory.ts';
 import { openEmbeddedDirectory } from '../auth/embedded/directory.ts';
@@ -15,7 +16,7 @@ import { EmbeddedQueue, QUEUE_WRITER_URL } from '../queue/embedded/queue.ts';
 import type { QueueOperations } from '../queue/embedded/queue-writer.ts';
 import type { Queue } from '../queue/queue.ts';
 import { openHints } from '../sqlite/hint.ts';
-import { connectWriter, startWriterThread, type WriterThread } from '../sqlite/writer.ts';
+import { connectWriter, startWriterThread, type WriterFile, type WriterThread } from '../sqlite/writer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
 import type { BlobUser } from '../store/blob-use.ts';
 import { fixShardCount, mailShardName, mailWriterFiles } from '../store/embedded/mail-files.ts';
@@ -52,7 +53,7 @@ export type BackendOptions = {
   readonly hashes?: MessagePort;
 };
 
-/** Ports to the writer threads; they may be transferred to another thread. `mail` by shard. */
+/** Ports to the writer threads, which may be transferred to another thread; `mail` by shard. Several may be the same. */
 export type WriterPorts = { readonly queue: MessagePort; readonly mail: readonly MessagePort[] };
 
 /** The threads that own the SQLite files. */
@@ -74,6 +75,25 @@ export function directorySettings({ postmaster, subaddressSeparator }: Config): 
   return { postmasterAddress: postmaster, detailSeparator: subaddressSeparator };
 }
 
+/**
+ * A writer thread costs memory and, at its start, time; two of them make commits side by side. With two cores the sessions
+ * need what there is, and one thread for all files is no slower: docs/performance.md.
+ */
+function writerThreads(): number {
+  return Math.max(1, availableParallelism() - 1);
+}
+
+/** The file of index n goes to thread n modulo their number. */
+function dealOut(all: readonly WriterFile[], threads: number): readonly (readonly WriterFile[])[] {
+  const dealt = all.map((_, index) => all.filter((_file, other) => other % threads === index));
+  return dealt.filter((some) => some.length > 0);
+}
+
+/** The ports of {@link WriterPorts}, each once: files of one thread share theirs. */
+export function portsOf({ queue, mail }: WriterPorts): readonly MessagePort[] {
+  return [...new Set([queue, ...mail])];
+}
+
 /** Opens and migrates the files. Throws `DatabaseRefused` for one that is not ours or newer, and `Fault`. */
 export async function openWriters({ dataDirectory, store }: Config): Promise<Writers> {
   const shards = fixShardCount(dataDirectory, store.shards);
@@ -84,20 +104,23 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
     for (const one of closed) if (one.status === 'rejected') throw one.reason;
   };
   try {
-    const mailFiles = mailWriterFiles(dataDirectory, shards, { hintScope });
-    const started = await Promise.all([
-      startWriterThread([{ name: QUEUE, file: files.queue(dataDirectory), moduleUrl: QUEUE_WRITER_URL }]),
-      ...mailFiles.map((file) => startWriterThread([file])),
-    ]);
-    threads.push(...started);
+    const queue = { name: QUEUE, file: files.queue(dataDirectory), moduleUrl: QUEUE_WRITER_URL };
+    const owned = dealOut([queue, ...mailWriterFiles(dataDirectory, shards, { hintScope })], writerThreads());
+    threads.push(...(await Promise.all(owned.map((some) => startWriterThread(some)))));
   } catch (cause) {
     await close();
     throw cause;
   }
-  const [queue, ...mail] = threads;
-  if (queue === undefined) throw new TypeError('The queue has no writer');
   return {
-    connect: () => ({ queue: queue.connect(), mail: mail.map((thread) => thread.connect()) }),
+    connect: () => {
+      const ports = threads.map((thread) => thread.connect());
+      const portOf = (file: number): MessagePort => {
+        const port = ports[file % ports.length];
+        if (port === undefined) throw new TypeError('There is no writer');
+        return port;
+      };
+      return { queue: portOf(0), mail: Array.from({ length: shards }, (_, shard) => portOf(shard + 1)) };
+    },
     close,
     ended: Promise.race(threads.map(({ ended }) => ended)),
   };
@@ -147,7 +170,7 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
       queue.close();
       hints.close();
       directory.close();
-      for (const port of [writers.queue, ...writers.mail]) port.close();
+      for (const port of portsOf(writers)) port.close();
       hashes?.close();
     },
   };

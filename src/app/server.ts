@@ -19,6 +19,7 @@ import {
   maintain,
   openBackends,
   openWriters,
+  portsOf,
   recoverStorage,
   type Backends,
   type Writers,
@@ -300,7 +301,7 @@ class Supervisor implements RunningServer {
     const worker = new Worker(entry, {
       name,
       workerData: data,
-      transferList: [writers.queue, ...writers.mail, hashes],
+      transferList: [...portsOf(writers), hashes],
     });
     let died: Error | undefined;
     worker.on('error', (cause: unknown) => {
