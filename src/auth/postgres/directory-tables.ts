@@ -1,0 +1,121 @@
+/**
+ * The tables of the directory in PostgreSQL. As in the embedded directory, `address` and `directory_domain.name` are keys
+ * as `address-key.ts` makes them, and no two of account and alias have one address: whoever writes holds the one row of
+ * `directory_state`, so that writes follow each other.
+ */
+import type { TableKind } from '../../postgres/migrate.ts';
+
+const FIRST = `
+-- version: how many writes there were; a cache is as good as its version. last_account_id: an account's number is never
+-- given again, since its mail is found by it.
+CREATE TABLE directory_state (
+  id BIGINT PRIMARY KEY CHECK (id = 1),
+  version BIGINT NOT NULL,
+  last_account_id BIGINT NOT NULL
+);
+INSERT INTO directory_state (id, version, last_account_id) VALUES (1, 0, 0);
+
+CREATE TABLE directory_domain (
+  name TEXT COLLATE "C" PRIMARY KEY,
+  created_at_ms BIGINT NOT NULL
+);
+
+CREATE TABLE directory_account (
+  id BIGINT PRIMARY KEY,
+  address TEXT COLLATE "C" NOT NULL UNIQUE,
+  domain TEXT COLLATE "C" NOT NULL,
+  display_name TEXT COLLATE "C" NOT NULL,
+  disabled BIGINT NOT NULL,
+  quota_octets BIGINT,
+  password_hash TEXT COLLATE "C",
+  created_at_ms BIGINT NOT NULL
+);
+CREATE INDEX directory_account_domain ON directory_account (domain);
+
+-- scopes: names with a space between them. secret_hash: SHA-256, hexadecimal.
+CREATE TABLE directory_app_password (
+  account_id BIGINT NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  scopes TEXT COLLATE "C" NOT NULL,
+  secret_hash TEXT COLLATE "C" NOT NULL,
+  created_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (account_id, name)
+);
+
+CREATE TABLE directory_alias (
+  address TEXT COLLATE "C" PRIMARY KEY,
+  domain TEXT COLLATE "C" NOT NULL,
+  created_at_ms BIGINT NOT NULL
+);
+CREATE INDEX directory_alias_domain ON directory_alias (domain);
+
+CREATE TABLE directory_alias_target (
+  address TEXT COLLATE "C" NOT NULL,
+  position BIGINT NOT NULL,
+  target TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (address, position)
+);
+`;
+
+export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST] };
+
+const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
+
+export const DIRECTORY_SQL = {
+  version: 'SELECT version FROM directory_state WHERE id = 1',
+  /** Held until the commit. */
+  lock: 'SELECT version FROM directory_state WHERE id = 1 FOR UPDATE',
+  written: 'UPDATE directory_state SET version = version + 1 WHERE id = 1',
+  nextAccountId:
+    'UPDATE directory_state SET last_account_id = last_account_id + 1 WHERE id = 1 RETURNING last_account_id',
+
+  /** What is stored under each of these keys ($1), catch-alls ($2) among them: kind, key, target, id, disabled. */
+  rows: `
+    SELECT 'domain', name, NULL::text, NULL::bigint, 0::bigint, 0::bigint AS position
+      FROM directory_domain WHERE name = ANY($1::text[])
+    UNION ALL
+    SELECT 'account', address, NULL, id, disabled, 0 FROM directory_account WHERE address = ANY($1::text[])
+    UNION ALL
+    SELECT 'target', address, target, NULL, 0, position FROM directory_alias_target
+      WHERE address = ANY($1::text[]) OR address = ANY($2::text[])
+    ORDER BY position`,
+
+  domains: 'SELECT name, created_at_ms FROM directory_domain ORDER BY name',
+  addDomain: 'INSERT INTO directory_domain (name, created_at_ms) VALUES ($1, $2)',
+  removeDomain: 'DELETE FROM directory_domain WHERE name = $1',
+  domainInUse: `SELECT 1 WHERE EXISTS (SELECT 1 FROM directory_account WHERE domain = $1)
+    OR EXISTS (SELECT 1 FROM directory_alias WHERE domain = $1)`,
+
+  accounts: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
+  account: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account WHERE id = $1`,
+  accountByAddress: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account WHERE address = $1`,
+  addAccount: `INSERT INTO directory_account
+    (id, address, domain, display_name, disabled, quota_octets, password_hash, created_at_ms)
+    VALUES ($1, $2, $3, $4, 0, $5, $6, $7) RETURNING ${ACCOUNT_COLUMNS}`,
+  setAccount: `UPDATE directory_account SET display_name = $1, disabled = $2, quota_octets = $3,
+    password_hash = coalesce($4, password_hash) WHERE id = $5 RETURNING ${ACCOUNT_COLUMNS}`,
+  removeAccount: 'DELETE FROM directory_account WHERE id = $1',
+  replaceHash: 'UPDATE directory_account SET password_hash = $1 WHERE id = $2 AND password_hash = $3',
+  /** A row for each app password, or one with none. */
+  credential: `SELECT a.id, a.address, a.disabled, a.password_hash, p.name, p.scopes, p.secret_hash, p.created_at_ms
+    FROM directory_account a LEFT JOIN directory_app_password p ON p.account_id = a.id
+    WHERE a.address = $1 ORDER BY p.created_at_ms, p.name`,
+
+  appPasswords: `SELECT name, scopes, secret_hash, created_at_ms FROM directory_app_password
+    WHERE account_id = $1 ORDER BY created_at_ms, name`,
+  addAppPassword: `INSERT INTO directory_app_password (account_id, name, scopes, secret_hash, created_at_ms)
+    VALUES ($1, $2, $3, $4, $5)`,
+  removeAppPassword: 'DELETE FROM directory_app_password WHERE account_id = $1 AND name = $2',
+  removeAppPasswords: 'DELETE FROM directory_app_password WHERE account_id = $1',
+
+  aliases: `SELECT address, created_at_ms FROM directory_alias WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
+  alias: 'SELECT address, created_at_ms FROM directory_alias WHERE address = $1',
+  targets: `SELECT address, target FROM directory_alias_target WHERE address = ANY($1::text[])
+    ORDER BY address, position`,
+  addAlias: `INSERT INTO directory_alias (address, domain, created_at_ms) VALUES ($1, $2, $3)
+    ON CONFLICT (address) DO NOTHING`,
+  removeAlias: 'DELETE FROM directory_alias WHERE address = $1',
+  addTargets: `INSERT INTO directory_alias_target (address, position, target)
+    SELECT $1, t.position - 1, t.target FROM unnest($2::text[]) WITH ORDINALITY AS t (target, position)`,
+  removeTargets: 'DELETE FROM directory_alias_target WHERE address = $1',
+};
