@@ -75,6 +75,12 @@ export const LIMITS = {
   imapLiteralOctetsMax: 65_536,
   /** All such literals of one command. */
   imapLiteralTotalOctetsMax: 1_048_576,
+  /** The same before sign-in: a line, a literal (two such), and what is skipped of either. */
+  imapStrangerLineOctetsMax: 8192,
+  imapStrangerLiteralOctetsMax: 4096,
+  imapStrangerSkipOctetsMax: 1_048_576,
+  /** Commands before sign-in. */
+  imapStrangerCommandsMax: 100,
   /** Elements of one sequence set; data items of one FETCH. */
   imapSequenceRangesMax: 20_000,
   imapFetchItemsMax: 1000,

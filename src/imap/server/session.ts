@@ -6,6 +6,7 @@ import { toBuffer } from '../../base/bytes.ts';
 import { sleep } from '../../base/clock.ts';
 import type { Connection } from '../../base/connection.ts';
 import { Fault } from '../../base/fault.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
 import type { SaslClaim } from '../../sasl/mechanism.ts';
@@ -17,6 +18,8 @@ import type { Untagged } from '../wire/response.ts';
 import {
   COMMAND_LIMITS,
   createCommandReader,
+  STRANGER_LIMITS,
+  type CommandLimits,
   type CommandReader,
   type ReaderEvent,
 } from '../wire/command-reader.ts';
@@ -37,6 +40,8 @@ type SessionEvent = Exclude<ReaderEvent, { kind: 'need-more' }>;
 /** How often an idle client hears that we are there, and the mailbox is looked at though no hint came. */
 const IDLE_KEEPALIVE_MS = 120_000;
 const TLS_HANDSHAKE_MS = 30_000;
+/** A client that has more to say all the time gives way to the others after this. */
+const TURN_MS = 10;
 /** A refused sign-in waits this long for each failure before it, so that guessing is slow. */
 const FAILURE_DELAY_MS = 500;
 
@@ -65,6 +70,8 @@ class ImapSession {
   #enabled: Enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
   #append: Append | undefined;
   #commands = 0;
+  #strangerCommands = 0;
+  #turnStartMs: number;
   #errors = 0;
   #authFailures = 0;
   #verb = '';
@@ -76,14 +83,13 @@ class ImapSession {
     const decode = (charset: string, octets: Buffer): string | undefined =>
       isKnownCharset(charset) ? decodeCharset(octets, charset) : undefined;
     this.#reader = createCommandReader(
-      // LITERAL+ is offered: a literal of any size that is accepted may come unasked (RFC 7888 §4). What is somewhat
-      // larger is read past, so that the client hears TOOBIG and not only that the connection is gone.
-      { ...COMMAND_LIMITS, nonSyncOctetsMax: Infinity, skipOctetsMax: 2 * deps.limits.messageOctetsMax },
+      { ...STRANGER_LIMITS, nonSyncOctetsMax: Infinity },
       { decodeCharset: decode },
     );
     this.#output = new Output(connection);
     this.#startedMs = deps.clock.monotonicMs();
     this.#signedOutMs = this.#startedMs;
+    this.#turnStartMs = this.#startedMs;
   }
 
   async run(): Promise<void> {
@@ -118,6 +124,13 @@ class ImapSession {
       : undefined;
   }
 
+  #readerLimits(): CommandLimits {
+    // LITERAL+ is offered: a literal of any size that is accepted may come unasked (RFC 7888 §4). What is somewhat
+    // larger is read past, so that the client hears TOOBIG and not only that the connection is gone.
+    const skipOctetsMax = 2 * this.#deps.limits.messageOctetsMax;
+    return { ...COMMAND_LIMITS, nonSyncOctetsMax: Infinity, skipOctetsMax };
+  }
+
   get #isSecure(): boolean {
     return this.#connection.tls !== undefined;
   }
@@ -135,7 +148,29 @@ class ImapSession {
     while (this.#end === undefined) {
       const event = this.#reader.next();
       if (event.kind === 'need-more') await this.#fill();
-      else await this.#handle(event);
+      else {
+        await this.#handle(event);
+        await this.#giveWay();
+      }
+    }
+  }
+
+  /** Commands that are there already are answered without a pause; thousands of them must not hold up everybody else. */
+  async #giveWay(): Promise<void> {
+    const { clock } = this.#deps;
+    if (clock.monotonicMs() - this.#turnStartMs < TURN_MS) return;
+    await sleep(clock, 0);
+    this.#turnStartMs = clock.monotonicMs();
+  }
+
+  /** Sends what was gathered. A stranger who does not read has no more time for it than to sign in. */
+  async #flush(): Promise<void> {
+    if (this.#principal !== undefined) return this.#output.flush();
+    const cut = this.#deps.clock.after(Math.max(1, this.#patienceMs()), () => this.#connection.destroy());
+    try {
+      await this.#output.flush();
+    } finally {
+      cut.cancel();
     }
   }
 
@@ -150,8 +185,9 @@ class ImapSession {
       this.#reader.push(toBuffer(had));
       return;
     }
-    await this.#output.flush();
+    await this.#flush();
     const got = await this.#connection.read(left);
+    this.#turnStartMs = this.#deps.clock.monotonicMs();
     if (typeof got !== 'string') this.#reader.push(toBuffer(got));
     else if (got === 'timeout') await this.#timedOut();
     else if (got !== 'woken') this.#end = got === 'end' ? 'closed' : 'reset';
@@ -182,14 +218,14 @@ class ImapSession {
       ...(code === undefined ? {} : { code }),
       text,
     });
-    await this.#output.flush();
+    await this.#flush();
   }
 
   async #handle(event: SessionEvent): Promise<void> {
     switch (event.kind) {
       case 'continue':
         this.#output.writer.continuation();
-        return this.#output.flush();
+        return this.#flush();
       case 'command':
         return this.#command(event.tag, event.command);
       case 'append':
@@ -238,6 +274,14 @@ class ImapSession {
   async #command(tag: string, command: Command): Promise<void> {
     this.#commands += 1;
     this.#verb = command.verb;
+    if (this.#principal === undefined) {
+      this.#strangerCommands += 1;
+      if (this.#strangerCommands > LIMITS.imapStrangerCommandsMax) {
+        await this.#bye('Too many commands before signing in');
+        this.#end = 'errors';
+        return;
+      }
+    }
     const needs = NEEDS[command.verb];
     if (!needs.includes(this.#state.phase)) {
       await this.#complete(tag, { status: 'BAD', text: wrongState(this.#state, needs) });
@@ -283,7 +327,7 @@ class ImapSession {
         return this.#complete(tag, step.value);
       }
       this.#say(step.value);
-      if (this.#output.isFull) await this.#output.flush();
+      if (this.#output.isFull) await this.#flush();
       if (this.#connection.gone !== undefined) {
         this.#end = 'reset';
         await replies.return({ status: 'NO', text: 'Nobody listens' });
@@ -332,7 +376,7 @@ class ImapSession {
       this.#end = 'errors';
     }
     // More commands may be waiting; what is said to them goes out together.
-    else if (this.#output.isFull) await this.#output.flush();
+    else if (this.#output.isFull) await this.#flush();
   }
 
   async #drive(tag: string, command: DriverCommand): Promise<void> {
@@ -342,7 +386,7 @@ class ImapSession {
       case 'LOGOUT':
         this.#output.writer.untagged({ kind: 'status', status: 'BYE', text: 'Good bye' });
         await this.#complete(tag, { status: 'OK', text: 'Logged out' });
-        await this.#output.flush();
+        await this.#flush();
         this.#end = 'logout';
         return;
       case 'STARTTLS':
@@ -390,7 +434,7 @@ class ImapSession {
       return;
     }
     await this.#complete(tag, { status: 'OK', text: 'Begin TLS' });
-    await this.#output.flush();
+    await this.#flush();
     const started = await this.#connection.startTls({ side: 'server', timeoutMs: TLS_HANDSHAKE_MS });
     if (!started.ok) {
       this.#deps.emit({ name: 'imap.tls.failed', remote: remote.address, reason: started.error.text });
@@ -443,6 +487,7 @@ class ImapSession {
     const answer = await authenticate(claim, remote);
     if (answer.ok) {
       this.#state = { phase: 'authenticated', principal: answer.value };
+      this.#reader.setLimits(this.#readerLimits());
       emit({ name: 'imap.auth.succeeded', remote: remote.address, account: answer.value.account, mechanism });
       return this.#complete(tag, {
         status: 'OK',
@@ -451,6 +496,9 @@ class ImapSession {
       });
     }
     emit({ name: 'imap.auth.failed', remote: remote.address, mechanism, reason: answer.error.kind });
+    // Nobody was judged: a program that hears "wrong password" would ask its owner for another one.
+    if (answer.error.kind === 'throttled')
+      return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     this.#authFailures += 1;
     await sleep(clock, FAILURE_DELAY_MS * this.#authFailures, shutdown);
     // RFC 5530 §3: one code and one text for all reasons.
@@ -463,6 +511,8 @@ class ImapSession {
   /** RFC 8437: as if the session had just begun, but under the same TLS. */
   async #unauthenticate(tag: string): Promise<void> {
     this.#state = { phase: 'not-authenticated' };
+    this.#strangerCommands = 0;
+    this.#reader.setLimits({ ...STRANGER_LIMITS, nonSyncOctetsMax: Infinity });
     this.#signedOutMs = this.#deps.clock.monotonicMs();
     this.#enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
     this.#setUtf8(false);
@@ -495,7 +545,7 @@ class ImapSession {
         }
         if (event.kind === 'bad') return await this.#bad({ ...event, tag });
         if (event.kind !== 'need-more') throw new TypeError(`Unexpected ${event.kind} in IDLE`);
-        await this.#output.flush();
+        await this.#flush();
         const leftMs = Math.max(1, endMs - this.#deps.clock.monotonicMs());
         const got = await this.#connection.read(Math.min(IDLE_KEEPALIVE_MS, leftMs));
         if (typeof got !== 'string') this.#reader.push(toBuffer(got));
@@ -550,7 +600,7 @@ class ImapSession {
     this.#reader.acceptMessage();
     if (!event.message.literal.sync) return;
     this.#output.writer.continuation();
-    await this.#output.flush();
+    await this.#flush();
   }
 
   /** A fault here is told when the APPEND ends: its octets come in any case. */

@@ -54,6 +54,15 @@ export const COMMAND_LIMITS: CommandLimits = {
   fetchItemsMax: LIMITS.imapFetchItemsMax,
 };
 
+/** For strangers: names and passwords fit, and who has not signed in costs little memory. */
+export const STRANGER_LIMITS: CommandLimits = {
+  ...COMMAND_LIMITS,
+  lineOctetsMax: LIMITS.imapStrangerLineOctetsMax,
+  literalOctetsMax: LIMITS.imapStrangerLiteralOctetsMax,
+  literalTotalOctetsMax: 2 * LIMITS.imapStrangerLiteralOctetsMax,
+  skipOctetsMax: LIMITS.imapStrangerSkipOctetsMax,
+};
+
 export type ReaderEvent =
   /** Nothing more until octets are pushed. */
   | { readonly kind: 'need-more' }
@@ -121,7 +130,7 @@ export function createCommandReader(
 export type ReaderOptions = Pick<ParseContext, 'decodeCharset'>;
 
 export class CommandReader {
-  readonly #limits: CommandLimits;
+  #limits: CommandLimits;
   #context: ParseContext;
   #expectation: Expectation = 'command';
   #phase: Phase = LINE;
@@ -150,6 +159,11 @@ export class CommandReader {
   /** Keeps views of the octets until they are pulled: do not write to them again. */
   push(octets: Buffer): void {
     if (octets.length > 0) this.#chunks.push(octets);
+  }
+
+  /** From the next octet on; those of the parser (nesting, keys, ranges, items) stay. */
+  setLimits(limits: CommandLimits): void {
+    this.#limits = limits;
   }
 
   /** Mailbox names are UTF-8 from the next command on: after ENABLE IMAP4rev2 or UTF8=ACCEPT. */
@@ -450,6 +464,8 @@ export class CommandReader {
     const piece = this.#take((found === -1 ? this.#chunk.length : found) - this.#at);
     const tail = Buffer.concat([this.#tail, piece.subarray(-ANNOUNCEMENT_OCTETS_MAX - 1)]);
     this.#tail = tail.subarray(-ANNOUNCEMENT_OCTETS_MAX - 1);
+    this.#skipped += piece.length;
+    if (this.#skipped > this.#limits.skipOctetsMax) return this.#giveUp();
     if (found === -1) return undefined;
     this.#at += 1;
     const line = this.#tail[this.#tail.length - 1] === CR ? this.#tail.subarray(0, -1) : this.#tail;
@@ -458,13 +474,15 @@ export class CommandReader {
       this.#reset();
       return undefined;
     }
-    if (this.#skipped + literal.octets > this.#limits.skipOctetsMax) {
-      this.#reset();
-      this.#phase = { name: 'dead' };
-      return bad(undefined, 'Too much to skip', 'TOOBIG', true);
-    }
+    if (this.#skipped + literal.octets > this.#limits.skipOctetsMax) return this.#giveUp();
     this.#skipLiteral(literal);
     return undefined;
+  }
+
+  #giveUp(): ReaderEvent {
+    this.#reset();
+    this.#phase = { name: 'dead' };
+    return bad(undefined, 'Too much to skip', 'TOOBIG', true);
   }
 }
 
