@@ -2,6 +2,8 @@
  * How much each destination domain is given at once. It begins with a few visits; each success lets one more in, each
  * failure halves them. A domain of which no host answers is left alone for a while: its mail waits with the answer that
  * the last visit met, then a single visit probes it. Held in memory; forgetting it costs a few visits.
+ *
+ * Units: milliseconds of the clock that never goes back.
  */
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -19,13 +21,21 @@ type Destination = {
   /** Something got through since it was remembered. */
   proven: boolean;
   failures: number;
+  /** When the last one that found it full was told to come back. */
+  comeBackAtMs: number;
   down: { readonly untilMs: number; readonly answer: LastAnswer } | undefined;
 };
 
 const COME_BACK_MS = 3000;
 const COME_BACK_PROVEN_MS = 1000;
+/** Of those that find a domain full, so many a second come back, however many they are: looking costs the queue a write. */
+const COME_BACKS_A_SECOND = 1000;
+const COME_BACK_STEP_MS = 100;
+const COME_BACK_MAX_MS = 600_000;
 const DOWN_AT_FIRST_MS = 60_000;
 const DOWN_MAX_MS = 900_000;
+/** Some at once, so that not every visit looks through all of them. */
+const FORGOTTEN_DOWN_TO = Math.floor(LIMITS.destinationsMax * 0.9);
 
 export class Destinations {
   readonly #clock: Clock;
@@ -46,7 +56,7 @@ export class Destinations {
   enter(domain: string): Promise<Admission> | undefined {
     const destination = this.#of(domain);
     const { down } = destination;
-    if (down !== undefined && this.#clock.nowMs() < down.untilMs)
+    if (down !== undefined && this.#clock.monotonicMs() < down.untilMs)
       return Promise.resolve({ kind: 'down', answer: down.answer });
     if (destination.visits < destination.visitsMax) {
       destination.visits += 1;
@@ -57,29 +67,35 @@ export class Destinations {
     return new Promise((resolve) => destination.waiting.push(resolve));
   }
 
-  /** When to come back to a domain that was full: one that works makes room soon. */
+  /** How long until one should come back to a domain that was full: one that works makes room soon. One behind the other. */
   comeBackMs(domain: string): number {
-    return this.#of(domain).proven ? COME_BACK_PROVEN_MS : COME_BACK_MS;
+    const destination = this.#of(domain);
+    const nowMs = this.#clock.monotonicMs();
+    const soonestMs = nowMs + (destination.proven ? COME_BACK_PROVEN_MS : COME_BACK_MS);
+    const nextMs = Math.max(soonestMs, destination.comeBackAtMs + 1000 / COME_BACKS_A_SECOND);
+    destination.comeBackAtMs = Math.min(nextMs, nowMs + COME_BACK_MAX_MS);
+    // In steps, so that many are put back in one write.
+    return Math.ceil((destination.comeBackAtMs - nowMs) / COME_BACK_STEP_MS) * COME_BACK_STEP_MS;
   }
 
-  /** After a visit. @param unreachable the answer, where no host answered. Gives until when it counts as down now. */
+  /** After a visit. @param unreachable the answer, where no host answered. Gives for how long it counts as down now. */
   leave(domain: string, unreachable: LastAnswer | undefined): number | undefined {
     const destination = this.#of(domain);
     destination.visits -= 1;
-    let downUntilMs: number | undefined;
+    let downForMs: number | undefined;
     if (unreachable === undefined) {
       destination.proven = true;
       destination.failures = 0;
       destination.down = undefined;
       destination.visitsMax = Math.min(destination.visitsMax + 1, LIMITS.destinationVisitsMax);
-    } else downUntilMs = this.#fail(destination, unreachable);
+    } else downForMs = this.#fail(destination, unreachable);
     this.#admitWaiting(destination);
     this.#forget();
-    return downUntilMs;
+    return downForMs;
   }
 
   #fail(destination: Destination, answer: LastAnswer): number | undefined {
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.monotonicMs();
     destination.proven = false;
     // The visits that were on their way when it was found down tell nothing new.
     if (destination.down !== undefined && nowMs < destination.down.untilMs) return undefined;
@@ -88,7 +104,7 @@ export class Destinations {
     destination.visitsMax = 1;
     destination.down = { untilMs: nowMs + lengthMs, answer };
     for (const resolve of destination.waiting.splice(0)) resolve({ kind: 'down', answer });
-    return destination.down.untilMs;
+    return lengthMs;
   }
 
   #admitWaiting(destination: Destination): void {
@@ -109,6 +125,7 @@ export class Destinations {
       waiting: [],
       proven: false,
       failures: 0,
+      comeBackAtMs: Number.NEGATIVE_INFINITY,
       down: undefined,
     };
     this.#known.set(domain, destination);
@@ -118,9 +135,11 @@ export class Destinations {
   /** Whoever is idle may be forgotten, the longest known first. */
   #forget(): void {
     if (this.#known.size <= LIMITS.destinationsMax) return;
-    const nowMs = this.#clock.nowMs();
-    for (const [name, one] of this.#known)
+    const nowMs = this.#clock.monotonicMs();
+    for (const [name, one] of this.#known) {
+      if (this.#known.size <= FORGOTTEN_DOWN_TO) return;
       if (isIdle(one) && (one.down === undefined || one.down.untilMs <= nowMs)) this.#known.delete(name);
+    }
   }
 }
 

@@ -300,8 +300,9 @@ export class DeliveryRunner {
       for (const { number } of recipients)
         note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     } finally {
-      const untilMs = this.#destinations.leave(domain, unreachable);
-      if (untilMs !== undefined) events({ name: 'delivery.destination-down', domain, untilMs });
+      const downForMs = this.#destinations.leave(domain, unreachable);
+      if (downForMs !== undefined)
+        events({ name: 'delivery.destination-down', domain, untilMs: clock.nowMs() + downForMs });
     }
   }
 

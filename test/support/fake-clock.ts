@@ -5,6 +5,7 @@ type Alarm = { readonly atMs: number; readonly order: number; readonly callback:
 
 export class FakeClock implements Clock {
   #nowMs: number;
+  #jumpedMs = 0;
   #order = 0;
   readonly #alarms = new Set<Alarm>();
 
@@ -13,7 +14,12 @@ export class FakeClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#jumpedMs;
+  }
+
+  /** Somebody sets the time of day: no time passes, no timer hears of it. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
   }
 
   monotonicMs(): number {
