@@ -7,7 +7,7 @@ import { err, ok } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { digestMessage } from '../../message/digest.ts';
 import { createScanner, type Scanner } from '../../message/scan.ts';
-import type { BlobWriter } from '../../store/blob-store.ts';
+import type { BlobRef, BlobWriter } from '../../store/blob-store.ts';
 import type { AccountId } from '../../store/ids.ts';
 import type { Mailbox, NewMessage } from '../../store/mail-store.ts';
 import type { AppendMessage } from '../wire/command/append.ts';
@@ -20,15 +20,24 @@ import { rangesOf } from '../wire/sequence-set.ts';
 type Arriving = {
   readonly blob: BlobWriter;
   readonly scanner: Scanner;
+  readonly octets: number;
   readonly names: FlagNames;
   readonly receivedAtMs: number;
 };
+
+/** A message whose octets have all come; several wait for one sync of the disk. */
+type Finishing = Omit<NewMessage, 'blob'> & { readonly blob: Promise<BlobRef> };
+
+/** Above so many octets on their way to the disk the client waits. */
+const UNSYNCED_OCTETS_MAX = 4_194_304;
 
 export class Append {
   readonly #deps: ImapDeps;
   readonly #account: AccountId;
   readonly #mailbox: Mailbox;
-  readonly #messages: NewMessage[] = [];
+  readonly #messages: Finishing[] = [];
+  /** Octets of those whose blobs may not be on the disk yet. */
+  #unsynced = 0;
   #announced = 0;
   #octets = 0;
   #arriving: Arriving | undefined;
@@ -76,6 +85,7 @@ export class Append {
     this.#arriving = {
       blob: blobs.create(literal.octets),
       scanner: createScanner(),
+      octets: literal.octets,
       names,
       receivedAtMs: internalDate?.epochMs ?? clock.nowMs(),
     };
@@ -94,15 +104,27 @@ export class Append {
   async end(): Promise<void> {
     const arriving = this.#arriving;
     if (arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
-    const blob = await arriving.blob.finish();
+    const blob = arriving.blob.finish();
+    // Whoever waits for it hears of a fault; until then it is nobody's.
+    blob.catch(() => undefined);
     this.#arriving = undefined;
     const digest = digestMessage(arriving.scanner.end());
     const { names, receivedAtMs } = arriving;
     this.#messages.push({ blob, prefix: new Uint8Array(0), digest, ...names, receivedAtMs });
+    this.#unsynced += arriving.octets;
+    if (this.#unsynced < UNSYNCED_OCTETS_MAX) return;
+    await this.#finished();
+    this.#unsynced = 0;
+  }
+
+  /** Rejects with the first fault of the disk. */
+  async #finished(): Promise<readonly NewMessage[]> {
+    return Promise.all(this.#messages.map(async (message) => ({ ...message, blob: await message.blob })));
   }
 
   async commit(): Promise<Outcome> {
-    const appended = await this.#deps.store.append(this.#account, this.#mailbox.id, this.#messages);
+    const messages = await this.#finished();
+    const appended = await this.#deps.store.append(this.#account, this.#mailbox.id, messages);
     if (appended.ok) {
       const { uidValidity, uids } = appended.value;
       return {
