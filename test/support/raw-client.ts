@@ -10,10 +10,13 @@ export class RawClient implements Disposable {
   /** The server has closed its side, or the connection broke. */
   isOver = false;
   #socket: Socket;
+  /** What is under TLS. */
+  readonly #raw: Socket;
   #changed: () => void = () => undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, raw: Socket = socket) {
     this.#socket = socket;
+    this.#raw = raw;
     this.#attach(socket);
   }
 
@@ -24,9 +27,10 @@ export class RawClient implements Disposable {
   }
 
   static async openTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
-    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    const raw = connect({ port, host: '127.0.0.1', noDelay: true });
+    const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
     await settled(socket, 'secureConnect');
-    return new RawClient(socket);
+    return new RawClient(socket, raw);
   }
 
   get socket(): Socket {
@@ -111,7 +115,7 @@ export class RawClient implements Disposable {
 
   /** A TCP reset. */
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.#raw.on('error', () => undefined).resetAndDestroy();
   }
 
   /** Says no more, and goes on listening. */
