@@ -61,8 +61,10 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
       continue;
     }
     const seen = plan.setsSeen ? await markSeen(state, rows, context) : undefined;
-    for (const row of rows) {
-      const answer = await answerWithOctets(row, seen?.get(row.entry.uid), plan, selected, context);
+    const answered = inOrder(rows, (row) =>
+      answerWithOctets(row, seen?.get(row.entry.uid), plan, selected, context),
+    );
+    for await (const { row, answer } of answered) {
       if (answer === undefined) continue;
       if (answer.kind === 'fetch') yield answer;
       else {
@@ -207,6 +209,40 @@ async function changedSince(
 function amongAsked(vanished: readonly Uid[], set: SequenceSet, { saved }: SelectedMailbox): readonly Uid[] {
   const ranges = set.kind === 'saved' ? rangesOf(saved) : resolveRanges(set.ranges, Infinity);
   return vanished.filter((uid) => rangesHave(ranges, uid));
+}
+
+type Answered = { readonly row: Row; readonly answer: Answer | undefined };
+
+/** Messages that are read while earlier ones are on their way to the client, and what they may have in memory together. */
+const AHEAD_MESSAGES_MAX = 8;
+const AHEAD_OCTETS_MAX = 262_144;
+
+/** Answers in the order of the rows; the disk is asked for several at once. */
+async function* inOrder(
+  rows: readonly Row[],
+  answerTo: (row: Row) => Promise<Answer | undefined>,
+): AsyncGenerator<Answered, void, void> {
+  const begun: {
+    readonly row: Row;
+    readonly octets: number;
+    readonly answer: Promise<Answer | undefined>;
+  }[] = [];
+  let ahead = 0;
+  for (const row of rows) {
+    const octets = row.placed?.octets ?? 0;
+    while (begun.length >= AHEAD_MESSAGES_MAX || (begun.length > 0 && ahead + octets > AHEAD_OCTETS_MAX)) {
+      const first = begun.shift();
+      if (first === undefined) break;
+      ahead -= first.octets;
+      yield { row: first.row, answer: await first.answer };
+    }
+    const answer = answerTo(row);
+    // A client that goes away leaves answers that nobody waits for.
+    answer.catch(() => undefined);
+    begun.push({ row, octets, answer });
+    ahead += octets;
+  }
+  for (const { row, answer } of begun) yield { row, answer: await answer };
 }
 
 /** The messages that become \Seen by being read, with their new entries. */
