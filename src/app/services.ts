@@ -174,7 +174,7 @@ function startDelivery(options: ServiceOptions): Delivery {
   );
   const local = new LocalDelivery({ store: mail, blobs, directory, clock });
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
-  const intake = new DeliveryIntake({ directory, blobs, local, now, clock, events }, { lifetimeMs });
+  const intake = new DeliveryIntake({ directory, blobs, local, now, settler, clock, events }, { lifetimeMs });
   if (!runsQueue) return { intake, start: () => undefined, stop: () => now.idle() };
 
   const { relay } = config;

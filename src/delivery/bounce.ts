@@ -11,8 +11,8 @@ import { formatField } from '../message/header.ts';
 import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import { decodeXtext } from '../smtp/wire/xtext.ts';
 
-/** RFC 3464 §2.3.3, without what we never say. */
-export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed';
+/** RFC 3464 §2.3.3. */
+export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
 
 export type DsnRecipient = {
   readonly recipient: Pick<QueuedRecipient, 'forwardPath' | 'originalRecipient'>;
@@ -67,6 +67,7 @@ export function wantsDsn(
       return notify === undefined || notify.includes('delay');
     case 'delivered':
     case 'relayed':
+    case 'expanded':
       return notify !== undefined && notify.includes('success');
   }
 }
@@ -147,7 +148,7 @@ function subjectOf(recipients: readonly DsnRecipient[]): string {
   const actions = new Set(recipients.map(({ action }) => action));
   if (actions.has('failed')) return 'Your message could not be delivered';
   if (actions.has('delayed')) return 'Your message is delayed';
-  return 'Your message was delivered';
+  return actions.has('delivered') ? 'Your message was delivered' : 'Your message was handed on';
 }
 
 const SAID: Record<DsnAction, string> = {
@@ -155,11 +156,12 @@ const SAID: Record<DsnAction, string> = {
   delayed: 'Your message could not be delivered yet to',
   delivered: 'Your message was delivered to',
   relayed: 'Your message was handed on, to a host that does not report delivery, for',
+  expanded: 'Your message was handed on to everybody behind',
 };
 
 function textOf({ message, recipients, hostname, nowMs }: DsnRequest): string {
   const lines = [`This is the mail system at ${hostname}.`, ''];
-  for (const action of ['failed', 'delayed', 'delivered', 'relayed'] as const) {
+  for (const action of ['failed', 'delayed', 'delivered', 'relayed', 'expanded'] as const) {
     const these = recipients.filter((one) => one.action === action);
     if (these.length === 0) continue;
     lines.push(`${SAID[action]}:`, '');
@@ -210,7 +212,7 @@ function statusFields({ message, recipients, hostname, nowMs }: DsnRequest, glob
 
 /** RFC 3464 §2.3.4: the class agrees with the action. */
 function statusFor(action: DsnAction, answer: LastAnswer | undefined): string {
-  const kind = { failed: '5', delayed: '4', delivered: '2', relayed: '2' }[action];
+  const kind = { failed: '5', delayed: '4', delivered: '2', relayed: '2', expanded: '2' }[action];
   if (answer === undefined) return `${kind}.0.0`;
   return answer.status.startsWith(kind) ? answer.status : `${kind}${answer.status.slice(1)}`;
 }

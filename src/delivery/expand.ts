@@ -21,6 +21,8 @@ export type Expansion = {
   readonly recipients: readonly NewRecipient[];
   /** For each envelope recipient, in order. `undefined`: it is nobody's any more. */
   readonly targets: readonly (readonly number[] | undefined)[];
+  /** Those that stand for several and whose sender asked to hear of success: an "expanded" DSN tells of them. */
+  readonly expanded: readonly EnvelopeRecipient[];
 };
 
 export async function expandRecipients(
@@ -38,13 +40,14 @@ export async function expandRecipients(
   };
   const resolutions = await Promise.all(envelope.map((recipient) => directory.resolve(recipient.address)));
   const targets: (readonly number[] | undefined)[] = [];
+  const expanded: EnvelopeRecipient[] = [];
   for (const [index, resolution] of resolutions.entries()) {
     const recipient = envelope[index];
     if (recipient === undefined) continue;
     // oxlint-disable-next-line no-await-in-loop -- earlier recipients decide what later ones share
     targets.push(await targetsOf(recipient, resolution));
   }
-  return { recipients, targets };
+  return { recipients, targets, expanded };
 
   async function targetsOf(
     recipient: EnvelopeRecipient,
@@ -69,12 +72,15 @@ export async function expandRecipients(
       case 'local': {
         const several = resolution.accounts.length + resolution.forwards.length > 1;
         const original = originalRecipient ?? `rfc822;${encodeXtext(address)}`;
+        // RFC 3461 §5.2.7.3 (c): who stands behind an alias of several is nobody's to learn from a report of success.
+        const notifyEach = several ? notify?.filter((condition) => condition !== 'success') : notify;
+        if (several && notify?.includes('success') === true) expanded.push(recipient);
         const found = resolution.accounts.map((target) =>
           add(`local ${target.account}`, {
             // RFC 5321 §4.1.1.3: `postmaster` comes without a domain, and goes on with one.
             forwardPath: several || !address.includes('@') ? target.address : address,
             route: { kind: 'local', account: target.account, detail: target.detail },
-            notify,
+            notify: notifyEach,
             originalRecipient: several ? original : originalRecipient,
           }),
         );
@@ -85,7 +91,12 @@ export async function expandRecipients(
           const forwardPath = onTheWire(forward, next.domain, smtpUtf8);
           const route = { kind: 'remote', domain: next.domain } as const;
           found.push(
-            add(`remote ${forwardPath}`, { forwardPath, route, notify, originalRecipient: original }),
+            add(`remote ${forwardPath}`, {
+              forwardPath,
+              route,
+              notify: notifyEach,
+              originalRecipient: original,
+            }),
           );
         }
         return found;

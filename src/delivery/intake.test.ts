@@ -71,7 +71,7 @@ async function world() {
   );
   const now = new DeliverNow({ queue, local, settler, clock, events: note }, 'thread-1');
   const intake = new DeliveryIntake(
-    { directory, blobs, local, now, clock, events: note },
+    { directory, blobs, local, now, settler, clock, events: note },
     { lifetimeMs: 5 * 86_400_000 },
   );
   const inbox = async (id: typeof bob) => {
@@ -98,11 +98,12 @@ async function world() {
     role: 'relay' | 'submission' | 'lmtp' = 'relay',
     text = 'Subject: x\r\n\r\nBody\r\n',
     notify?: RcptParameters['notify'],
+    from = 'author@sender.example',
   ) => {
     const transaction: IntakeTransaction = {
       traceId: 'abcdef0123456789abcdef',
       startedAtMs: clock.nowMs(),
-      reversePath: path('author@sender.example'),
+      reversePath: path(from),
       parameters: NO_MAIL_PARAMETERS,
       recipients: recipients.map((one) => ({
         forwardPath: path(one),
@@ -121,6 +122,7 @@ async function world() {
   return {
     clock,
     store,
+    blobs,
     directory,
     intake,
     now,
@@ -322,4 +324,31 @@ test('LMTP: a success that is to be reported is settled in the queue (RFC 3461 ย
     settledWith.flat().map(({ kind }) => kind),
     ['delivered'],
   );
+});
+
+test('success of an alias of several is one "expanded" report that names nobody behind it (RFC 3461 ยง5.2.7.3)', async () => {
+  const { send, now, accepted, blobs, directory } = await world();
+  await directory.setAlias('author@here.example', ['bob@here.example']);
+  await send(
+    ['team@here.example'],
+    'relay',
+    'Subject: x\r\n\r\n',
+    ['SUCCESS', 'FAILURE'],
+    'author@here.example',
+  );
+  await now.idle();
+  const [dsn, message, ...more] = accepted.map((one) => one.message);
+  assert.equal(more.length, 0);
+  assert.deepEqual([dsn?.reversePath, dsn?.source.kind], [null, 'dsn']);
+  assert.deepEqual(
+    message?.recipients.map(({ notify }) => notify),
+    [['failure'], ['failure'], ['failure']],
+  );
+  assert.ok(dsn);
+  const text = (await blobs.read(dsn.blob)).toString('latin1');
+  assert.match(
+    text,
+    /\r\nFinal-Recipient: rfc822; team@here\.example\r\nAction: expanded\r\nStatus: 2\.0\.0\r\n/,
+  );
+  for (const member of ['bob@', 'amy@', 'eve@']) assert.ok(!text.includes(member), member);
 });

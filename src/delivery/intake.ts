@@ -30,12 +30,14 @@ import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer } from './outcome.ts';
+import type { Settler } from './settler.ts';
 
 export type IntakePorts = {
   readonly directory: Pick<Directory, 'resolve'>;
   readonly blobs: BlobStore;
   readonly local: LocalDelivery;
   readonly now: DeliverNow;
+  readonly settler: Pick<Settler, 'reportExpanded'>;
   readonly clock: Clock;
   readonly events: DeliveryEventSink;
 };
@@ -118,10 +120,12 @@ export class DeliveryIntake {
 
   async #accept(message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts): Promise<IntakeAnswer> {
     const { transaction } = message;
-    const [ref, { recipients, targets }] = await Promise.all([blob, this.#expand(transaction)]);
+    const [ref, { recipients, targets, expanded }] = await Promise.all([blob, this.#expand(transaction)]);
     // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
     if (targets.includes(undefined) || recipients.length === 0) return CHANGED;
-    await this.#ports.now.accept(this.#newMessage(message, ref, recipients), facts);
+    const accepted = this.#newMessage(message, ref, recipients);
+    await this.#ports.settler.reportExpanded(accepted, expanded);
+    await this.#ports.now.accept(accepted, facts);
     return ACCEPTED;
   }
 
@@ -135,6 +139,7 @@ export class DeliveryIntake {
     const outcomes = new Map<number, IntakeOutcome>();
     const viaQueue = queuedTargets(expansion);
     const queued = this.#newMessage(message, ref, expansion.recipients);
+    await this.#ports.settler.reportExpanded(queued, expansion.expanded);
     await Promise.all(
       expansion.recipients.map(async (recipient, number) => {
         const { route } = recipient;

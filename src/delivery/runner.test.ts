@@ -261,7 +261,7 @@ test('a host that comes back after two days gets the message', async () => {
       groups[0]?.['Action'],
       groups[0]?.['Status'],
     ]),
-    [['Your message was delivered', 'relayed', '2.0.0']],
+    [['Your message was handed on', 'relayed', '2.0.0']],
   );
   await made.runner.stop(0);
 });

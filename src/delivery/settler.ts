@@ -23,11 +23,12 @@ import { BlobError } from '../store/blob-store.ts';
 import type { DsnAction, DsnRecipient } from './bounce.ts';
 import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
+import type { EnvelopeRecipient } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 import type { Outcome } from './outcome.ts';
 
 export type SettlerPorts = {
-  readonly queue: Pick<Queue, 'settle'>;
+  readonly queue: Pick<Queue, 'settle' | 'accept'>;
   readonly blobs: BlobStore;
   readonly directory: Pick<Directory, 'resolve'>;
   readonly clock: Clock;
@@ -52,6 +53,9 @@ type Decision = {
   /** Where the sender is to hear of it. */
   readonly report: DsnRecipient | undefined;
 };
+
+/** What a report says of its message. */
+type Reported = Omit<NewQueuedMessage, 'recipients'>;
 
 /** Where a DSN could not be written, what it would have said is settled again after this. */
 const DSN_RETRY_MS = 300_000;
@@ -91,6 +95,24 @@ export class Settler {
     const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow, lease);
     if (settled === 'settled') this.#tell(message, settlements, follow);
     return settled;
+  }
+
+  /**
+   * Queues the report of addresses that stood for several (RFC 3461 §5.2.7.3), before the message itself is accepted: what
+   * the disk refuses then, the client sends again. Throws `Fault`.
+   */
+  async reportExpanded(message: Reported, expanded: readonly EnvelopeRecipient[]): Promise<void> {
+    const reports = expanded
+      .filter((recipient) => wantsDsn(message, recipient, 'expanded'))
+      .map(({ address, originalRecipient }): DsnRecipient => ({
+        recipient: { forwardPath: address, originalRecipient },
+        action: 'expanded',
+        answer: undefined,
+      }));
+    const dsn = reports.length === 0 ? undefined : await this.#newDsn(message, reports);
+    if (dsn === undefined) return;
+    await this.#ports.queue.accept(dsn);
+    this.#ports.events({ name: 'delivery.dsn-queued', queueId: message.id, dsnId: dsn.id });
   }
 
   #decide(message: QueuedMessage, recipient: QueuedRecipient, outcome: Outcome): Decision {
@@ -179,10 +201,7 @@ export class Settler {
     }
   }
 
-  async #newDsn(
-    message: QueuedMessage,
-    reports: readonly DsnRecipient[],
-  ): Promise<NewQueuedMessage | undefined> {
+  async #newDsn(message: Reported, reports: readonly DsnRecipient[]): Promise<NewQueuedMessage | undefined> {
     const { directory, clock, newId } = this.#ports;
     const { reversePath } = message;
     if (reversePath === null) return undefined;
@@ -209,7 +228,7 @@ export class Settler {
   }
 
   async #writeDsnBlob(
-    message: QueuedMessage,
+    message: Reported,
     reports: readonly DsnRecipient[],
     id: QueueId,
     nowMs: number,
@@ -246,7 +265,7 @@ export class Settler {
   }
 
   /** What goes back, looked through once before: its encoding stands in front of it. Damaged octets do not go back. */
-  async #original(message: QueuedMessage, wanted: 'message' | 'header'): Promise<Original> {
+  async #original(message: Reported, wanted: 'message' | 'header'): Promise<Original> {
     try {
       if (wanted === 'header') return await this.#header(message);
       let eightBit = isEightBit(message.prefix);
@@ -266,7 +285,7 @@ export class Settler {
     }
   }
 
-  async #header(message: QueuedMessage): Promise<Original> {
+  async #header(message: Reported): Promise<Original> {
     const end = Math.min(message.blob.octets, LIMITS.dsnHeaderOctetsMax);
     const start = end === 0 ? Buffer.alloc(0) : await this.#ports.blobs.read(message.blob, 0, end);
     return headerOnly(Buffer.concat([message.prefix, headerOf(start)]));
