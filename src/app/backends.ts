@@ -1,11 +1,10 @@
 /**
  * What keeps mail, queue and directory, as one thread sees it: the same ports whatever is behind them. The embedded ones
- * write through threads of their own, which the main thread starts once (`openWriters`).
+ * write through threads of their own, which the main thread starts once (`openWriters`); PostgreSQL is asked by each thread.
  */
 import { availableParallelism } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
-import type { Directory } from '../auth/directory.ts';
-import { openEmbeddedDirectory } from '../auth/embedded/directory.ts';
+import { openEmbeddedDirectory, type EmbeddedDirectoryOptions } from '../auth/embedded/directory.ts';
 import { Argon2Hasher } from '../auth/credential/password-hash.ts';
 import { NetworkLoginThrottle } from '../auth/login-throttle.ts';
 import type { DirectorySettings } from '../auth/resolve-address.ts';
@@ -14,33 +13,20 @@ import type { Random } from '../base/random.ts';
 import type { Config } from '../config/config.ts';
 import { EmbeddedQueue, QUEUE_WRITER_URL } from '../queue/embedded/queue.ts';
 import type { QueueOperations } from '../queue/embedded/queue-writer.ts';
-import type { Queue } from '../queue/queue.ts';
 import { openHints } from '../sqlite/hint.ts';
 import { connectWriter, startWriterThread, type WriterFile, type WriterThread } from '../sqlite/writer.ts';
 import type { BlobStore } from '../store/blob-store.ts';
-import type { BlobUser } from '../store/blob-use.ts';
 import { fixShardCount, mailShardName, mailWriterFiles } from '../store/embedded/mail-files.ts';
 import { openEmbeddedMailStore } from '../store/embedded/mail-store.ts';
 import { SegmentCompaction } from '../store/embedded/segment-compaction.ts';
 import { openSegmentDisk } from '../store/embedded/segment-disk.ts';
 import { recoverSegments } from '../store/embedded/segment-recovery.ts';
 import { openSegmentStore } from '../store/embedded/segment-store.ts';
-import type { MailStore } from '../store/mail-store.ts';
+import { mustBeBackend, type Keepers } from './backend-choice.ts';
 import { files } from './data-directory.ts';
 import { hashThrough } from './hashing.ts';
 
-export type Backends = {
-  readonly mail: MailStore;
-  readonly blobs: BlobStore;
-  readonly queue: Queue;
-  readonly directory: Directory;
-  /** All who keep blobs' places in rows. */
-  readonly blobUsers: readonly BlobUser[];
-  /** Forgets what need not be known any more; once a day is enough. */
-  maintain(): Promise<void>;
-  /** Finishes what was begun; nothing may be asked for afterwards. */
-  close(): Promise<void>;
-};
+export type Backends = Keepers & { readonly blobs: BlobStore };
 
 export type BackendOptions = {
   readonly config: Config;
@@ -54,9 +40,16 @@ export type BackendOptions = {
 };
 
 /** Ports to the writer threads, which may be transferred to another thread; `mail` by shard. Several may be the same. */
-export type WriterPorts = { readonly queue: MessagePort; readonly mail: readonly MessagePort[] };
+type EmbeddedPorts = {
+  readonly kind: 'embedded';
+  readonly queue: MessagePort;
+  readonly mail: readonly MessagePort[];
+};
 
-/** The threads that own the SQLite files. */
+/** How a thread comes to what is kept. PostgreSQL needs nothing of us: each thread connects to it. */
+export type WriterPorts = EmbeddedPorts | { readonly kind: 'postgres' };
+
+/** The threads that own the SQLite files; none with PostgreSQL. */
 export type Writers = {
   connect(): WriterPorts;
   close(): Promise<void>;
@@ -90,12 +83,28 @@ function dealOut(all: readonly WriterFile[], threads: number): readonly (readonl
 }
 
 /** The ports of {@link WriterPorts}, each once: files of one thread share theirs. */
-export function portsOf({ queue, mail }: WriterPorts): readonly MessagePort[] {
-  return [...new Set([queue, ...mail])];
+export function portsOf(ports: WriterPorts): readonly MessagePort[] {
+  return ports.kind === 'embedded' ? [...new Set([ports.queue, ...ports.mail])] : [];
 }
 
-/** Opens and migrates the files. Throws `DatabaseRefused` for one that is not ours or newer, and `Fault`. */
-export async function openWriters({ dataDirectory, store }: Config): Promise<Writers> {
+/**
+ * Opens and migrates the files, or the database. Throws `DatabaseRefused` and `PostgresRefused` for what is not ours or
+ * newer, and `Fault`.
+ */
+export async function openWriters(config: Config): Promise<Writers> {
+  if (config.store.backend === 'embedded') return openEmbeddedWriters(config);
+  // The driver is loaded only by who uses it.
+  const { preparePostgres } = await import('./postgres-backends.ts');
+  await preparePostgres(config);
+  return {
+    connect: () => ({ kind: 'postgres' }),
+    close: async () => undefined,
+    ended: new Promise(() => undefined),
+  };
+}
+
+async function openEmbeddedWriters({ dataDirectory, store }: Config): Promise<Writers> {
+  mustBeBackend(dataDirectory, 'embedded');
   const shards = fixShardCount(dataDirectory, store.shards);
   const hintScope = dataDirectory;
   const threads: WriterThread[] = [];
@@ -119,7 +128,11 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
         if (port === undefined) throw new TypeError('There is no writer');
         return port;
       };
-      return { queue: portOf(0), mail: Array.from({ length: shards }, (_, shard) => portOf(shard + 1)) };
+      return {
+        kind: 'embedded',
+        queue: portOf(0),
+        mail: Array.from({ length: shards }, (_, shard) => portOf(shard + 1)),
+      };
     },
     close,
     ended: Promise.race(threads.map(({ ended }) => ended)),
@@ -129,7 +142,36 @@ export async function openWriters({ dataDirectory, store }: Config): Promise<Wri
 /** The writers are open. */
 export async function openBackends(options: BackendOptions): Promise<Backends> {
   const { config, writers, owner, clock, random, hashes } = options;
-  const { dataDirectory } = config;
+  const directoryOptions = {
+    ...directorySettings(config),
+    clock,
+    random,
+    throttle: new NetworkLoginThrottle(clock),
+    ...(hashes === undefined ? {} : { hasher: new Argon2Hasher(undefined, undefined, hashThrough(hashes)) }),
+  };
+  const keepers =
+    writers.kind === 'embedded'
+      ? openEmbedded(config, writers, directoryOptions)
+      : (await import('./postgres-backends.ts')).openPostgres(config, directoryOptions);
+  const blobs = await openSegmentStore({ directory: segmentDirectory(config), clock, owner });
+  return {
+    ...keepers,
+    blobs,
+    close: async () => {
+      await blobs.close();
+      await keepers.close();
+      for (const port of portsOf(writers)) port.close();
+      hashes?.close();
+    },
+  };
+}
+
+function openEmbedded(
+  { dataDirectory }: Config,
+  writers: EmbeddedPorts,
+  options: Omit<EmbeddedDirectoryOptions, 'file'>,
+): Keepers {
+  const { clock } = options;
   const mail = openEmbeddedMailStore({
     dataDirectory,
     shards: writers.mail.length,
@@ -148,30 +190,18 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     hints,
     clock,
   });
-  const blobs = await openSegmentStore({ directory: segmentDirectory(config), clock, owner });
-  const directory = openEmbeddedDirectory({
-    ...directorySettings(config),
-    file: files.directory(dataDirectory),
-    clock,
-    random,
-    throttle: new NetworkLoginThrottle(clock),
-    ...(hashes === undefined ? {} : { hasher: new Argon2Hasher(undefined, undefined, hashThrough(hashes)) }),
-  });
+  const directory = openEmbeddedDirectory({ ...options, file: files.directory(dataDirectory) });
   return {
     mail,
-    blobs,
     queue,
     directory,
     blobUsers: [...mail.blobUsers, queue],
     maintain: () => mail.maintain(),
     close: async () => {
-      await blobs.close();
       mail.close();
       queue.close();
       hints.close();
       directory.close();
-      for (const port of portsOf(writers)) port.close();
-      hashes?.close();
     },
   };
 }

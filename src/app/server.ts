@@ -13,6 +13,7 @@ import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
 import { secureContext, type Certificate } from '../net/tls-context.ts';
+import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
 import { ShardCountRefused } from '../store/embedded/mail-files.ts';
 import {
@@ -90,7 +91,11 @@ export async function startServer(options: ServerOptions): Promise<Result<Runnin
     return ok(server);
   } catch (cause) {
     await (server === undefined ? lock?.release() : server.abandon());
-    if (cause instanceof DatabaseRefused || cause instanceof ShardCountRefused)
+    if (
+      cause instanceof DatabaseRefused ||
+      cause instanceof ShardCountRefused ||
+      cause instanceof PostgresRefused
+    )
       return err({ kind: 'refused', text: cause.message });
     if (!(cause instanceof Fault)) throw cause;
     const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : '';

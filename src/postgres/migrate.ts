@@ -4,6 +4,7 @@
  */
 import type { Postgres } from './postgres.ts';
 import { SCHEMA } from './postgres.ts';
+import { PostgresRefused } from './refused.ts';
 import { sqlState } from './sql-state.ts';
 
 /** A set of tables with a history of its own. */
@@ -13,11 +14,6 @@ export type TableKind = {
   /** Number 1 first. Never changed once it was released. */
   readonly migrations: readonly string[];
 };
-
-/** The database is not ours to use. Nothing was changed in it. */
-export class PostgresRefused extends Error {
-  override readonly name = 'PostgresRefused';
-}
 
 const UNIQUE_VIOLATION = '23505';
 /** What making a table says where another host makes it at the same moment. */

@@ -90,6 +90,12 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
         ...(config === undefined ? {} : { detailSeparator: config.subaddressSeparator }),
       },
       openStores: async () => (await import('../open-stores.ts')).openStores(dataDirectory, config),
+      ...(config?.store.backend !== 'postgres'
+        ? {}
+        : {
+            openDirectory: async (settings) =>
+              (await import('../postgres-backends.ts')).openPostgresDirectory(config, settings),
+          }),
     });
     if (stopped.ok) return stopped.value;
     if (performance.now() > givesUpAtMs) {

@@ -60,7 +60,7 @@ function createProgram(terminal: Terminal): Command {
   return program;
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['DatabaseRefused', 'ShardCountRefused']);
+const REFUSALS: ReadonlySet<string> = new Set(['DatabaseRefused', 'PostgresRefused', 'ShardCountRefused']);
 
 function toCliError(cause: unknown): CliError {
   if (cause instanceof CliError) return cause;

@@ -1,4 +1,5 @@
 /** The data of a post office that is not running, opened by one command for its own short time, under the lock. */
+import type { Directory } from '../../auth/directory.ts';
 import { openEmbeddedDirectory } from '../../auth/embedded/directory.ts';
 import type { DirectorySettings } from '../../auth/resolve-address.ts';
 import { err, ok } from '../../base/result.ts';
@@ -6,6 +7,7 @@ import type { Result } from '../../base/result.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import { files } from '../data-directory.ts';
+import { mustBeBackend } from '../backend-choice.ts';
 import { takeDataLock } from '../data-lock.ts';
 import type { DataInUse } from '../data-lock.ts';
 import { systemClock, systemRandom } from '../system.ts';
@@ -21,6 +23,8 @@ export type StoppedStores = {
   close(): Promise<void>;
 };
 
+export type StoppedDirectory = { readonly directory: Directory; close(): Promise<void> };
+
 export type StoppedOptions = {
   /** Exists. */
   readonly dataDirectory: string;
@@ -28,31 +32,32 @@ export type StoppedOptions = {
   readonly what: string;
   readonly settings: DirectorySettings;
   openStores(): Promise<StoppedStores>;
+  /** Undefined: the embedded one. */
+  readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
 };
 
-/** Throws `DatabaseRefused` and `Fault` as opening the data does. */
+/** Throws `DatabaseRefused`, `PostgresRefused` and `Fault` as opening the data does. */
 export async function openStopped(options: StoppedOptions): Promise<Result<ControlClient, DataInUse>> {
   const holder = { pid: process.pid, what: options.what, sinceMs: systemClock.nowMs() };
   const lock = await takeDataLock(options.dataDirectory, holder);
   if (!lock.ok) return err(lock.error);
   try {
-    const directory = openEmbeddedDirectory({
-      ...options.settings,
-      file: files.directory(options.dataDirectory),
-      clock: systemClock,
-      random: systemRandom,
-    });
+    const { settings, openDirectory } = options;
+    const kept =
+      openDirectory === undefined
+        ? openEmbedded(options.dataDirectory, settings)
+        : await openDirectory(settings);
     let stores: Promise<StoppedStores> | undefined;
     const opened = async (): Promise<StoppedStores> => (stores ??= options.openStores());
     const ports: ControlPorts = {
       clock: systemClock,
-      directory,
+      directory: kept.directory,
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
       server: undefined,
     };
     const close = async (): Promise<void> => {
-      directory.close();
+      await kept.close();
       await (await stores)?.close();
       await lock.value.release();
     };
@@ -61,6 +66,17 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
     await lock.value.release();
     throw cause;
   }
+}
+
+function openEmbedded(dataDirectory: string, settings: DirectorySettings): StoppedDirectory {
+  mustBeBackend(dataDirectory, 'embedded');
+  const directory = openEmbeddedDirectory({
+    ...settings,
+    file: files.directory(dataDirectory),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  return { directory, close: async () => directory.close() };
 }
 
 /** A client that answers itself, through the same reading of parameters as the socket. */

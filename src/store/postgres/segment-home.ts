@@ -6,8 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
-import { PostgresRefused } from '../../postgres/migrate.ts';
 import type { Postgres } from '../../postgres/postgres.ts';
+import { PostgresRefused } from '../../postgres/refused.ts';
 import { textAt } from '../../sqlite/database.ts';
 
 /** The tables are there. Throws `PostgresRefused` where they belong to another data directory, and `Fault`. */
