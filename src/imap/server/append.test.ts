@@ -195,6 +195,15 @@ describe('several messages (RFC 3502)', () => {
     await conversation.expect('SEARCH FLAGGED', '* SEARCH 3', '. OK …');
   });
 
+  test('two blanks between messages, as IMAPClient writes them', async () => {
+    const conversation = await Conversation.selected();
+    await conversation.expect(
+      'APPEND INBOX {3+}\r\none  {3+}\r\ntwo',
+      '* 2 EXISTS',
+      '. OK [APPENDUID 1767323045 1:2] Appended',
+    );
+  });
+
   for (const [name, second, want] of [
     ['an empty one', '{0+}\r\n', 'NO [CANNOT] A message is not empty'],
     [

@@ -20,6 +20,8 @@ export function parseAppendMessage(cursor: Cursor): AppendMessage | undefined {
   let flags: readonly string[] = [];
   let internalDate: ZonedTime | undefined;
   if (!cursor.space('a message')) return undefined;
+  // IMAPClient, a library of Python, writes two blanks between messages.
+  while (cursor.peek() === 0x20) cursor.takeSpace();
   if (cursor.takeLeft()) {
     const found = cursor.flagsToRight();
     if (found === undefined || !cursor.space('a message')) return undefined;
