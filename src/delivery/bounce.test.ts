@@ -235,4 +235,31 @@ test('nothing that a peer or sender says makes a field, a part or a long line of
   );
 });
 
+for (const [name, text, smtpUtf8] of [
+  ['ASCII', `550 ${'x'.repeat(996)}`, false],
+  ['escaped', `550 ${'字'.repeat(996)}`, false],
+  ['in a global report', `550 ${'字'.repeat(996)}`, true],
+  ['beyond the first plane', '😀'.repeat(500), false],
+] as const)
+  test(`a peer's word without end is cut, ${name} (RFC 5322 §2.1.1)`, () => {
+    const { head } = buildDsn({
+      message: { ...MESSAGE, smtpUtf8 },
+      recipients: [
+        {
+          recipient: { forwardPath: 'bob@far.example', originalRecipient: undefined },
+          action: 'failed',
+          answer: { atMs: 0, host: 'mx.far.example', status: '5.0.0', text, reason: 'smtp.refused' },
+        },
+      ],
+      hostname: 'mx.here.example',
+      id: 'dsn00001',
+      nowMs: 0,
+      boundary: '=_b',
+      eightBit: false,
+      returned: 'header',
+    });
+    for (const line of head.toString('latin1').split('\r\n'))
+      assert.ok(line.length <= 998, line.slice(0, 80));
+  });
+
 test('ids are those of the queue', () => assert.equal(queueId('q1'), MESSAGE.id));

@@ -169,7 +169,7 @@ function textOf({ message, recipients, hostname, nowMs }: DsnRequest): string {
       lines.push(`  ${plain(recipient.forwardPath)}`);
       if (answer === undefined || answer.text === '') continue;
       lines.push(answer.host === undefined ? '' : `    ${plain(answer.host)} said:`);
-      for (const line of wrapped(plain(answer.text))) lines.push(`    ${line}`);
+      for (const line of wrapped(withoutLongWords(plain(answer.text)))) lines.push(`    ${line}`);
       lines.push('');
     }
     if (action === 'delayed') {
@@ -220,7 +220,7 @@ function statusFor(action: DsnAction, answer: LastAnswer | undefined): string {
 /** RFC 3464 §2.3.6: what a peer said is of type smtp; what we found out ourselves is not. */
 function diagnostic(answer: LastAnswer, global: boolean): string {
   const type = answer.host === undefined ? 'X-Postrider' : 'smtp';
-  return field('Diagnostic-Code', `${type}; ${statusText(answer.text, global)}`);
+  return field('Diagnostic-Code', `${type}; ${statusText(withoutLongWords(plain(answer.text)), global)}`);
 }
 
 /** RFC 6533 §3: an address beyond ASCII has a type of its own; elsewhere than in a global report it is escaped. */
@@ -264,20 +264,32 @@ function field(name: string, value: string): string {
 }
 
 const TEXT_COLUMNS = 72;
-/** RFC 5321 §4.5.3.1.6: no line above 998 octets, whatever the words. */
-const WORD_CHARACTERS_MAX = 240;
+/** RFC 5322 §2.1.1: no line above 998 octets, however a word of a peer is written in it. */
+const WORD_OCTETS_MAX = 900;
+/** Characters of which each piece stays below, at ten octets for an escaped one. */
+const PIECE_CHARACTERS = 90;
+
+/** A peer's words, those that would fill more than a line cut in pieces. */
+function withoutLongWords(text: string): string {
+  const words = text.split(' ').flatMap((word) => {
+    if (Math.max(Buffer.byteLength(word), escaped(word).length) <= WORD_OCTETS_MAX) return [word];
+    const characters = [...word];
+    const pieces: string[] = [];
+    for (let at = 0; at < characters.length; at += PIECE_CHARACTERS)
+      pieces.push(characters.slice(at, at + PIECE_CHARACTERS).join(''));
+    return pieces;
+  });
+  return words.join(' ');
+}
 
 function wrapped(text: string): readonly string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    for (let at = 0; at < Math.max(1, word.length); at += WORD_CHARACTERS_MAX) {
-      const piece = word.slice(at, at + WORD_CHARACTERS_MAX);
-      if (line !== '' && line.length + 1 + piece.length > TEXT_COLUMNS) {
-        lines.push(line);
-        line = piece;
-      } else line = line === '' ? piece : `${line} ${piece}`;
-    }
+    if (line !== '' && line.length + 1 + word.length > TEXT_COLUMNS) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
   }
   if (line !== '') lines.push(line);
   return lines;
