@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { foldCase, toAddressKey, toCatchAllDomain, toDomainKey, toDomainName } from './address-key.ts';
+import {
+  foldCase,
+  isNameable,
+  toAddressKey,
+  toCatchAllDomain,
+  toDomainKey,
+  toDomainName,
+} from './address-key.ts';
 
 const domainCases = [
   { name: 'case', input: 'Example.ORG', want: 'example.org' },
@@ -123,15 +130,29 @@ const refused = [
   '"a\r\nb"@example.org',
   'a\0@example.org',
   '\ud800@example.org',
-  `${'a'.repeat(65)}@example.org`,
-  `${'ü'.repeat(33)}@example.org`,
-  `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(60)}.example`,
+  `${'a'.repeat(256)}@example.org`,
+  `${'ü'.repeat(128)}@example.org`,
+  `a@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(63)}.${'e'.repeat(63)}.example`,
   '',
 ];
 for (const input of refused) {
   test(`no address: ${JSON.stringify(input.slice(0, 30))} (RFC 5321 §4.1.2, §4.5.3.1)`, () =>
     assert.equal(toAddressKey(input), undefined));
 }
+
+test('paths that SMTP takes have a key; names of our own are shorter (RFC 5321 §4.5.3.1)', () => {
+  const cases = [
+    { local: 'a'.repeat(64), nameable: true },
+    { local: 'a'.repeat(65), nameable: false },
+    { local: 'ü'.repeat(33), nameable: false },
+    { local: 'a'.repeat(255), nameable: false },
+  ];
+  for (const { local, nameable } of cases) {
+    const key = toAddressKey(`${local}@example.org`);
+    assert.ok(key);
+    assert.equal(isNameable(key), nameable, local);
+  }
+});
 
 test("the separator of details is the site's choice (RFC 5233 §1)", () => {
   assert.equal(toAddressKey('a-b@example.org', '-')?.baseKey, 'a@example.org');

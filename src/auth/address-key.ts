@@ -3,14 +3,21 @@
  *
  * Domain: lower-case A-labels by IDNA (UTS #46, non-transitional), or an address literal in its canonical spelling. Local
  * part: unquoted where it needs no quotes, NFC, case-folded: RFC 5321 §2.4 leaves its meaning to the owner of the domain,
- * and no owner wants two people who differ in case. Limits: RFC 5321 §4.5.3.1, octets of UTF-8.
+ * and no owner wants two people who differ in case.
+ *
+ * Limits, in octets of UTF-8, are those of the paths that SMTP takes: what was accepted there must lead somewhere here. For
+ * names of our own RFC 5321 §4.5.3.1 holds (`isNameable`).
  */
 import { Buffer } from 'node:buffer';
+import { LIMITS } from '../base/limits.ts';
 
-const LOCAL_PART_OCTETS_MAX = 64;
-const DOMAIN_OCTETS_MAX = 255;
+const LOCAL_PART_OCTETS_MAX = LIMITS.smtpLocalPartOctetsMax;
+const DOMAIN_OCTETS_MAX = LIMITS.smtpDomainOctetsMax;
+const PATH_OCTETS_MAX = LOCAL_PART_OCTETS_MAX + 1 + DOMAIN_OCTETS_MAX;
+/** RFC 5321 §4.5.3.1.1. */
+const OWN_LOCAL_PART_OCTETS_MAX = 64;
 /** RFC 5321 §4.5.3.1.3 counts 256 with the angle brackets. */
-const PATH_OCTETS_MAX = 254;
+const OWN_PATH_OCTETS_MAX = 254;
 /** RFC 1035 §2.3.4. */
 const LABEL_OCTETS_MAX = 63;
 
@@ -66,6 +73,15 @@ export function toAddressKey(address: string, separator: string = DETAIL_SEPARAT
     domain,
     mailable,
   };
+}
+
+/** Whether an address may be given to an account or an alias here: others must be able to write to it. */
+export function isNameable({ key, mailable }: AddressKey): boolean {
+  return [key, mailable].every(
+    (address) =>
+      Buffer.byteLength(address) <= OWN_PATH_OCTETS_MAX &&
+      Buffer.byteLength(address.slice(0, address.lastIndexOf('@'))) <= OWN_LOCAL_PART_OCTETS_MAX,
+  );
 }
 
 /** The domain of a catch-all address `@domain`; undefined for anything else. */

@@ -6,7 +6,8 @@ import { Buffer } from 'node:buffer';
 import { LIMITS } from '../base/limits.ts';
 import { err, ok } from '../base/result.ts';
 import type { Result } from '../base/result.ts';
-import { toAddressKey, toCatchAllDomain, toDomainName } from './address-key.ts';
+import { isNameable, toAddressKey, toCatchAllDomain, toDomainName } from './address-key.ts';
+import type { AddressKey } from './address-key.ts';
 import type { DirectoryProblem } from './directory.ts';
 import type { Scope } from './principal.ts';
 import { expandAddress, walk } from './resolve-address.ts';
@@ -35,13 +36,15 @@ export function checkNewDomain(name: string, row: RowLookup): Result<string, Dir
 /** The key of an account that is to be: at a domain of ours, and free. */
 export function checkNewAccount(address: string, row: RowLookup): Result<string, DirectoryProblem> {
   const key = toAddressKey(address);
-  if (key === undefined) return err({ kind: 'bad-address' });
+  if (key === undefined || !isNameable(key)) return err({ kind: 'bad-address' });
   if (row(key.domain) === undefined) return err({ kind: 'no-such-domain' });
   return row(key.key) === undefined ? ok(key.key) : err({ kind: 'exists' });
 }
 
 /** The key of an alias: of an address, or `@domain`. */
-export function toAliasKey(address: string): { readonly key: string; readonly domain: string } | undefined {
+export function toAliasKey(
+  address: string,
+): AddressKey | { readonly key: string; readonly domain: string } | undefined {
   const domain = toCatchAllDomain(address);
   return domain === undefined ? toAddressKey(address) : { key: `@${domain}`, domain };
 }
@@ -59,8 +62,8 @@ export function checkAlias(
   const alias = toAliasKey(address);
   const keys = targets.map((target) => toAddressKey(target)?.mailable);
   const mailable = [...new Set(keys.filter((key) => key !== undefined))];
-  if (alias === undefined || mailable.length === 0 || keys.includes(undefined))
-    return err({ kind: 'bad-address' });
+  const isNamed = alias !== undefined && (!('mailable' in alias) || isNameable(alias));
+  if (!isNamed || mailable.length === 0 || keys.includes(undefined)) return err({ kind: 'bad-address' });
   const { key, domain } = alias;
   const home = row(domain);
   if (home?.kind !== 'domain') return err({ kind: 'no-such-domain' });

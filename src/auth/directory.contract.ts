@@ -161,6 +161,9 @@ export function directoryContract(
       'no-such-domain',
     );
     assert.equal(problem(await directory.addAccount({ address: 'alice', password: 'x' })), 'bad-address');
+    const long = `${'a'.repeat(65)}@a.test`;
+    assert.equal(problem(await directory.addAccount({ address: long, password: 'x' })), 'bad-address');
+    assert.equal(problem(await directory.setAlias(long, ['alice@a.test'])), 'bad-address');
     assert.equal(problem(await directory.addAccount({ address: 'b@a.test', password: '' })), 'bad-password');
     assert.equal(
       problem(await directory.addAccount({ address: 'b@a.test', password: 'x', displayName: 'B\r\nX: y' })),
@@ -212,6 +215,9 @@ export function directoryContract(
     assert.deepEqual(await directory.resolve(''), { kind: 'unknown' });
     assert.deepEqual(await directory.resolve('a@B.test'), { kind: 'remote', domain: 'b.test' });
     assert.deepEqual(await directory.resolve('a@[127.0.0.1]'), { kind: 'remote', domain: '[127.0.0.1]' });
+    // Return paths of senders that count their bounces (VERP) pass RFC 5321 §4.5.3.1.1's 64 octets.
+    const verp = `bounces+12345-6789-${'x'.repeat(80)}=example.com@b.test`;
+    assert.deepEqual(await directory.resolve(verp), { kind: 'remote', domain: 'b.test' });
   });
 
   it('asks account, alias, account and alias without detail, and the catch-all, in this order', async ({
