@@ -43,8 +43,11 @@ test('mail is sent, read, flagged, and there after a restart', { skip: postgresS
   await client.messageFlagsAdd('1', ['\\Flagged', 'work']);
   await client.messageCopy('1', 'Kept');
   const exists = new Promise<number>((resolve) => client.once('exists', ({ count }) => resolve(count)));
+  const idling = client.idle();
   await send(first, 'while it is open');
   assert.equal(await exists, 2);
+  await client.noop();
+  await idling;
   await client.logout();
   assert.equal(await first.stop(), 0);
 
