@@ -53,26 +53,34 @@ export async function untilLost(stop: AbortSignal, step: () => Promise<void>): P
   }
 }
 
-/** Hands messages over by SMTP; `accounts` are their recipients. */
+/**
+ * Hands a message over by SMTP; `accounts` are its recipients, and as many of the crowd as are asked for. With many
+ * recipients it goes through the queue, as a whole; to a few it is delivered before the answer, to one after the other.
+ */
 export async function sendBySmtp(
   { ledger, random, newToken }: World,
   link: SmtpLink,
   accounts: readonly string[],
+  crowd: number,
 ): Promise<void> {
   const token = newToken();
   const letter = letterOf(token, sizeOf(random));
-  const arriving = accounts.map((account) => {
-    const inbox = ledger.mailbox(account, INBOX);
-    return [ledger.newMessage(account, token), arrives(inbox)] as const;
-  });
+  const crowded = Array.from({ length: crowd }, (_, index) => `crowd${index}`);
   const envelope = [
     'MAIL FROM:<torture@sender.example>',
-    ...accounts.map((account) => `RCPT TO:<${account}@example.test>`),
+    ...[...accounts, ...crowded].map((account) => `RCPT TO:<${account}@example.test>`),
   ];
-  const begin = (): Act => ledger.begin(`SMTP ${token}`, arriving);
-  let act: Act;
+  const begin = (): readonly Act[] => {
+    const arriving = accounts.map((account) => {
+      const inbox = ledger.mailbox(account, INBOX);
+      return [ledger.newMessage(account, token), arrives(inbox)] as const;
+    });
+    if (crowd > 0) return [ledger.begin(`SMTP ${token}`, arriving)];
+    return arriving.map((one) => ledger.begin(`SMTP ${token}`, [one]));
+  };
+  let acts: readonly Act[];
   if (random.chance(0.3)) {
-    act = begin();
+    acts = begin();
     link.write(`${envelope.join('\r\n')}\r\nBDAT ${letter.length} LAST\r\n`);
     link.write(letter);
     for (const _ of envelope) await link.must(250);
@@ -80,11 +88,12 @@ export async function sendBySmtp(
     link.write(`${envelope.join('\r\n')}\r\nDATA\r\n`);
     for (const _ of envelope) await link.must(250);
     await link.must(354);
-    act = begin();
+    acts = begin();
     link.write(letter);
     link.write('.\r\n');
   }
-  answered(ledger, act, (await link.reply()).code);
+  const { code } = await link.reply();
+  for (const act of acts) answered(ledger, act, code);
 }
 
 /** RFC 2033 §4.2: each recipient has an answer of his own, and each is a promise of his own. */

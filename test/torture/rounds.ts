@@ -25,6 +25,8 @@ export type TortureOptions = {
   /** Every so many rounds the stopped data is checked by `fsck`. */
   readonly fsckEvery: number;
   readonly tell: (line: string) => void;
+  /** As `lag.ts` reads it, for every round; undefined: some rounds have one. */
+  readonly lag?: string;
   /** Whether the data stay where something was found. */
   readonly isKept?: boolean;
   /** Done to the data directory after each crash: to prove that what is wrong is found. */
@@ -45,6 +47,9 @@ export type TortureReport = {
   readonly seconds: number;
 };
 
+/** Half of the rounds run as they are; the others keep messages longer between two steps of their way. */
+const LAGS = ['', '', 'settle=250', 'deliver=60'];
+const LAG = new URL('lag.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
 const ACCOUNTS = [
   { name: 'alice', login: ALICE },
@@ -52,6 +57,8 @@ const ACCOUNTS = [
 ] as const;
 const QUEUE_MS_MAX = 15_000;
 const STOP_MS_MAX = 15_000;
+/** Recipients beside ours, with whom a message is too many to be delivered before it is answered. */
+const CROWD = 20;
 const LOAD_MS_MAX = 1500;
 const ACTS_MAX = 150;
 /** Above this an account's inbox is emptied between two rounds. */
@@ -69,6 +76,8 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (run.isClean || options.isKept === false) await rm(directory, { recursive: true, force: true });
   }
 }
+
+type SignedIn = { readonly name: string; readonly link: ImapLink };
 
 class Torture {
   round = 0;
@@ -94,13 +103,12 @@ class Torture {
   async all(): Promise<TortureReport> {
     const { rounds, fsckEvery, tell } = this.#options;
     const startedMs = performance.now();
-    // What was compiled is kept, so that a start costs little.
-    await (await this.#start()).stop();
+    await this.#prepare();
     for (this.round = 1; this.round <= rounds; this.round += 1) {
       while (this.#random.chance(0.12)) await this.#killInStart();
-      await using server = await this.#start();
-      await this.#verify(server);
-      await this.#load(server);
+      await using server = await this.#start(this.#options.lag ?? this.#random.pick(LAGS));
+      const links = await this.#verify(server);
+      await this.#load(server, links);
       this.#options.afterCrash?.(this.#directory);
       if (this.round % fsckEvery === 0) await this.#fsck();
       if (this.round % 20 === 0)
@@ -109,7 +117,7 @@ class Torture {
         );
     }
     await using server = await this.#start();
-    await this.#verify(server);
+    for (const { link } of await this.#verify(server)) link.close();
     await server.stop();
     await this.#fsck();
     this.isClean = true;
@@ -123,12 +131,29 @@ class Torture {
     };
   }
 
-  #environment(): Record<string, string> {
-    return { NODE_COMPILE_CACHE: join(this.#directory, 'compiled') };
+  /** A first run makes the accounts, and leaves what was compiled, so that a start costs little. */
+  async #prepare(): Promise<void> {
+    await using server = await this.#start();
+    const control = await connectControl(server.directory);
+    for (let index = 0; index < CROWD; index += 1)
+      await control?.call('account.add', { address: `crowd${index}@example.test` });
+    await control?.close();
+    await server.stop();
   }
 
-  #start(): Promise<RunningPostrider> {
-    return startPostrider({ directory: this.#directory, basePort: this.#basePort, env: this.#environment() });
+  #environment(lag = ''): Record<string, string> {
+    return {
+      NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
+      ...(lag === '' ? {} : { NODE_OPTIONS: `--import=${LAG}`, TORTURE_LAG: lag }),
+    };
+  }
+
+  #start(lag?: string): Promise<RunningPostrider> {
+    return startPostrider({
+      directory: this.#directory,
+      basePort: this.#basePort,
+      env: this.#environment(lag),
+    });
   }
 
   /** Somewhere between the first instruction and shortly after the first connection could be made. */
@@ -143,7 +168,7 @@ class Torture {
     await ended;
   }
 
-  async #load(server: RunningPostrider): Promise<void> {
+  async #load(server: RunningPostrider, links: readonly SignedIn[]): Promise<void> {
     const stop = new AbortController();
     const world: World = {
       ledger: this.#ledger,
@@ -151,7 +176,7 @@ class Torture {
       newToken: () => `r${this.round}n${(this.#tokens += 1)}`,
       stop: stop.signal,
     };
-    const begin = await this.#connect(server, world);
+    const begin = await this.#connect(server, world, links);
     const work = Promise.all(begin.map((client) => untilLost(stop.signal, client)));
     // Whatever a client finds is thrown below, when all have ended.
     work.catch(() => undefined);
@@ -180,20 +205,31 @@ class Torture {
   }
 
   /** All clients, connected; each gives its one step. */
-  async #connect(server: RunningPostrider, world: World): Promise<(() => Promise<void>)[]> {
+  async #connect(
+    server: RunningPostrider,
+    world: World,
+    links: readonly SignedIn[],
+  ): Promise<(() => Promise<void>)[]> {
     const ports = { smtp: server.port('smtp'), lmtp: server.port('lmtp'), imaps: server.port('imaps') };
-    const senders = [['alice'], ['bob'], ['alice', 'bob'], ['bob', 'alice'], ['alice']];
-    const bySmtp = senders.map(async (accounts) => {
+    const senders = [
+      { accounts: ['alice'], crowd: 0 },
+      { accounts: ['bob', 'alice'], crowd: 0 },
+      { accounts: ['alice', 'bob'], crowd: CROWD },
+      { accounts: ['bob'], crowd: 0 },
+    ];
+    const bySmtp = senders.map(async ({ accounts, crowd }) => {
       const link = await SmtpLink.open(ports.smtp, 'EHLO');
-      return () => sendBySmtp(world, link, accounts);
+      return () => sendBySmtp(world, link, accounts, crowd);
     });
     const byLmtp = [['alice', 'bob'], ['bob']].map(async (accounts) => {
       const link = await SmtpLink.open(ports.lmtp, 'LHLO');
       return () => sendByLmtp(world, link, accounts);
     });
     const readers = ACCOUNTS.flatMap(({ name, login }) =>
-      ['Mine', 'Work', 'Taken'].map(async (prefix) => {
-        const link = await ImapLink.open(ports.imaps, login);
+      ['Mine', 'Taken'].map(async (prefix) => {
+        // The session that has just looked at everything goes on as one of them.
+        const known = prefix === 'Mine' ? links.find((one) => one.name === name)?.link : undefined;
+        const link = known ?? (await ImapLink.open(ports.imaps, login));
         const reader = new Reader(world, link, name, prefix, prefix === 'Taken');
         return () => reader.step();
       }),
@@ -201,7 +237,7 @@ class Torture {
     return Promise.all([...bySmtp, ...byLmtp, ...readers]);
   }
 
-  async #verify(server: RunningPostrider): Promise<void> {
+  async #verify(server: RunningPostrider): Promise<readonly SignedIn[]> {
     await this.#queueEmpties(server);
     const links = await Promise.all(
       ACCOUNTS.map(async ({ name, login }) => ({
@@ -218,10 +254,8 @@ class Torture {
     for (const { name, link } of links) findings.push(...(await this.#compareOctets(link, name, seen)));
     if (findings.length > 0)
       throw new Error(`${findings.length} findings:\n${findings.slice(0, 50).join('\n')}`);
-    for (const { name, link } of links) {
-      await this.#tidy(link, name);
-      link.close();
-    }
+    for (const { name, link } of links) await this.#tidy(link, name);
+    return links;
   }
 
   async #queueEmpties(server: RunningPostrider): Promise<void> {
