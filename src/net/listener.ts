@@ -40,11 +40,15 @@ export type Listener = {
 
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const open = new Set<Connection>();
+  /** Nothing was said to these yet: they need no time to come to an end. */
+  const shaking = new Set<Connection>();
   let onEmpty: (() => void) | undefined;
 
   const serve = async (connection: Connection): Promise<void> => {
     if (options.implicitTls) {
+      shaking.add(connection);
       const secured = await connection.startTls({ side: 'server', timeoutMs: options.handshakeMs });
+      shaking.delete(connection);
       if (!secured.ok) {
         options.onTlsFailure(connection.remote.address, secured.error.text);
         return;
@@ -82,7 +86,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const bound = server.address();
   return {
     port: bound !== null && typeof bound === 'object' ? bound.port : options.port,
-    close: () => void server.close(),
+    close: () => {
+      server.close();
+      for (const connection of shaking) connection.destroy();
+    },
     drained: async () => {
       if (open.size > 0) await new Promise<void>((resolve) => (onEmpty = resolve));
     },

@@ -25,6 +25,8 @@ export type PostriderOptions = {
   readonly basePort?: number;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A program and its words that runs the server under limits of the system, in its own place. */
+  readonly limitBy?: readonly string[];
 };
 
 export type RunningPostrider = AsyncDisposable & {
@@ -65,7 +67,8 @@ export async function startPostrider(options: PostriderOptions = {}): Promise<Ru
           ...(options.hostname === undefined ? [] : ['--hostname', options.hostname]),
         ]
       : await configure(directory, basePort, accounts, options);
-  const child = spawn(process.execPath, [ENTRY, ...command, ...(options.args ?? [])], {
+  const words = [...(options.limitBy ?? []), process.execPath, ENTRY, ...command, ...(options.args ?? [])];
+  const child = spawn(words[0] ?? '', words.slice(1), {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });

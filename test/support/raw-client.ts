@@ -1,6 +1,6 @@
 /** A client that says whatever octets it is told, well or badly: for attacks over real sockets. */
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
 
 const PATIENCE_MS = 10_000;
 
@@ -26,11 +26,23 @@ export class RawClient implements Disposable {
     return new RawClient(socket);
   }
 
+  /** A Unix socket. */
+  static async openPath(path: string): Promise<RawClient> {
+    const socket = connect({ path });
+    await settled(socket, 'connect');
+    return new RawClient(socket);
+  }
+
   static async openTls(port: number, options: ConnectionOptions = {}): Promise<RawClient> {
     const raw = connect({ port, host: '127.0.0.1', noDelay: true });
     const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
     await settled(socket, 'secureConnect');
     return new RawClient(socket, raw);
+  }
+
+  /** Of the certificate that the server shows. */
+  certificateSerial(): string {
+    return this.#socket instanceof TLSSocket ? this.#socket.getPeerCertificate().serialNumber : '';
   }
 
   get socket(): Socket {
