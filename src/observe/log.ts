@@ -1,12 +1,16 @@
 /**
  * Log lines on standard error: one JSON object a line, or text for people. Written at once, so that lines of several
- * threads never mix and the last line before a crash is there.
+ * threads never mix and the last line before a crash is there. A line that cannot be written (the disk is full, the
+ * reader is gone) is lost, and nothing else: the mail goes on.
  */
+import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Level } from './definition.ts';
 import type { Log } from './observer.ts';
 
 const STANDARD_ERROR = 2;
+/** A pipe that is full is tried again so often, a millisecond apart: a reader that hangs must not hold up the sessions. */
+const FULL_PIPE_TRIES = 10;
 
 export type LogOptions = {
   readonly level: Level;
@@ -18,7 +22,7 @@ export type LogOptions = {
 };
 
 export function createLog({ level, format, thread, write }: LogOptions): Log {
-  const destination = write === undefined ? pino.destination({ fd: STANDARD_ERROR, sync: true }) : { write };
+  const destination = { write: write ?? lineWriter(STANDARD_ERROR) };
   if (format === 'text') {
     return {
       level,
@@ -40,6 +44,27 @@ export function createLog({ level, format, thread, write }: LogOptions): Log {
   return {
     level,
     write: (lineLevel, name, text, fields) => logger[lineLevel]({ event: name, ...fields }, text),
+  };
+}
+
+/** Writes lines whole and at once to a file, and never throws. */
+export function lineWriter(descriptor: number): (line: string) => void {
+  /** The last line was cut in the middle. */
+  let isCut = false;
+  return (line) => {
+    const octets = Buffer.from(isCut ? `\n${line}` : line);
+    let written = 0;
+    let tries = FULL_PIPE_TRIES;
+    while (written < octets.length && tries > 0) {
+      try {
+        written += writeSync(descriptor, octets, written);
+      } catch (cause) {
+        const isFull = cause instanceof Error && 'code' in cause && cause.code === 'EAGAIN';
+        tries = isFull ? tries - 1 : 0;
+        if (tries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
+    }
+    isCut = written < octets.length && (isCut || written > 0);
   };
 }
 

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Catalogue } from './definition.ts';
-import { createLog, formatLine } from './log.ts';
+import { createLog, formatLine, lineWriter } from './log.ts';
 import { Counters, addUp } from './metrics.ts';
 import { createObserver } from './observer.ts';
 
@@ -122,4 +126,27 @@ test('the compiler compares a server’s events with the catalogue', () => {
   // @ts-expect-error a name that the catalogue does not have
   const wrong: (event: { readonly name: 'test.unknown' }) => void = capture('info').emit;
   assert.throws(() => wrong({ name: 'test.unknown' }), /No event "test\.unknown"/);
+});
+
+test('a log that cannot be written to loses lines, and nothing else', (context) => {
+  if (!existsSync('/dev/full')) return context.skip('There is no /dev/full here');
+  const full = openSync('/dev/full', 'w');
+  const write = lineWriter(full);
+  write('one\n');
+  write('two\n');
+  closeSync(full);
+  write('three\n');
+});
+
+test('lines go out whole', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postrider-test-'));
+  try {
+    const file = openSync(join(folder, 'log'), 'w');
+    const write = lineWriter(file);
+    for (const line of ['one\n', 'ü\n']) write(line);
+    closeSync(file);
+    assert.equal(readFileSync(join(folder, 'log'), 'utf8'), 'one\nü\n');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
