@@ -10,6 +10,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
+import { firstState } from '../queue/progress.ts';
 import type { NewQueuedMessage, Queue, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import { wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
@@ -149,13 +150,7 @@ function toQueued(
   message: NewQueuedMessage,
   lease: { readonly owner: string; readonly untilMs: number },
 ): QueuedMessage {
-  const state = {
-    kind: 'waiting',
-    dueAtMs: message.arrivedAtMs,
-    attempts: 0,
-    lastAnswer: undefined,
-    delayReported: false,
-  } as const;
+  const state = firstState(message.arrivedAtMs);
   const recipients = message.recipients.map((recipient, number) => ({ ...recipient, number, state }));
   return { ...message, recipients, lease };
 }

@@ -156,8 +156,8 @@ export class GroupCommit {
   #syncLazy(): void {
     if (this.#lazyTimer === undefined) return;
     this.#lazyIsDurable();
-    const version = Number(this.#database.prepare('PRAGMA user_version').row()?.[0] ?? 0);
     try {
+      const version = Number(this.#database.prepare('PRAGMA user_version').row()?.[0] ?? 0);
       this.#database.setSynced(true);
       this.#isSynced = true;
       this.#database.begin();
