@@ -154,13 +154,10 @@ class Supervisor implements RunningServer {
   async start(): Promise<void> {
     const { config, version, prepare } = this.#options;
     await mustHavePorts(config);
-    this.#certificate = await this.#readCertificate();
-    const writers = await openWriters(config);
-    this.#writers = writers;
-    void writers.ended.then((cause) => this.#writerEnded(cause));
     const hashes = startHashThreads();
     this.#hashes = hashes;
     void hashes.ended.then((cause) => this.#writerEnded(cause));
+    const writers = await this.#openWriters();
     const backends = await openBackends({
       config,
       writers: writers.connect(),
@@ -219,6 +216,20 @@ class Supervisor implements RunningServer {
     const certificate = await this.#readCertificate();
     this.#certificate = certificate;
     for (const { worker } of this.#threads.values()) send(worker, { kind: 'certificate', certificate });
+  }
+
+  /** Side by side with the certificate, whose making takes as long. */
+  async #openWriters(): Promise<Writers> {
+    const [opened, certificate] = await Promise.allSettled([
+      openWriters(this.#options.config),
+      this.#readCertificate(),
+    ]);
+    if (opened.status === 'fulfilled') this.#writers = opened.value;
+    if (certificate.status === 'rejected') throw certificate.reason;
+    if (opened.status === 'rejected') throw opened.reason;
+    this.#certificate = certificate.value;
+    void opened.value.ended.then((cause) => this.#writerEnded(cause));
+    return opened.value;
   }
 
   /** One that cannot serve never reaches a thread: files are often seen half written. */
