@@ -2,11 +2,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { configDocument } from './config-docs.ts';
 import { eventsDocument } from './events-docs.ts';
+import { limitsDocument } from './limits-docs.ts';
 import { rfcDocument } from './rfc.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/config.md': configDocument,
   'docs/events.md': eventsDocument,
+  'docs/limits.md': limitsDocument,
   'docs/rfc.md': rfcDocument,
 };
 
