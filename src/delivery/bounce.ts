@@ -273,7 +273,7 @@ const PIECE_CHARACTERS = 90;
 function withoutLongWords(text: string): string {
   const words = text.split(' ').flatMap((word) => {
     if (Math.max(Buffer.byteLength(word), escaped(word).length) <= WORD_OCTETS_MAX) return [word];
-    const characters = [...word];
+    const characters = Array.from(word);
     const pieces: string[] = [];
     for (let at = 0; at < characters.length; at += PIECE_CHARACTERS)
       pieces.push(characters.slice(at, at + PIECE_CHARACTERS).join(''));

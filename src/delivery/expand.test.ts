@@ -52,6 +52,28 @@ test('the postmaster without a domain goes on with an address (RFC 5321 §4.1.1.
   assert.equal(recipients[0]?.forwardPath, 'amy@here.example');
 });
 
+for (const { name, notify, want } of [
+  { name: 'unsaid twice', notify: [undefined, undefined], want: undefined },
+  { name: 'NEVER and unsaid', notify: [[], undefined], want: ['failure', 'delay'] },
+  { name: 'NEVER and SUCCESS', notify: [[], ['success']], want: ['success'] },
+  { name: 'FAILURE twice', notify: [['failure'], ['failure']], want: ['failure'] },
+] as const)
+  test(`two RCPTs that lead to one account, NOTIFY ${name} (RFC 3461 §4.1)`, async () => {
+    const [first, second] = notify;
+    const { recipients } = await expandRecipients(
+      directory,
+      [
+        { ...rcpt('bob@here.example'), notify: first },
+        { ...rcpt('robert@here.example'), notify: second },
+      ],
+      false,
+    );
+    assert.deepEqual(
+      recipients.map((recipient) => recipient.notify),
+      [want],
+    );
+  });
+
 test('what an alias leads to keeps the address the sender wrote (RFC 3461 §5.2.7)', async () => {
   const { recipients } = await expandRecipients(directory, [rcpt('team@here.example')], false);
   assert.deepEqual(

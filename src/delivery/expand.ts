@@ -34,7 +34,11 @@ export async function expandRecipients(
   const numbers = new Map<string, number>();
   const add = (key: string, recipient: NewRecipient): number => {
     const known = numbers.get(key);
-    if (known !== undefined) return known;
+    const first = known === undefined ? undefined : recipients[known];
+    if (known !== undefined && first !== undefined) {
+      recipients[known] = { ...first, notify: eitherOf(first.notify, recipient.notify) };
+      return known;
+    }
     numbers.set(key, recipients.length);
     return recipients.push(recipient) - 1;
   };
@@ -104,6 +108,14 @@ export async function expandRecipients(
     }
   }
 }
+
+/** What either of two RCPTs that come together asks to hear of. Unsaid means FAILURE, and DELAY as we choose (RFC 3461 §4.1). */
+function eitherOf(one: NotifyOn | undefined, other: NotifyOn | undefined): NotifyOn | undefined {
+  if (one === undefined && other === undefined) return undefined;
+  return [...new Set([...(one ?? UNSAID), ...(other ?? UNSAID)])];
+}
+
+const UNSAID: NotifyOn = ['failure', 'delay'];
 
 /** The local part is the next host's to read: kept as it is. The domain is in A-labels where UTF-8 was not agreed. */
 function onTheWire(address: string, domain: string, smtpUtf8: boolean): string {
