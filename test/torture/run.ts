@@ -1,6 +1,6 @@
 /** `npm run torture -- [--rounds N] [--seed N] [--fsck-every N]`: kills a loaded post office again and again. */
 import { parseArgs } from 'node:util';
-import { torture } from '../test/torture/rounds.ts';
+import { torture } from './rounds.ts';
 
 const { values } = parseArgs({
   options: {
