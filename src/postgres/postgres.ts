@@ -12,6 +12,7 @@ import type { PoolClient, QueryArrayConfig } from 'pg';
 import { Fault } from '../base/fault.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Row } from '../sqlite/database.ts';
+import { GatheringSocket } from './gathering-socket.ts';
 import { isRetryable, toFault } from './sql-state.ts';
 
 /** Arrays go as one parameter, for `unnest` and `ANY`. */
@@ -163,6 +164,7 @@ export class Postgres {
       keepAlive: true,
       allowExitOnIdle: true,
       pipeline: true,
+      stream: () => new GatheringSocket(),
     });
     // A connection that breaks while nobody uses it: the pool has let go of it.
     this.#pool.on('error', () => undefined);
