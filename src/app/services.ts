@@ -95,6 +95,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
           onRefused: refusalLog(service, clock, observers),
           onTlsFailure: (remote, reason) =>
             observers.server({ name: 'server.tls.failed', service, remote, reason }),
+          onBug: (cause) => observers.server({ name: 'server.fault', cause }),
         });
         open.push({ service, address, listener });
       }

@@ -60,8 +60,7 @@ export function parseHeaderOctets(section: Uint8Array): readonly Field[] {
 function toField(section: string, start: number, end: number, lineEnd: number, colon: number): Field {
   const valueEnd =
     lineEnd < end && section.charCodeAt(lineEnd - 1) === CR && lineEnd > start ? lineEnd - 1 : lineEnd;
-  if (colon >= valueEnd)
-    return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
+  if (colon >= valueEnd) return { name: '', key: '', raw: section.slice(start, valueEnd), start, end };
   let nameEnd = colon;
   while (nameEnd > start && isBlank(section.charCodeAt(nameEnd - 1))) nameEnd -= 1;
   const name = section.slice(start, nameEnd);

@@ -25,6 +25,8 @@ export type ListenerOptions = {
   readonly serve: (connection: Connection) => Promise<void>;
   readonly onRefused: (remote: string, reason: AdmissionProblem) => void;
   readonly onTlsFailure: (remote: string, text: string) => void;
+  /** Something threw that must not; it ended its own connection only. */
+  readonly onBug: (cause: unknown) => void;
 };
 
 export type Listener = {
@@ -74,11 +76,16 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     }
     const connection = new SocketConnection(socket, options.serverTls);
     open.add(connection);
-    void serve(connection).finally(() => {
+    const end = (): void => {
       connection.destroy();
+      shaking.delete(connection);
       open.delete(connection);
       entered();
       if (open.size === 0) onEmpty?.();
+    };
+    serve(connection).then(end, (cause: unknown) => {
+      end();
+      options.onBug(cause);
     });
   });
 

@@ -34,6 +34,7 @@ async function otherHost(startTls: boolean) {
     serve: (connection) => serveSmtp(connection, { ...here.deps, clock: REAL_CLOCK, startTls }),
     onRefused: () => undefined,
     onTlsFailure: () => undefined,
+    onBug: (cause) => assert.ifError(cause),
   });
   return { here, listener };
 }
