@@ -28,17 +28,15 @@ function folders(): string[] {
   return FOLDERS.filter((folder) => globSync(`${folder}/**/*.{ts,mjs}`).length > 0);
 }
 
-/** Tests of code that touches nothing outside itself: many of them can share a process. */
-function isPure(path: string): boolean {
-  return /^src\/(?:base|config|mail-auth|message|observe|sasl|[^/]+\/wire)\//.test(path);
-}
-
 /**
- * Tests that work with files, threads, sockets and processes: the contracts on every backend, the command line. They take
- * longer than a check may, so `npm test` alone runs them.
+ * Tests that work with files, threads, sockets and processes, hash passwords, or play weeks of retries: the contracts on
+ * every backend, delivery, the command line, the tools. They take longer than a check may and want a process for each file,
+ * so `npm test` alone runs them.
  */
 function isOfBackend(path: string): boolean {
-  return /^src\/(?:app|net|sqlite|(?:auth|dns|queue|store)\/(?!memory|wire)[^/]+)\//.test(path);
+  return /^(?:tools|src\/(?:app|auth|delivery|net|sqlite|(?:dns|queue|store)\/(?!memory|wire)[^/]+))\//.test(
+    path,
+  );
 }
 
 function testStep(
@@ -66,19 +64,11 @@ function testStep(
 
 function steps(withBackends: boolean, onTests: (count: TestCount) => void): Step[] {
   const files = globSync('{src,tools}/**/*.test.ts').toSorted();
-  const others = files.filter((path) => !isPure(path));
-  const backends = withBackends
-    ? [testStep('backend tests', others.filter(isOfBackend), 'file', onTests)]
-    : [];
+  const backends = files.filter(isOfBackend);
+  const units = files.filter((path) => !isOfBackend(path));
   return [
-    testStep('pure tests', files.filter(isPure), 'none', onTests),
-    testStep(
-      'unit tests',
-      others.filter((path) => !isOfBackend(path)),
-      'file',
-      onTests,
-    ),
-    ...backends,
+    testStep('unit tests', units, 'none', onTests),
+    ...(withBackends ? [testStep('backend tests', backends, 'file', onTests)] : []),
     program('types', [`${BIN}/tsc`, '-p', '.']),
     program('lint', [`${BIN}/oxlint`, '-c', '.oxlintrc.json', ...folders()]),
     program('format', [`${BIN}/oxfmt`, '--check', ...folders()]),
