@@ -82,7 +82,7 @@ function whole(line: string): string {
     const octets = Math.min(literal.octets, 100);
     return `${line.replace(/~?\{\d+\+?\}$/, `{${octets}+}`)}\r\n${'x'.repeat(octets)}`;
   }
-  if (/^idle$/i.test(line)) return `${line}\r\nDONE`;
+  if (/^idle *$/i.test(line)) return `${line}\r\nDONE`;
   return /^authenticate +(plain|login) *$/i.test(line) ? `${line}\r\n*` : line;
 }
 
