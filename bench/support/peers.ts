@@ -11,6 +11,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { selfSigned } from '../../src/net/self-signed.ts';
+import { masterOf } from '../../test/support/postfix.ts';
 import { run } from '../../test/support/command.ts';
 import { benchDirectory, type MeasuredServer } from './server.ts';
 
@@ -113,21 +114,6 @@ export async function startPeer(kind: PeerKind): Promise<MeasuredServer> {
       await rm(root, { recursive: true, force: true });
     },
   };
-}
-
-/** Debian's services with our port in place of 25, and none in a chroot. */
-function masterOf(port: number, distributed: string): string {
-  const lines = distributed.split('\n').map((line) => {
-    if (/^smtp\s+inet\s/.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
-    return /^\S+\s+(unix|unix-dgram)\s/.test(line)
-      ? line.replace(/^(\S+\s+\S+\s+\S+\s+\S+\s+)y(\s)/, '$1n$2')
-      : line;
-  });
-  return [
-    ...lines,
-    ...(distributed.includes('\npostlog') ? [] : ['postlog unix-dgram n - n - 1 postlogd']),
-    '',
-  ].join('\n');
 }
 
 function dovecotConfig(root: string, imapPort: number, uid: number, gid: number): string {

@@ -2,10 +2,11 @@
  * The data directory: which files are where. `postrider.json` names its format; a directory of a newer one is refused
  * by name.
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { writeDurably } from '../store/embedded/mail-files.ts';
 
 const FORMAT = 1;
 
@@ -35,7 +36,7 @@ export async function openDataDirectory(
     await mkdir(path, { recursive: true, mode: 0o700 });
     const text = await readFile(file, 'utf8').catch(ignoreMissing);
     if (text !== undefined) return read(path, text);
-    await writeDurably(path, file, `${JSON.stringify({ format: FORMAT, createdAtMs: nowMs })}\n`);
+    writeDurably(path, file, `${JSON.stringify({ format: FORMAT, createdAtMs: nowMs })}\n`);
     return ok({ path });
   } catch (cause) {
     throw new Fault(`Opening the data directory ${path}`, cause);
@@ -73,24 +74,6 @@ function parseFormat(text: string): number | undefined {
       : undefined;
   } catch {
     return undefined;
-  }
-}
-
-async function writeDurably(directory: string, file: string, text: string): Promise<void> {
-  const draft = `${file}.new`;
-  const handle = await open(draft, 'w', 0o600);
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(draft, file);
-  const folder = await open(directory, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

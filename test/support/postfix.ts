@@ -87,7 +87,7 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
 }
 
 /** Debian's services with our port in place of 25, and none in a chroot. */
-function masterOf(port: number, distributed: string): string {
+export function masterOf(port: number, distributed: string): string {
   const lines = distributed.split('\n').map((line) => {
     if (/^smtp\s+inet\s/.test(line)) return `127.0.0.1:${port} inet n - n - - smtpd`;
     return /^\S+\s+(unix|unix-dgram)\s/.test(line)

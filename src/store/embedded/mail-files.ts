@@ -60,10 +60,10 @@ function parseShards(file: string, text: string): number {
   return shards;
 }
 
-/** All of it or nothing, also when the power goes. */
-function writeDurably(directory: string, file: string, text: string): void {
+/** All of it or nothing, also when the power goes. For its owner only; throws the file system's errors. */
+export function writeDurably(directory: string, file: string, text: string): void {
   const draft = `${file}.new`;
-  const descriptor = openSync(draft, 'w');
+  const descriptor = openSync(draft, 'w', 0o600);
   try {
     writeSync(descriptor, text);
     fsyncSync(descriptor);
