@@ -1,5 +1,6 @@
 /** docs/config.md: every key of the configuration file, from its schema. */
-import type { SchemaNode, TableNode } from '../src/config/schema-node.ts';
+import { tableOf } from '../src/config/read.ts';
+import type { ListNode, SchemaNode, TableNode } from '../src/config/schema-node.ts';
 import { SCHEMA } from '../src/config/schema.ts';
 
 const HEAD = `# The configuration file
@@ -22,18 +23,21 @@ export function configDocument(): string {
   return [HEAD, ...tables('', SCHEMA)].join('\n');
 }
 
-function tables(path: string, node: TableNode): string[] {
+function tables(path: string, node: TableNode, list?: ListNode): string[] {
   const entries = Object.entries(node.properties);
-  const keys = entries.filter(([, child]) => child.type !== 'object');
+  const keys = entries.filter(([, child]) => tableOf(child) === undefined);
   const rows = keys.map(([key, child]) => row(key, child, node.required.includes(key)));
   const table = rows.length === 0 ? [] : ['| Key | Value | Default | |', '|---|---|---|---|', ...rows, ''];
-  const inner = entries.flatMap(([key, child]) =>
-    child.type === 'object' ? tables(path === '' ? key : `${path}.${key}`, child) : [],
-  );
+  const inner = entries.flatMap(([key, child]) => {
+    const under = tableOf(child);
+    const name = path === '' ? key : `${path}.${key}`;
+    return under === undefined ? [] : tables(name, under, child.type === 'array' ? child : undefined);
+  });
+  const title = list === undefined ? `[${path}]` : `[[${path}]]`;
   return [
-    `## ${path === '' ? 'At the top' : `\`[${path}]\``}`,
+    `## ${path === '' ? 'At the top' : `\`${title}\``}`,
     '',
-    node.description ?? '',
+    list?.description ?? node.description ?? '',
     '',
     ...table,
     ...inner,

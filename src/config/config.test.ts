@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { Check } from 'typebox/schema';
 import { LIMITS } from '../base/limits.ts';
 import { formatProblem, parseConfig } from './config.ts';
+import { keyLines, lineOf } from './lines.ts';
 import { readTable } from './read.ts';
 import type { SchemaNode, TableNode } from './schema-node.ts';
 import { SCHEMA } from './schema.ts';
@@ -153,6 +154,50 @@ test('every key says what it is for, and is asked for or has a default or may be
     }
   };
   visit(SCHEMA, '');
+});
+
+const WITH_LIST: TableNode = {
+  type: 'object',
+  required: ['routes'],
+  properties: {
+    routes: {
+      type: 'array',
+      minItems: 0,
+      default: [],
+      items: {
+        type: 'object',
+        required: ['domain', 'port'],
+        properties: {
+          domain: { type: 'string' },
+          port: { type: 'integer', minimum: 1, maximum: 65_535, default: 25 },
+        },
+      },
+    },
+  },
+};
+
+test('a list of tables has the defaults of each, and says which one is wrong', () => {
+  const problems: string[] = [];
+  const read = (value: unknown): unknown =>
+    readTable(WITH_LIST, value, '', (path, text) => problems.push(`${path}: ${text}`));
+  assert.deepEqual(read({}), { routes: [] });
+  assert.deepEqual(read({ routes: [{ domain: 'a' }] }), { routes: [{ domain: 'a', port: 25 }] });
+  assert.deepEqual(problems, []);
+  read({ routes: [{ domain: 'a' }, { domain: 'b', prt: 1 }, 7] });
+  read({ routes: { domain: 'a' } });
+  assert.deepEqual(problems, [
+    'routes[1].prt: is not a known key (did you mean "routes[1].port"?)',
+    'routes[2]: must be a table, not 7',
+    'routes: must be a list of tables, not a table',
+  ]);
+});
+
+test('the second table of a list is found by its own lines', () => {
+  const lines = keyLines('[[routes]]\nport = 1\n[[routes]]\nport = 2\n');
+  assert.equal(lineOf(lines, 'routes[0].port'), 2);
+  assert.equal(lineOf(lines, 'routes[1].port'), 4);
+  assert.equal(lineOf(lines, 'routes[1].domain'), 3);
+  assert.equal(lineOf(lines, 'routes'), 1);
 });
 
 /** Values near what a node asks for, right and wrong. */

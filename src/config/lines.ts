@@ -8,6 +8,8 @@ const KEY = /^\s*([A-Za-z0-9_.'"-]+)\s*=/;
 /** `tls.keyFile` to its line, counted from 1. */
 export function keyLines(text: string): ReadonlyMap<string, number> {
   const lines = new Map<string, number>();
+  /** How many tables of a list have come. */
+  const counts = new Map<string, number>();
   let table = '';
   let fence: string | undefined;
   for (const [index, line] of text.split('\n').entries()) {
@@ -18,7 +20,11 @@ export function keyLines(text: string): ReadonlyMap<string, number> {
     const header = HEADER.exec(line);
     const key = KEY.exec(line);
     if (header !== null) {
-      table = bare(header[2] ?? '');
+      const name = bare(header[2] ?? '');
+      note(lines, name, index + 1);
+      const count = counts.get(name) ?? 0;
+      if (header[1] === '[[') counts.set(name, count + 1);
+      table = header[1] === '[[' ? `${name}[${count}]` : name;
       note(lines, table, index + 1);
     } else if (key !== null) {
       note(lines, table === '' ? bare(key[1] ?? '') : `${table}.${bare(key[1] ?? '')}`, index + 1);

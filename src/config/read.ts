@@ -55,8 +55,23 @@ function readKey(
     if (node.default === undefined && required) report(path, 'is missing');
     return node.default;
   }
+  if (node.type === 'array' && node.items.type === 'object')
+    return readTables(node, node.items, given, path, report, root);
   check(node, given, path, report);
   return given;
+}
+
+function readTables(
+  node: ListNode,
+  items: TableNode,
+  given: unknown,
+  path: string,
+  report: Report,
+  root: TableNode,
+): unknown {
+  if (!Array.isArray(given)) return report(path, `must be a list of tables, not ${told(given)}`);
+  if (given.length < node.minItems) report(path, 'must not be empty');
+  return given.map((item, index) => readTable(items, item, `${path}[${index}]`, report, root));
 }
 
 function check(node: Exclude<SchemaNode, TableNode>, value: unknown, path: string, report: Report): void {
@@ -97,7 +112,10 @@ function checkWholeNumber(node: WholeNumberNode, value: unknown, path: string, r
 function checkList(node: ListNode, value: unknown, path: string, report: Report): void {
   if (!Array.isArray(value)) return report(path, `must be a list in brackets, not ${told(value)}`);
   if (value.length < node.minItems) report(path, 'must not be empty');
-  for (const [index, item] of value.entries()) check(node.items, item, `${path}[${index}]`, report);
+  const { items } = node;
+  if (items.type === 'object') return undefined;
+  for (const [index, item] of value.entries()) check(items, item, `${path}[${index}]`, report);
+  return undefined;
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -129,8 +147,15 @@ function suggestion(node: TableNode, root: TableNode, path: string, key: string)
 function pathsOf(node: TableNode, path: string, key: string): string[] {
   return Object.entries(node.properties).flatMap(([name, child]) => {
     const here = name === key ? [join(path, name)] : [];
-    return child.type === 'object' ? [...here, ...pathsOf(child, join(path, name), key)] : here;
+    const table = tableOf(child);
+    return table === undefined ? here : [...here, ...pathsOf(table, join(path, name), key)];
   });
+}
+
+/** A table, or what a list of tables is made of. */
+export function tableOf(node: SchemaNode): TableNode | undefined {
+  if (node.type === 'object') return node;
+  return node.type === 'array' && node.items.type === 'object' ? node.items : undefined;
 }
 
 function didYouMean(word: string | undefined): string {

@@ -28,7 +28,8 @@ export type SwitchNode = Common & { readonly type: 'boolean'; readonly default: 
 
 export type ListNode = Common & {
   readonly type: 'array';
-  readonly items: TextNode | WholeNumberNode;
+  /** Tables are written as `[[name]]`; their default is none. */
+  readonly items: TextNode | WholeNumberNode | TableNode;
   readonly minItems: number;
   readonly default: readonly (string | number)[];
 };

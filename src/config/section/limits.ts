@@ -1,0 +1,82 @@
+/** `[limits]`. */
+export const LIMITS = {
+  type: 'object',
+  description: 'What a client may ask for. Reaching a limit is answered in the terms of the protocol.',
+  required: [
+    'messageOctetsMax',
+    'recipientsMax',
+    'connectionsMax',
+    'connectionsPerAddressMax',
+    'smtpErrorsMax',
+    'imapErrorsMax',
+    'smtpIdleSeconds',
+    'imapIdleSeconds',
+    'signInSeconds',
+  ],
+  properties: {
+    messageOctetsMax: {
+      type: 'integer',
+      minimum: 65_536,
+      maximum: 2_147_483_647,
+      default: 52_428_800,
+      description: 'The largest message, as SIZE (RFC 1870) and APPENDLIMIT say it.',
+    },
+    recipientsMax: {
+      type: 'integer',
+      minimum: 100,
+      maximum: 100_000,
+      default: 1000,
+      description: 'Recipients of one message in one transaction. RFC 5321 §4.5.3.1.8 wants 100 or more.',
+    },
+    connectionsMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 20_000,
+      description: 'Connections at once, over all services.',
+    },
+    connectionsPerAddressMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 100,
+      description:
+        'Connections at once to one service from one IPv4 address or IPv6 /64. Loopback is exempt.',
+    },
+    smtpErrorsMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      default: 20,
+      description: 'Refused commands before an SMTP or LMTP session is ended.',
+    },
+    imapErrorsMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      default: 25,
+      description: 'Bad commands in a row before an IMAP session is ended.',
+    },
+    smtpIdleSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 86_400,
+      default: 300,
+      description: 'Silence before an SMTP session is ended. RFC 5321 §4.5.3.2.7 wants 300 or more.',
+    },
+    imapIdleSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 86_400,
+      default: 1800,
+      description: 'Silence before a signed-in IMAP session is ended. RFC 9051 §5.4 wants 1800 or more.',
+    },
+    signInSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 3600,
+      default: 60,
+      description: 'Time to sign in before an IMAP or submission session is ended.',
+    },
+  },
+} as const;

@@ -1,0 +1,177 @@
+/** `[listeners]`. */
+export const LISTENERS = {
+  type: 'object',
+  description: 'Where each service listens.',
+  required: ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps'],
+  properties: {
+    smtp: {
+      type: 'object',
+      description: 'Mail from other hosts (RFC 5321).',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['0.0.0.0', '::'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 25,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['none', 'starttls', 'implicit'],
+          default: 'starttls',
+          description: 'Never, when the client asks for it, or from the first octet.',
+        },
+      },
+    },
+    submission: {
+      type: 'object',
+      description: 'Mail from signed-in people, after STARTTLS (RFC 6409).',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['0.0.0.0', '::'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 587,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['starttls', 'implicit'],
+          default: 'starttls',
+          description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
+        },
+      },
+    },
+    submissions: {
+      type: 'object',
+      description: 'Mail from signed-in people, under TLS from the first octet (RFC 8314).',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['0.0.0.0', '::'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 465,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['starttls', 'implicit'],
+          default: 'implicit',
+          description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
+        },
+      },
+    },
+    lmtp: {
+      type: 'object',
+      description:
+        'Mail from a transfer agent beside this one (RFC 2033). Whoever reaches it may deliver to any account: keep it on loopback.',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: false, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['127.0.0.1', '::1'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 24,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['none', 'starttls', 'implicit'],
+          default: 'none',
+          description: 'Never, when the client asks for it, or from the first octet.',
+        },
+      },
+    },
+    imap: {
+      type: 'object',
+      description: 'Reading mail, after STARTTLS (RFC 9051).',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['0.0.0.0', '::'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 143,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['starttls', 'implicit'],
+          default: 'starttls',
+          description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
+        },
+      },
+    },
+    imaps: {
+      type: 'object',
+      description: 'Reading mail, under TLS from the first octet (RFC 8314).',
+      required: ['enabled', 'addresses', 'port', 'tls'],
+      properties: {
+        enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
+        addresses: {
+          type: 'array',
+          items: { type: 'string', format: 'ip' },
+          minItems: 1,
+          default: ['0.0.0.0', '::'],
+          description: 'The IP addresses it listens on.',
+        },
+        port: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 65_535,
+          default: 993,
+          description: 'The TCP port.',
+        },
+        tls: {
+          type: 'string',
+          enum: ['starttls', 'implicit'],
+          default: 'implicit',
+          description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
+        },
+      },
+    },
+  },
+} as const;

@@ -1,0 +1,51 @@
+/** `[queue]`. */
+export const QUEUE = {
+  type: 'object',
+  description: 'Mail that is accepted and not yet delivered.',
+  required: [
+    'retryAfterSeconds',
+    'delayNoticeAfterSeconds',
+    'expireAfterSeconds',
+    'deliveriesMax',
+    'deliveriesPerHostMax',
+  ],
+  properties: {
+    retryAfterSeconds: {
+      type: 'array',
+      items: { type: 'integer', minimum: 1, maximum: 604_800 },
+      minItems: 1,
+      default: [300, 900, 1800, 3600, 7200, 14_400],
+      description:
+        'The pauses between attempts; the last one repeats. RFC 5321 §4.5.4.1 wants 1800 in the long run.',
+    },
+    delayNoticeAfterSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 2_592_000,
+      default: 14_400,
+      description: 'When the author is told that delivery is late. 0: never.',
+    },
+    expireAfterSeconds: {
+      type: 'integer',
+      minimum: 60,
+      maximum: 2_592_000,
+      default: 432_000,
+      description:
+        'When delivery is given up and the author told. RFC 5321 §4.5.4.1 wants four to five days.',
+    },
+    deliveriesMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      default: 100,
+      description: 'Deliveries to other hosts at once.',
+    },
+    deliveriesPerHostMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1000,
+      default: 10,
+      description: 'Deliveries to one host at once.',
+    },
+  },
+} as const;
