@@ -1,0 +1,89 @@
+/** Gives the sessions of each service what they need: roles, limits, ports, rules. */
+import { authenticateClaim, smtpAuthenticator, submissionPolicy } from './smtp-service.ts';
+import { LIMITS } from '../base/limits.ts';
+import type { ListenerConfig, ServiceName } from '../config/config.ts';
+import type { DeliveryIntake } from '../delivery/intake.ts';
+import type { ImapDeps } from '../imap/server/ports.ts';
+import { serveImap } from '../imap/server/session.ts';
+import type { ListenerOptions } from '../net/listener.ts';
+import { SubmissionPolicy } from '../policy/submission.ts';
+import { createQueueIds } from '../queue/queue-id.ts';
+import type { SmtpServerDeps } from '../smtp/server/deps.ts';
+import { SMTP_LIMITS } from '../smtp/server/limits.ts';
+import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
+import { serveSmtp } from '../smtp/server/session.ts';
+import type { ServiceOptions } from './service-options.ts';
+
+type Serve = (service: ServiceName, settings: ListenerConfig) => ListenerOptions['serve'];
+
+export function composeSessions(
+  options: ServiceOptions,
+  intake: DeliveryIntake,
+  shutdown: AbortSignal,
+): Serve {
+  const { config, backends, clock, observers, random } = options;
+  const { limits } = config;
+  const traceId = createQueueIds(clock, random);
+  const submission = new SubmissionPolicy(
+    { directory: backends.directory, clock, newId: traceId, hostname: config.hostname },
+    config.submission,
+  );
+  const smtpOf = (role: SmtpRole, settings: ListenerConfig): SmtpServerDeps => ({
+    role,
+    limits: {
+      ...SMTP_LIMITS,
+      messageOctetsMax: limits.messageOctetsMax,
+      recipientsMax: limits.recipientsMax,
+      errorsMax: limits.smtpErrorsMax,
+      idleMs: limits.smtpIdleSeconds * 1000,
+      unauthenticatedMs: limits.signInSeconds * 1000,
+      withoutMessageMs: Math.max(SMTP_LIMITS.withoutMessageMs, 2000 * limits.smtpIdleSeconds),
+    },
+    hostname: config.hostname,
+    startTls: settings.tls === 'starttls',
+    clock,
+    traceId,
+    authenticator: role.auth === 'none' ? undefined : smtpAuthenticator(backends.directory),
+    recipients: intake,
+    intake,
+    policy: role.name === 'submission' ? submissionPolicy(submission) : {},
+    events: observers.smtp,
+    shutdown,
+  });
+  const imapOf = (settings: ListenerConfig): ImapDeps => ({
+    hostname: config.hostname,
+    clock,
+    store: backends.mail,
+    blobs: backends.blobs,
+    authenticate: (claim, remote) => authenticateClaim(backends.directory, claim, 'imap', remote),
+    tlsAvailable: settings.tls === 'starttls',
+    limits: {
+      messageOctetsMax: limits.messageOctetsMax,
+      errorsMax: limits.imapErrorsMax,
+      authFailuresMax: LIMITS.smtpAuthFailuresMax,
+      idleMs: limits.imapIdleSeconds * 1000,
+      signInMs: limits.signInSeconds * 1000,
+      appendMessagesMax: 1000,
+    },
+    version: options.version,
+    emit: observers.imap,
+    shutdown,
+  });
+  return (service, settings) => {
+    switch (service) {
+      case 'smtp':
+      case 'submission':
+      case 'submissions':
+      case 'lmtp': {
+        const role = service === 'smtp' ? RELAY : service === 'lmtp' ? LMTP : SUBMISSION;
+        const deps = smtpOf(role, settings);
+        return (connection) => serveSmtp(connection, deps);
+      }
+      case 'imap':
+      case 'imaps': {
+        const deps = imapOf(settings);
+        return (connection) => serveImap(connection, deps);
+      }
+    }
+  };
+}

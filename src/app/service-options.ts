@@ -1,0 +1,31 @@
+/** What the services of one thread are built from. */
+import type { Clock } from '../base/clock.ts';
+import type { Connect } from '../base/connection.ts';
+import type { Random } from '../base/random.ts';
+import type { Config } from '../config/config.ts';
+import type { Resolver } from '../dns/resolver.ts';
+import type { Admission } from '../net/admission.ts';
+import type { ServerTls } from '../net/socket-connection.ts';
+import type { Backends } from './backends.ts';
+import type { Observers } from './observers.ts';
+
+export type ServiceOptions = {
+  readonly config: Config;
+  readonly backends: Backends;
+  readonly resolver: Resolver;
+  readonly connect: Connect;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly serverTls: ServerTls;
+  readonly admission: Admission;
+  readonly observers: Observers;
+  /** Letters and digits; no other thread of this post office has it. */
+  readonly owner: string;
+  /** Whether this thread works through the queue, beside delivering what it accepted itself. */
+  readonly runsQueue: boolean;
+  readonly version: string;
+  /** Mail may be sent on to addresses of this machine: for a post office on loopback. */
+  readonly loopbackAllowed: boolean;
+  /** The password of `relay.username`. */
+  readonly relayPassword: string | undefined;
+};
