@@ -33,7 +33,12 @@ function message(): NewQueuedMessage {
     body: '8bitmime',
     smtpUtf8: false,
     dsn: { ret: undefined, envid: undefined },
+    priority: 0,
+    requireTls: false,
+    tlsOptional: false,
+    deliverBy: undefined,
     arrivedAtMs: Date.now(),
+    releaseAtMs: undefined,
     expiresAtMs: Date.now() + 432_000_000,
     source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
     recipients: [

@@ -10,7 +10,7 @@
 import type { Clock } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
-import { firstState } from '../queue/progress.ts';
+import { firstDueMs, firstState } from '../queue/progress.ts';
 import type { NewQueuedMessage, Queue, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import { wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
@@ -58,7 +58,8 @@ export class DeliverNow {
   /** Resolves when the message is on stable storage: in every mailbox, or in the queue with delivery going on behind it. */
   async accept(message: NewQueuedMessage, facts: MessageFacts): Promise<void> {
     const locals = message.recipients.filter(({ route }) => route.kind === 'local').length;
-    if (locals === 0 || this.#gate.waiting >= WAITING_MAX) {
+    const isLater = firstDueMs(message) > this.#ports.clock.nowMs();
+    if (locals === 0 || isLater || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
       return;
     }
@@ -150,7 +151,7 @@ function toQueued(
   message: NewQueuedMessage,
   lease: { readonly owner: string; readonly untilMs: number },
 ): QueuedMessage {
-  const state = firstState(message.arrivedAtMs);
+  const state = firstState(message);
   const recipients = message.recipients.map((recipient, number) => ({ ...recipient, number, state }));
   return { ...message, recipients, lease };
 }

@@ -202,7 +202,12 @@ export class DeliveryIntake {
         ret: parameters.ret === undefined ? undefined : RET[parameters.ret],
         envid: parameters.envelopeId,
       },
+      priority: 0,
+      requireTls: false,
+      tlsOptional: false,
+      deliverBy: undefined,
       arrivedAtMs: nowMs,
+      releaseAtMs: undefined,
       expiresAtMs: nowMs + this.#options.lifetimeMs,
       source: {
         kind: session.role.name === 'relay' ? 'mx' : session.role.name,

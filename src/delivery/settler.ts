@@ -220,7 +220,13 @@ export class Settler {
       body: eightBit ? '8bitmime' : '7bit',
       smtpUtf8,
       dsn: { ret: undefined, envid: undefined },
+      // RFC 6710 §4.6: as urgent as the message that it is about.
+      priority: message.priority,
+      requireTls: false,
+      tlsOptional: false,
+      deliverBy: undefined,
       arrivedAtMs: nowMs,
+      releaseAtMs: undefined,
       expiresAtMs: nowMs + this.#options.dsnLifetimeMs,
       source: { kind: 'dsn', remote: undefined, helo: undefined, account: undefined },
       recipients,

@@ -2,14 +2,29 @@
  * How a recipient's state changes, and what a filter matches: the rules that every queue shares. Pure. See docs/queue.md.
  */
 import { unreachable } from '../base/unreachable.ts';
-import type { LastAnswer, NewRecipient, QueueFilter, RecipientState, Route, Settlement } from './queue.ts';
+import type {
+  LastAnswer,
+  NewQueuedMessage,
+  NewRecipient,
+  QueueFilter,
+  RecipientState,
+  Route,
+  Settlement,
+} from './queue.ts';
 
 export type OperatorAction = 'retry' | 'hold' | 'release' | 'drop';
 
-export function firstState(arrivedAtMs: number): RecipientState {
+type FirstTimes = Pick<NewQueuedMessage, 'arrivedAtMs' | 'releaseAtMs'>;
+
+/** When the recipients of a new message are due for the first time (RFC 4865 §4: not before its release). */
+export function firstDueMs({ arrivedAtMs, releaseAtMs }: FirstTimes): number {
+  return Math.max(arrivedAtMs, releaseAtMs ?? arrivedAtMs);
+}
+
+export function firstState(times: FirstTimes): RecipientState {
   return {
     kind: 'waiting',
-    dueAtMs: arrivedAtMs,
+    dueAtMs: firstDueMs(times),
     attempts: 0,
     lastAnswer: undefined,
     delayReported: false,

@@ -65,7 +65,12 @@ export function testMessage(number: number, more: Partial<NewQueuedMessage> = {}
     body: '8bitmime',
     smtpUtf8: false,
     dsn: { ret: undefined, envid: undefined },
+    priority: 0,
+    requireTls: false,
+    tlsOptional: false,
+    deliverBy: undefined,
     arrivedAtMs: 1000,
+    releaseAtMs: undefined,
     expiresAtMs: 1_000_000,
     source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
     recipients: [remote('example.com')],
@@ -128,6 +133,9 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
           body: 'binarymime',
           smtpUtf8: true,
           dsn: { ret: 'hdrs', envid: 'QQ314159' },
+          priority: -9,
+          requireTls: true,
+          deliverBy: { byMs: 90_000, mode: 'notify', trace: true },
           prefix: Buffer.from([0, 255, 10, 13, 0]),
           source: { kind: 'submission', remote: undefined, helo: undefined, account: known(toAccountId(3)) },
           recipients: [
@@ -171,8 +179,11 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     test(
       'the null reverse-path and an empty prefix come back as they were (RFC 5321 §4.5.5)',
       withQueue(async ({ queue }) => {
-        await queue.accept(testMessage(1, { reversePath: null, prefix: new Uint8Array() }));
+        await queue.accept(
+          testMessage(1, { reversePath: null, prefix: new Uint8Array(), tlsOptional: true }),
+        );
         const message = await only(queue, testId(1));
+        assert.equal(message.tlsOptional, true);
         assert.equal(message.reversePath, null);
         assert.equal(message.prefix.length, 0);
         assert.deepEqual(ids(await queue.list({ sender: '' }, undefined, 10)), [testId(1)]);
@@ -211,6 +222,26 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         assert.deepEqual(ids(await queue.lease('b', 5000, 20_000, 10)), [testId(1)]);
         assert.deepEqual(await queue.lease('b', 5000, 20_000, 10), []);
         assert.equal(await queue.nextDueMs(), 9000);
+      }),
+    );
+
+    test(
+      'no recipient is due before the release, and a release that has passed delays nothing (RFC 4865 §4)',
+      withQueue(async ({ queue, reopen }) => {
+        const recipients = [remote('a.example'), local('b')];
+        await queue.accept(testMessage(1, { releaseAtMs: 60_000, recipients }));
+        await queue.accept(testMessage(2, { releaseAtMs: 500 }));
+        assert.deepEqual(ids(await queue.lease('a', 59_999, 70_000, 10)), [testId(2)]);
+        const { recipients: waiting, releaseAtMs } = await only(queue, testId(1));
+        assert.equal(releaseAtMs, 60_000);
+        assert.deepEqual(
+          waiting.map(({ state }) => state.kind === 'waiting' && state.dueAtMs),
+          [60_000, 60_000],
+        );
+        assert.equal((await only(queue, testId(2))).recipients[0]?.state.kind, 'waiting');
+        const again = await reopen();
+        assert.equal(await again.nextDueMs(), 60_000);
+        assert.deepEqual(ids(await again.lease('b', 60_000, 70_000, 10)), [testId(1)]);
       }),
     );
 

@@ -37,6 +37,15 @@ export type NewRecipient = {
   readonly originalRecipient: string | undefined;
 };
 
+/** RFC 2852 §4: by when a message is to be delivered, and what becomes of it then. */
+export type DeliverBy = {
+  readonly byMs: number;
+  /** 'return': it has failed. 'notify': its sender is told, and it is tried on. */
+  readonly mode: 'return' | 'notify';
+  /** The sender wants to hear of each hand-over to another host. */
+  readonly trace: boolean;
+};
+
 export type NewQueuedMessage = {
   readonly id: QueueId;
   readonly blob: BlobRef;
@@ -48,7 +57,16 @@ export type NewQueuedMessage = {
   readonly smtpUtf8: boolean;
   /** RFC 3461 §4.3, §4.4. */
   readonly dsn: { readonly ret: 'full' | 'hdrs' | undefined; readonly envid: string | undefined };
+  /** RFC 6710 §3: -9 to 9, the highest first; 0 where nothing was said. */
+  readonly priority: number;
+  /** RFC 8689 §2: REQUIRETLS was said, so it may only travel under TLS, to hosts whose names were verified. */
+  readonly requireTls: boolean;
+  /** RFC 8689 §3: the field `TLS-Required: No`: better in the clear than not at all. Never together with `requireTls`. */
+  readonly tlsOptional: boolean;
+  readonly deliverBy: DeliverBy | undefined;
   readonly arrivedAtMs: number;
+  /** RFC 4865: no recipient is due before; `undefined`: from its arrival on. */
+  readonly releaseAtMs: number | undefined;
   /** When retrying ends with a DSN of failure. */
   readonly expiresAtMs: number;
   /** Who gave it to us, for traces and the operator. */

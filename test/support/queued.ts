@@ -1,4 +1,5 @@
 /** Queued messages for tests of delivery, with everything that a test does not care about filled in. */
+import { firstState } from '../../src/queue/progress.ts';
 import type { NewQueuedMessage, NewRecipient, QueuedMessage, QueueId } from '../../src/queue/queue.ts';
 import { toQueueId } from '../../src/queue/queue.ts';
 import type { BlobRef } from '../../src/store/blob-store.ts';
@@ -58,7 +59,12 @@ export function newMessage(
     body: '7bit',
     smtpUtf8: false,
     dsn: { ret: undefined, envid: undefined },
+    priority: 0,
+    requireTls: false,
+    tlsOptional: false,
+    deliverBy: undefined,
     arrivedAtMs,
+    releaseAtMs: undefined,
     expiresAtMs: arrivedAtMs + 5 * 86_400_000,
     source: { kind: 'submission', remote: undefined, helo: undefined, account: undefined },
     recipients,
@@ -67,13 +73,7 @@ export function newMessage(
 }
 
 export function queued(message: NewQueuedMessage): QueuedMessage {
-  const state = {
-    kind: 'waiting',
-    dueAtMs: message.arrivedAtMs,
-    attempts: 0,
-    lastAnswer: undefined,
-    delayReported: false,
-  } as const;
+  const state = firstState(message);
   return {
     ...message,
     lease: undefined,

@@ -9,9 +9,10 @@ import type { FileKind } from '../../sqlite/migrate.ts';
 import { ownOctets } from '../../sqlite/writer.ts';
 import { toBlobPlace } from '../../store/blob-store.ts';
 import { known, toAccountId, toBlobId } from '../../store/ids.ts';
-import { domainOf, senderKey } from '../progress.ts';
+import { domainOf, firstDueMs, senderKey } from '../progress.ts';
 import { toQueueId } from '../queue.ts';
 import type {
+  DeliverBy,
   LastAnswer,
   NewQueuedMessage,
   NewRecipient,
@@ -79,7 +80,8 @@ export type EncodedMessage = {
   readonly blobId: string;
   readonly envelope: string;
   readonly prefix: Uint8Array;
-  readonly arrivedAtMs: number;
+  /** When its recipients are due for the first time. */
+  readonly dueAtMs: number;
   readonly recipients: readonly {
     readonly address: string;
     readonly domain: string;
@@ -93,14 +95,21 @@ export type EncodedState = {
   readonly progress: string;
 };
 
-/** JSON knows no undefined: a field that is not there means it. */
+/** JSON knows no undefined: a field that is not there means it, or what it was before there was such a field. */
 type StoredEnvelope = {
   readonly reversePath: string | null;
   readonly body: NewQueuedMessage['body'];
   readonly smtpUtf8: boolean;
   readonly ret?: 'full' | 'hdrs';
   readonly envid?: string;
+  /** Not there: 0. */
+  readonly priority?: number;
+  /** Not there: false. */
+  readonly requireTls?: boolean;
+  readonly tlsOptional?: boolean;
+  readonly deliverBy?: DeliverBy;
   readonly arrivedAtMs: number;
+  readonly releaseAtMs?: number;
   readonly expiresAtMs: number;
   readonly kind: NewQueuedMessage['source']['kind'];
   readonly remote?: string;
@@ -137,7 +146,12 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     smtpUtf8: message.smtpUtf8,
     ret: dsn.ret,
     envid: dsn.envid,
+    priority: message.priority === 0 ? undefined : message.priority,
+    requireTls: message.requireTls || undefined,
+    tlsOptional: message.tlsOptional || undefined,
+    deliverBy: message.deliverBy,
     arrivedAtMs: message.arrivedAtMs,
+    releaseAtMs: message.releaseAtMs,
     expiresAtMs: message.expiresAtMs,
     kind: source.kind,
     remote: source.remote,
@@ -152,7 +166,7 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     blobId: blob.id,
     envelope: JSON.stringify(envelope),
     prefix: ownOctets(message.prefix),
-    arrivedAtMs: Math.trunc(message.arrivedAtMs),
+    dueAtMs: Math.trunc(firstDueMs(message)),
     recipients: message.recipients.map(encodeRecipient),
   };
 }
@@ -248,7 +262,12 @@ export function decodeMessage(row: Row, recipients: readonly Row[]): QueuedMessa
     body: stored.body,
     smtpUtf8: stored.smtpUtf8,
     dsn: { ret: stored.ret, envid: stored.envid },
+    priority: stored.priority ?? 0,
+    requireTls: stored.requireTls ?? false,
+    tlsOptional: stored.tlsOptional ?? false,
+    deliverBy: stored.deliverBy,
     arrivedAtMs: stored.arrivedAtMs,
+    releaseAtMs: stored.releaseAtMs,
     expiresAtMs: stored.expiresAtMs,
     source: {
       kind: stored.kind,

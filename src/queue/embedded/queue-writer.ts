@@ -105,15 +105,9 @@ class QueueWriter {
   }
 
   accept({ message, lease }: Parameters<QueueOperations['accept']>[0]): void {
-    const { id, arrivedAtMs, recipients } = message;
-    const nextMs = nextLookMs(arrivedAtMs, lease?.untilMs) ?? null;
-    const isNew = this.#insertMessage.run(
-      id,
-      arrivedAtMs,
-      nextMs,
-      lease?.owner ?? null,
-      lease?.untilMs ?? null,
-    );
+    const { id, dueAtMs: due, recipients } = message;
+    const nextMs = nextLookMs(due, lease?.untilMs) ?? null;
+    const isNew = this.#insertMessage.run(id, due, nextMs, lease?.owner ?? null, lease?.untilMs ?? null);
     if (isNew === 0) {
       const row = this.#blobOf.row(id);
       if (row === undefined || textAt(row, 0) !== message.blobId)
@@ -134,7 +128,7 @@ class QueueWriter {
         id,
         number,
         STATE.waiting,
-        arrivedAtMs,
+        due,
         address,
         domain,
         recipient,

@@ -11,6 +11,7 @@ import { connectWriter, openLocalWriter, startWriterThread } from '../../sqlite/
 import type { LocalWriter, Writer } from '../../sqlite/writer.ts';
 import type { QueueId } from '../queue.ts';
 import { done, local, queueContract, remote, testId, testMessage } from '../queue.contract.ts';
+import { decodeMessage } from './queue-schema.ts';
 import * as queueWriter from './queue-writer.ts';
 import type { OpenedQueue } from '../queue.contract.ts';
 import type { QueueOperations } from './queue-writer.ts';
@@ -114,6 +115,33 @@ class CrashableQueue {
 }
 
 suite('embedded queue', () => {
+  test('an envelope that was stored before there were these fields opens as one that says nothing of them', () => {
+    const envelope = {
+      reversePath: 'a@b.example',
+      body: '8bitmime',
+      smtpUtf8: false,
+      arrivedAtMs: 1000,
+      expiresAtMs: 2000,
+      kind: 'mx',
+    };
+    const row = [
+      'ID00000001',
+      null,
+      null,
+      5,
+      100,
+      'ab'.repeat(32),
+      JSON.stringify(envelope),
+      new Uint8Array(),
+    ];
+    const recipient = [0, '{"forwardPath":"c@d.example","domain":"d.example"}', 0, 1000, '{}'];
+    const message = decodeMessage(row, [recipient]);
+    assert.deepEqual(
+      [message.priority, message.requireTls, message.tlsOptional, message.deliverBy, message.releaseAtMs],
+      [0, false, false, undefined, undefined],
+    );
+  });
+
   test('a full disk refuses with a Fault, leaves nothing half there, and goes on when there is room', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'postrider-queue-'));
     const file = join(folder, 'queue.sqlite');

@@ -52,7 +52,7 @@ export class MemoryQueue implements Queue, BlobUser {
     const recipients = message.recipients.map((recipient, number) => ({
       ...recipient,
       number,
-      state: firstState(message.arrivedAtMs),
+      state: firstState(message),
     }));
     this.#messages.set(message.id, {
       ...message,

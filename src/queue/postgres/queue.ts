@@ -340,12 +340,12 @@ export class PostgresQueue implements Queue, BlobUser {
 }
 
 function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: number): readonly Value[] {
-  const { id, arrivedAtMs, recipients } = message;
+  const { id, dueAtMs, recipients } = message;
   const untilMs = lease === undefined ? undefined : Math.trunc(lease.untilMs);
   return [
     id,
-    arrivedAtMs,
-    nextLookMs(arrivedAtMs, untilMs) ?? null,
+    dueAtMs,
+    nextLookMs(dueAtMs, untilMs) ?? null,
     lease?.owner ?? null,
     untilMs ?? null,
     message.sender,
