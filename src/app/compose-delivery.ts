@@ -5,8 +5,11 @@ import { DeliverNow } from '../delivery/deliver-now.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
+import type { Router } from '../delivery/remote/router.ts';
+import { directRouter, relayRouter } from '../delivery/remote/router.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
+import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
 import { Settler } from '../delivery/settler.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
@@ -25,7 +28,7 @@ export type Delivery = {
 };
 
 export function composeDelivery(options: ServiceOptions): Delivery {
-  const { config, backends, clock, random, observers, owner, runsQueue, relayPassword } = options;
+  const { config, backends, clock, random, observers, owner, runsQueue } = options;
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
   const newId = createQueueIds(clock, random);
@@ -57,30 +60,23 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   const intake = new DeliveryIntake({ directory, blobs, local, now, settler, clock, events }, { lifetimeMs });
   if (!runsQueue) return { intake, start: () => undefined, stop: () => now.idle() };
 
-  const { relay } = config;
   const routing = new Routing({
     resolver: options.resolver,
     random,
     ownNames: [config.hostname.toLowerCase()],
     ownAddresses: ownAddresses(config, networkInterfaces()),
-    smarthost: relay === undefined ? undefined : { host: relay.host, port: relay.port },
-    port: config.outgoing.port,
     loopbackAllowed: options.loopbackAllowed,
   });
   const hop = new SmtpHop({
     connect: options.connect,
     clock,
-    hostname: config.hostname,
     connectTimeoutMs: CONNECT_MS,
     timeouts: SMTP_TIMEOUTS,
-    usesTls: config.outgoing.tls !== 'none',
-    ...(relay === undefined
-      ? {}
-      : { relay: { tls: relay.tls, credentials: credentialsOf(relay, relayPassword) } }),
   });
-  const remote = new RemoteDelivery({ routing, hop, blobs, clock });
+  const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });
+  const remote = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock });
   const runner = new DeliveryRunner(
-    { queue, local, remote, settler, clock, events },
+    { queue, local, remote, router: routerOf(options), settler, clock, events },
     { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
   );
   return {
@@ -90,6 +86,24 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       await Promise.all([runner.stop(graceMs), now.idle()]);
     },
   };
+}
+
+function routerOf({ config, relayPassword }: ServiceOptions): Router {
+  const { relay, outgoing, hostname } = config;
+  const speech = { protocol: 'smtp', helloName: hostname } as const;
+  if (relay === undefined)
+    return directRouter(outgoing.port, {
+      ...speech,
+      implicitTls: false,
+      tls: 'policy',
+      credentials: undefined,
+    });
+  return relayRouter(relay, {
+    ...speech,
+    implicitTls: relay.tls === 'implicit',
+    tls: relay.tls === 'none' ? 'none' : 'verified',
+    credentials: credentialsOf(relay, relayPassword),
+  });
 }
 
 function credentialsOf(

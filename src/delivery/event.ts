@@ -15,7 +15,7 @@ export type DeliveryEvent =
   /** The lease ran out or was taken while we worked: nothing was written down by us. */
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */
-  | { readonly name: 'delivery.destination-down'; readonly domain: string; readonly untilMs: number }
+  | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
   /** A fault of the world; the work is done again later. */
   | {
       readonly name: 'delivery.fault';

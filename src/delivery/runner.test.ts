@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { localRecipient, newMessage, queueId, remoteRecipient } from '../../test/support/queued.ts';
+import { DIRECT } from '../../test/support/routes.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { fromLatin1 } from '../base/bytes.ts';
@@ -22,7 +23,9 @@ import type { DeliveryEvent } from './event.ts';
 import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
+import { directRouter } from './remote/router.ts';
 import { Routing } from './remote/routing.ts';
+import { uniformTlsPolicy } from './remote/tls-policy.ts';
 import { DeliveryRunner } from './runner.ts';
 import { Settler } from './settler.ts';
 
@@ -65,10 +68,9 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number 
       random,
       ownNames: ['mx.here.example'],
       ownAddresses: [],
-      smarthost: undefined,
-      port: 25,
       loopbackAllowed: false,
     }),
+    tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
     hop: {
       visit: async (target, message, signal) => {
         visited.push(target.host);
@@ -93,7 +95,8 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number 
     },
     { hostname: 'mx.here.example', delayReportAfterMs: 4 * HOUR_MS, dsnLifetimeMs: 2 * DAY_MS },
   );
-  const ports = { queue, local, remote, settler, clock, events: note };
+  const router = directRouter(25, DIRECT);
+  const ports = { queue, local, remote, router, settler, clock, events: note };
   const runner = new DeliveryRunner(ports, {
     owner: 'runner-1',
     ...(options.messagesMax === undefined ? {} : { messagesMax: options.messagesMax }),

@@ -2,8 +2,8 @@
  * The queue's worker: leases what is due, takes it to mailboxes and next hops, settles it, and sleeps until something
  * falls due or the queue says so. One per process is enough; several, in any process, get along by their leases.
  *
- * The recipients of a message at one domain travel together. Each domain has a bound of its own (see
- * {@link Destinations}): what is above it is put back for a moment, so that one domain's mail, however much and however
+ * The recipients of a message whose routes have one key travel together. Each key has a bound of its own (see
+ * {@link Destinations}): what is above it is put back for a moment, so that one next hop's mail, however much and however
  * stuck, leaves room for the others. Memory: at most `messagesMax` messages' envelopes, never their octets.
  */
 import type { Clock, Timer } from '../base/clock.ts';
@@ -18,12 +18,14 @@ import type { LocalDelivery, LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer } from './outcome.ts';
 import type { RemoteDelivery } from './remote/remote-delivery.ts';
+import type { RemoteRoute, Router } from './remote/router.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliveryRunnerPorts = {
   readonly queue: Queue;
   readonly local: LocalDelivery;
   readonly remote: RemoteDelivery;
+  readonly router: Router;
   readonly settler: Settler;
   readonly clock: Clock;
   readonly events: DeliveryEventSink;
@@ -41,7 +43,7 @@ type Flight = { readonly done: Promise<void>; readonly abort: AbortController };
 
 /** The recipients of one message that travel together. */
 type Group = {
-  readonly domain: string;
+  readonly route: RemoteRoute;
   readonly recipients: readonly QueuedRecipient[];
   readonly admission: Promise<Admission>;
 };
@@ -191,10 +193,10 @@ export class DeliveryRunner {
     const due = message.recipients.filter(({ state }) => state.kind === 'waiting' && state.dueAtMs <= nowMs);
     const groups: Group[] = [];
     let comeBackMs: number | undefined;
-    for (const [domain, recipients] of byDomain(due)) {
-      const admission = this.#destinations.enter(domain);
-      if (admission !== undefined) groups.push({ domain, recipients, admission });
-      else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(domain));
+    for (const { route, recipients } of this.#byRoute(message, due)) {
+      const admission = this.#destinations.enter(route.key);
+      if (admission !== undefined) groups.push({ route, recipients, admission });
+      else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(route.key));
     }
     const locals = due.filter(isLocal);
     if (locals.length + groups.length === 0 && comeBackMs !== undefined) return comeBackMs;
@@ -202,6 +204,21 @@ export class DeliveryRunner {
     const done = this.#work(message, locals, groups, abort.signal).finally(() => this.#landed(message.id));
     this.#flights.set(message.id, { done, abort });
     return undefined;
+  }
+
+  #byRoute(
+    message: QueuedMessage,
+    due: readonly QueuedRecipient[],
+  ): Iterable<{ readonly route: RemoteRoute; readonly recipients: readonly QueuedRecipient[] }> {
+    const groups = new Map<string, { readonly route: RemoteRoute; readonly recipients: QueuedRecipient[] }>();
+    for (const recipient of due) {
+      if (recipient.route.kind !== 'remote') continue;
+      const route = this.#ports.router.plan(message, recipient, recipient.route.domain);
+      const group = groups.get(route.key);
+      if (group === undefined) groups.set(route.key, { route, recipients: [recipient] });
+      else group.recipients.push(recipient);
+    }
+    return groups.values();
   }
 
   #landed(id: QueueId): void {
@@ -271,7 +288,7 @@ export class DeliveryRunner {
 
   async #visit(
     message: QueuedMessage,
-    { domain, recipients, admission }: Group,
+    { route, recipients, admission }: Group,
     signal: AbortSignal,
     note: (number: number, outcome: Outcome) => void,
   ): Promise<void> {
@@ -284,7 +301,7 @@ export class DeliveryRunner {
     }
     let unreachable: Outcome['answer'];
     try {
-      const visited = await remote.deliver(message, domain, recipients, signal);
+      const visited = await remote.deliver(message, route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
       if (visited.fault !== undefined)
         events({
@@ -300,9 +317,13 @@ export class DeliveryRunner {
       for (const { number } of recipients)
         note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     } finally {
-      const downForMs = this.#destinations.leave(domain, unreachable);
+      const downForMs = this.#destinations.leave(route.key, unreachable);
       if (downForMs !== undefined)
-        events({ name: 'delivery.destination-down', domain, untilMs: clock.nowMs() + downForMs });
+        events({
+          name: 'delivery.destination-down',
+          destination: route.key,
+          untilMs: clock.nowMs() + downForMs,
+        });
     }
   }
 
@@ -325,15 +346,4 @@ export class DeliveryRunner {
       this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing: 'Renewing leases', cause });
     }
   }
-}
-
-function byDomain(recipients: readonly QueuedRecipient[]): ReadonlyMap<string, readonly QueuedRecipient[]> {
-  const groups = new Map<string, QueuedRecipient[]>();
-  for (const recipient of recipients) {
-    if (recipient.route.kind !== 'remote') continue;
-    const group = groups.get(recipient.route.domain);
-    if (group === undefined) groups.set(recipient.route.domain, [recipient]);
-    else group.push(recipient);
-  }
-  return groups;
 }

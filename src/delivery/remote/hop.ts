@@ -1,16 +1,28 @@
 /** One visit to one next hop, as delivery sees it. The SMTP client is adapted to this in `smtp-hop.ts`. */
 import type { ConnectProblem } from '../../base/connection.ts';
 import type { NewQueuedMessage, NewRecipient } from '../../queue/queue.ts';
+import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { PeerReply } from '../../smtp/wire/reply.ts';
+import type { HopProtocol } from './router.ts';
+import type { TlsRequirement } from './tls-requirement.ts';
 
+/** Everything about how to speak with a next hop: visits with equal targets may share a connection. */
 export type HopTarget = {
   /** The name for TLS and logs. */
   readonly host: string;
   /** An IP literal. */
   readonly address: string;
   readonly port: number;
-  /** 'opportunistic': STARTTLS where it is offered, any certificate (RFC 7435). */
-  readonly tls: 'opportunistic' | 'none';
+  readonly protocol: HopProtocol;
+  /** TLS from the first octet (RFC 8314 §3); `tls` says what of it must hold. */
+  readonly implicitTls: boolean;
+  readonly tls: TlsRequirement;
+  /** Never given away in plain. */
+  readonly credentials: SaslCredentials | undefined;
+  /** The IP literal of this host that the connection comes from; undefined leaves it to the system. */
+  readonly localAddress: string | undefined;
+  /** Our name in EHLO: one that leads back to us (RFC 5321 §4.1.4). */
+  readonly helloName: string;
 };
 
 export type HopMessage = Pick<NewQueuedMessage, 'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn'> & {

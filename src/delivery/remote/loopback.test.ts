@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDnsServer } from '../../../test/support/dns-server.ts';
 import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
+import { DIRECT } from '../../../test/support/routes.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import { REAL_CLOCK, seededRandom } from '../../../test/support/world.ts';
 import { fromLatin1 } from '../../base/bytes.ts';
@@ -15,8 +16,10 @@ import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
 import { serveSmtp } from '../../smtp/server/session.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
+import { directRoute } from './router.ts';
 import { Routing } from './routing.ts';
 import { SmtpHop } from './smtp-hop.ts';
+import { uniformTlsPolicy } from './tls-policy.ts';
 
 async function otherHost(startTls: boolean) {
   const here = office();
@@ -67,17 +70,14 @@ for (const startTls of [true, false])
         random: seededRandom(),
         ownNames: ['here.example'],
         ownAddresses: [],
-        smarthost: undefined,
-        port: listener.port,
         loopbackAllowed: true,
       }),
+      tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
       hop: new SmtpHop({
         connect,
         clock: REAL_CLOCK,
-        hostname: 'here.example',
         connectTimeoutMs: 2000,
         timeouts: SMTP_TIMEOUTS,
-        usesTls: true,
       }),
       blobs,
       clock: REAL_CLOCK,
@@ -89,7 +89,7 @@ for (const startTls of [true, false])
     try {
       const { outcomes } = await delivery.deliver(
         message,
-        'example.test',
+        directRoute('example.test', listener.port, DIRECT),
         message.recipients,
         new AbortController().signal,
       );

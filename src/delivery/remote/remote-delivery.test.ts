@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { newMessage, NO_BLOB, queued, remoteRecipient } from '../../../test/support/queued.ts';
+import { DIRECT } from '../../../test/support/routes.ts';
 import { seededRandom } from '../../../test/support/world.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
@@ -10,7 +11,11 @@ import { BlobError } from '../../store/blob-store.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import type { HopAnswer, HopMessage, HopTarget, HopVisit } from './hop.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
+import type { RemoteRoute } from './router.ts';
+import { directRoute, relayRouter } from './router.ts';
 import { Routing } from './routing.ts';
+import type { TlsPolicy } from './tls-policy.ts';
+import { uniformTlsPolicy } from './tls-policy.ts';
 
 const ZONE: Zone = {
   'two.example': {
@@ -64,7 +69,11 @@ async function deliver(
   domain: string,
   locals: readonly string[],
   visit: (target: HopTarget, message: HopMessage) => HopVisit,
-  signal: AbortSignal = new AbortController().signal,
+  options: {
+    readonly signal?: AbortSignal;
+    readonly route?: RemoteRoute;
+    readonly tlsPolicy?: TlsPolicy;
+  } = {},
 ) {
   const visited: Visited[] = [];
   const delivery = new RemoteDelivery({
@@ -73,10 +82,9 @@ async function deliver(
       random: seededRandom(),
       ownNames: [],
       ownAddresses: ['192.0.2.99'],
-      smarthost: undefined,
-      port: 25,
       loopbackAllowed: false,
     }),
+    tlsPolicy: options.tlsPolicy ?? uniformTlsPolicy({ kind: 'opportunistic' }),
     hop: {
       visit: async (target, message) => {
         visited.push({ target, recipients: message.recipients.map(({ forwardPath }) => forwardPath) });
@@ -87,7 +95,12 @@ async function deliver(
     clock: new FakeClock(),
   });
   const message = queued(newMessage(locals.map((local) => remoteRecipient(`${local}@${domain}`))));
-  const outcome = await delivery.deliver(message, domain, message.recipients, signal);
+  const outcome = await delivery.deliver(
+    message,
+    options.route ?? directRoute(domain, 25, DIRECT),
+    message.recipients,
+    options.signal ?? new AbortController().signal,
+  );
   return {
     visited,
     unreachable: outcome.unreachable,
@@ -239,11 +252,104 @@ for (const { name, visit, hosts, want, unreachable = false } of cases)
 
 test('a handshake that fails is followed by plain text (RFC 7435)', async () => {
   const { visited, outcomes } = await deliver('two.example', ['bob'], (target) =>
-    target.tls === 'none' ? session(said('content', 250)) : { kind: 'tls-failed', text: 'bad' },
+    target.tls.kind === 'none' ? session(said('content', 250)) : { kind: 'tls-failed', text: 'bad' },
   );
   assert.deepEqual(
-    visited.map(({ target }) => `${target.host} ${target.tls}`),
+    visited.map(({ target }) => `${target.host} ${target.tls.kind}`),
     ['one.example opportunistic', 'one.example none'],
+  );
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
+
+const strict = [
+  { kind: 'encrypt' },
+  { kind: 'verified', names: ['one.example'] },
+  { kind: 'dane', names: ['one.example'], records: [] },
+] as const;
+for (const tls of strict)
+  test(`a handshake that fails where TLS must be '${tls.kind}' is not followed by plain text`, async () => {
+    const { visited, outcomes } = await deliver(
+      'two.example',
+      ['bob'],
+      () => ({ kind: 'tls-failed', text: 'bad' }),
+      { tlsPolicy: uniformTlsPolicy(tls) },
+    );
+    assert.deepEqual(
+      visited.map(({ target }) => target.tls),
+      [tls, tls],
+    );
+    assert.deepEqual(outcomes, ['0 delayed 4.7.5']);
+  });
+
+const problem = { status: '4.7.5', reason: 'tls.policy', text: 'Not known now' };
+
+test('a policy that is not known now delays before any host is gone to', async () => {
+  const { visited, outcomes } = await deliver('two.example', ['bob'], () => refused, {
+    tlsPolicy: { ofDomain: async () => ({ kind: 'delayed', ...problem }) },
+  });
+  assert.deepEqual([visited.length, outcomes], [0, ['0 delayed 4.7.5']]);
+});
+
+test('a host that the policy rules out is passed over, and is told what was found about it', async () => {
+  const asked: unknown[] = [];
+  const { visited, outcomes } = await deliver('two.example', ['bob'], () => session(said('content', 250)), {
+    tlsPolicy: {
+      ofDomain: async (found) => {
+        asked.push(found);
+        return {
+          kind: 'policy',
+          of: async (host) => {
+            asked.push(host);
+            return host.host === 'one.example'
+              ? { kind: 'delayed', ...problem }
+              : { kind: 'require', tls: { kind: 'encrypt' } };
+          },
+        };
+      },
+    },
+  });
+  assert.deepEqual(
+    visited.map(({ target }) => `${target.host} ${target.tls.kind}`),
+    ['other.example encrypt'],
+  );
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+  assert.deepEqual(asked, [
+    { domain: 'two.example', source: 'mx', authentic: false },
+    { host: 'one.example', canonicalName: 'one.example', authentic: false },
+    { host: 'other.example', canonicalName: 'other.example', authentic: false },
+  ]);
+});
+
+test('a host that the operator names takes everything, without MX and without the policy', async () => {
+  const credentials = { authenticationId: 'us', password: 'secret' };
+  const router = relayRouter(
+    { host: '127.0.0.1', port: 587 },
+    { ...DIRECT, tls: 'verified', implicitTls: true, credentials },
+  );
+  const message = queued(newMessage([remoteRecipient('bob@null.example')]));
+  const [recipient] = message.recipients;
+  assert.ok(recipient !== undefined);
+  const route = router.plan(message, recipient, 'null.example');
+  assert.equal(route.key, 'smtp:[127.0.0.1]:587');
+  const { visited, outcomes } = await deliver('null.example', ['bob'], () => session(said('content', 250)), {
+    route,
+    tlsPolicy: { ofDomain: () => assert.fail('the route says it') },
+  });
+  assert.deepEqual(
+    visited.map(({ target }) => target),
+    [
+      {
+        host: '127.0.0.1',
+        address: '127.0.0.1',
+        port: 587,
+        protocol: 'smtp',
+        implicitTls: true,
+        tls: { kind: 'verified', names: ['127.0.0.1'] },
+        credentials,
+        localAddress: undefined,
+        helloName: 'here.example',
+      },
+    ],
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
 });
@@ -278,7 +384,7 @@ test('the visits of one attempt are bounded', async () => {
 test('an interruption is no attempt', async () => {
   const abort = new AbortController();
   abort.abort();
-  const { visited, outcome } = await deliver('two.example', ['a'], () => refused, abort.signal);
+  const { visited, outcome } = await deliver('two.example', ['a'], () => refused, { signal: abort.signal });
   assert.equal(visited.length, 0);
   assert.equal(outcome.outcomes.get(0)?.answer?.reason, 'delivery.stopped');
 });

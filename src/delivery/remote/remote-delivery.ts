@@ -1,8 +1,8 @@
 /**
- * Takes one message to the hosts of one domain: in their order, each recipient until one host has decided about it.
+ * Takes one message along one route: to its hosts in their order, each recipient until one host has decided about it.
  *
- * TLS is opportunistic: a handshake that fails is followed by a visit in plain (RFC 7435; policies that forbid it come to
- * bear in `HopTarget.tls`). Every host is bounded by the client's timeouts, the whole by LIMITS.hopVisitsMax.
+ * Where TLS is only opportunistic, a handshake that fails is followed by a visit in plain (RFC 7435). Every host is bounded
+ * by the client's timeouts, the whole by LIMITS.hopVisitsMax.
  */
 import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
@@ -14,11 +14,15 @@ import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
-import type { Problem, Routing } from './routing.ts';
+import type { Problem } from './problem.ts';
+import type { HopSpeech, RemoteRoute } from './router.ts';
+import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
+import type { DomainTls, TlsPolicy } from './tls-policy.ts';
 
 export type RemoteDeliveryPorts = {
   readonly routing: Routing;
+  readonly tlsPolicy: TlsPolicy;
   readonly hop: RemoteHop;
   readonly blobs: BlobStore;
   readonly clock: Clock;
@@ -27,14 +31,21 @@ export type RemoteDeliveryPorts = {
 export type RemoteOutcome = {
   /** By the recipient's number. */
   readonly outcomes: ReadonlyMap<number, Outcome>;
-  /** No host of the domain spoke with us: it is down, and its other mail need not find that out one by one. */
+  /** No host of the route spoke with us: it is down, and its other mail need not find that out one by one. */
   readonly unreachable: boolean;
   /** What was thrown while the message was read; who was left then is delayed. */
   readonly fault: unknown;
 };
 
-/** How far the hosts of a domain were gone through. */
+/** How far the hosts of a route were gone through. */
 type Progress = { spoke: boolean; visits: number };
+
+type Host = { readonly host: string; readonly port: number };
+
+/** Where a route leads in this attempt. */
+type Hosts =
+  | { readonly kind: 'hosts'; readonly hosts: readonly Host[]; readonly tls: DomainTls & { kind: 'policy' } }
+  | ({ readonly kind: 'delayed' | 'failed' } & Problem);
 
 /** The recipients that no host has decided about yet, and the last word about each. */
 class Pending {
@@ -72,6 +83,14 @@ class Pending {
   }
 }
 
+type Attempt = {
+  readonly message: QueuedMessage;
+  readonly route: RemoteRoute;
+  readonly tls: DomainTls & { kind: 'policy' };
+  readonly pending: Pending;
+  readonly signal: AbortSignal;
+};
+
 export class RemoteDelivery {
   readonly #ports: RemoteDeliveryPorts;
 
@@ -79,27 +98,27 @@ export class RemoteDelivery {
     this.#ports = ports;
   }
 
-  /** @param recipients all of `domain`. Never throws for a fault of the world: it comes back as one. */
+  /** @param recipients all of them go by `route`. Never throws for a fault of the world: it comes back as one. */
   async deliver(
     message: QueuedMessage,
-    domain: string,
+    route: RemoteRoute,
     recipients: readonly QueuedRecipient[],
     signal: AbortSignal,
   ): Promise<RemoteOutcome> {
     const pending = new Pending(recipients);
-    const plan = await this.#ports.routing.plan(domain);
-    if (plan.kind !== 'exchanges') {
-      pending.note(plan.kind, this.#own(plan));
-      pending.close(this.#own(plan));
+    const found = await this.#hostsOf(route);
+    if (found.kind !== 'hosts') {
+      pending.note(found.kind, this.#own(found));
+      pending.close(this.#own(found));
       return { outcomes: pending.outcomes, unreachable: false, fault: undefined };
     }
+    const attempt: Attempt = { message, route, tls: found.tls, pending, signal };
     const progress: Progress = { spoke: false, visits: 0 };
     let fault: unknown;
     try {
-      for (const host of plan.exchanges)
+      for (const host of found.hosts)
         // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
-        if (!(await this.#tryHost({ host, port: plan.port, domain }, message, pending, progress, signal)))
-          break;
+        if (!(await this.#tryHost(host, attempt, progress))) break;
     } catch (cause) {
       fault = cause;
       const nowMs = this.#ports.clock.nowMs();
@@ -111,44 +130,69 @@ export class RemoteDelivery {
     return { outcomes: pending.outcomes, unreachable, fault };
   }
 
+  async #hostsOf({ next, speech }: RemoteRoute): Promise<Hosts> {
+    const { routing, tlsPolicy } = this.#ports;
+    const { tls } = speech;
+    if (next.kind === 'hosts') return { kind: 'hosts', hosts: next.hosts, tls: fixedTls(tls) };
+    const { domain, port } = next;
+    const found = await routing.exchangesOf(domain);
+    if (found.kind !== 'exchanges') return found;
+    const { source, authentic } = found;
+    const policy = tls === 'policy' ? await tlsPolicy.ofDomain({ domain, source, authentic }) : fixedTls(tls);
+    if (policy.kind !== 'policy') return policy;
+    return { kind: 'hosts', hosts: found.exchanges.map((host) => ({ host, port })), tls: policy };
+  }
+
   /** All addresses of one exchange; false where no other exchange is to follow. */
-  async #tryHost(
-    { host, port, domain }: { readonly host: string; readonly port: number; readonly domain: string },
-    message: QueuedMessage,
-    pending: Pending,
-    progress: Progress,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+  async #tryHost({ host, port }: Host, attempt: Attempt, progress: Progress): Promise<boolean> {
+    const { route, pending, signal } = attempt;
+    const { next, speech } = route;
     const goesOn = (): boolean =>
       pending.recipients.length > 0 && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
     if (!goesOn()) return false;
-    const found = await this.#ports.routing.addressesOf(host);
+    const named = next.kind === 'domain' ? 'by-dns' : 'by-operator';
+    const found = await this.#ports.routing.addressesOf(host, named);
     if (found.kind === 'own') {
-      pending.note('failed', this.#own(loop(domain)));
+      pending.note('failed', this.#own(loop(next.kind === 'domain' ? next.domain : host)));
       return false;
     }
     if (found.kind !== 'addresses') {
       pending.note(found.kind, this.#own(found));
       return true;
     }
+    const required = await attempt.tls.of({
+      host,
+      canonicalName: found.canonicalName,
+      authentic: found.authentic,
+    });
+    if (required.kind !== 'require') {
+      pending.note(required.kind, this.#own(required));
+      return true;
+    }
+    const { protocol, implicitTls, credentials, helloName } = speech;
     for (const address of found.addresses) {
       if (!goesOn()) return false;
       progress.visits += 1;
-      const target: HopTarget = { host, address, port, tls: 'opportunistic' };
+      const target: HopTarget = {
+        host,
+        address,
+        port,
+        protocol,
+        implicitTls,
+        tls: required.tls,
+        credentials,
+        localAddress: undefined,
+        helloName,
+      };
       // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
-      const visit = await this.#visit(target, message, pending, signal);
+      const visit = await this.#visit(target, attempt);
       if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
       progress.spoke ||= isAlive(visit);
     }
     return true;
   }
 
-  async #visit(
-    target: HopTarget,
-    message: QueuedMessage,
-    pending: Pending,
-    signal: AbortSignal,
-  ): Promise<HopVisit> {
+  async #visit(target: HopTarget, { message, pending, signal }: Attempt): Promise<HopVisit> {
     const { hop, blobs } = this.#ports;
     const request: HopMessage = {
       id: message.id,
@@ -161,8 +205,8 @@ export class RemoteDelivery {
       content: () => contentOf(message, blobs),
     };
     const visit = await hop.visit(target, request, signal);
-    if (visit.kind !== 'tls-failed' || signal.aborted) return visit;
-    return hop.visit({ ...target, tls: 'none' }, request, signal);
+    if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
+    return hop.visit({ ...target, tls: { kind: 'none' } }, request, signal);
   }
 
   #note(visit: HopVisit, target: HopTarget, pending: Pending): void {
@@ -215,6 +259,20 @@ export class RemoteDelivery {
   #own(problem: Problem): LastAnswer {
     return ownAnswer(this.#ports.clock.nowMs(), problem.status, problem.reason, problem.text);
   }
+}
+
+/** What the route says itself. One that names its hosts and leaves it to the policy has no domain to ask that about. */
+function fixedTls(tls: HopSpeech['tls']): DomainTls & { kind: 'policy' } {
+  return {
+    kind: 'policy',
+    of: async ({ host }) => ({
+      kind: 'require',
+      tls:
+        tls === 'verified'
+          ? { kind: 'verified', names: [host] }
+          : { kind: tls === 'policy' ? 'opportunistic' : tls },
+    }),
+  };
 }
 
 /** A host that falls silent over one message's recipients or content says nothing of the next message. */

@@ -32,14 +32,12 @@ function routing(options: Partial<RoutingOptions> = {}): Routing {
     random: seededRandom(),
     ownNames: ['here.example'],
     ownAddresses: ['192.0.2.99', '2001:DB8:0:0::99'],
-    smarthost: undefined,
-    port: 25,
     loopbackAllowed: false,
     ...options,
   });
 }
 
-const exchanges = (...list: string[]) => ({ kind: 'exchanges', exchanges: list, port: 25 });
+const exchanges = (...list: string[]) => list;
 
 const plans = [
   {
@@ -71,8 +69,11 @@ const plans = [
 ] as const;
 for (const { name, domain, want } of plans)
   test(name, async () => {
-    const plan = await routing().plan(domain);
-    assert.deepEqual(plan.kind === 'exchanges' ? plan : [plan.kind, plan.status, plan.reason], want);
+    const plan = await routing().exchangesOf(domain);
+    assert.deepEqual(
+      plan.kind === 'exchanges' ? plan.exchanges : [plan.kind, plan.status, plan.reason],
+      want,
+    );
   });
 
 test('equal preferences share the load (RFC 5321 §5.1)', async () => {
@@ -83,23 +84,42 @@ test('equal preferences share the load (RFC 5321 §5.1)', async () => {
   const same = routing({ resolver });
   const first = new Map<string, number>();
   for (let turn = 0; turn < 4000; turn += 1) {
-    const plan = await same.plan('x.example');
+    const plan = await same.exchangesOf('x.example');
     const [name = ''] = plan.kind === 'exchanges' ? plan.exchanges : [];
     first.set(name, (first.get(name) ?? 0) + 1);
   }
   for (const name of names) assert.ok((first.get(name) ?? 0) > 800, `${name}: ${first.get(name)}`);
 });
 
-test('a smarthost takes everything, without MX', async () => {
-  const resolver = new MemoryResolver(ZONE);
-  const smart = routing({ resolver, smarthost: { host: 'inner.example', port: 587 } });
-  assert.deepEqual(await smart.plan('null.example'), {
-    kind: 'exchanges',
-    exchanges: ['inner.example'],
-    port: 587,
+const sources = [
+  { domain: 'ordered.example', want: ['mx', true] },
+  { domain: 'plain.example', want: ['implicit', true] },
+  { domain: '[192.0.2.7]', want: ['literal', false] },
+] as const;
+for (const { domain, want } of sources)
+  test(`says how the exchanges of ${domain} were found, and whether that was validated (RFC 7672 §2.2.1)`, async () => {
+    const found = await routing({ resolver: new MemoryResolver(ZONE, { authentic: true }) }).exchangesOf(
+      domain,
+    );
+    assert.deepEqual(found.kind === 'exchanges' && [found.source, found.authentic], want);
   });
-  assert.deepEqual(resolver.asked, []);
-  assert.equal((await smart.addressesOf('inner.example')).kind, 'addresses');
+
+test('addresses know their name after CNAMEs, and whether all of them were validated (RFC 7672 §2.2.2)', async () => {
+  const zone: Zone = { 'b.example': { cname: 'c.example' }, 'c.example': { a: ['192.0.2.3'] } };
+  for (const authentic of [true, false]) {
+    const found = await routing({ resolver: new MemoryResolver(zone, { authentic }) }).addressesOf(
+      'b.example',
+      'by-dns',
+    );
+    assert.deepEqual(found.kind === 'addresses' && [found.canonicalName, found.authentic], [
+      'c.example',
+      authentic,
+    ]);
+  }
+});
+
+test('a host that the operator names may be on this machine', async () => {
+  assert.equal((await routing().addressesOf('inner.example', 'by-operator')).kind, 'addresses');
 });
 
 const hosts = [
@@ -116,6 +136,6 @@ const hosts = [
 ] as const;
 for (const { host, want } of hosts)
   test(`addresses of ${host}`, async () => {
-    const found = await routing().addressesOf(host);
+    const found = await routing().addressesOf(host, 'by-dns');
     assert.deepEqual(found.kind === 'addresses' ? found.addresses : found.kind, want);
   });

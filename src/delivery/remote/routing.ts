@@ -6,6 +6,8 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Random } from '../../base/random.ts';
 import type { DnsAnswer, MxRecord, Resolver } from '../../dns/resolver.ts';
 import { toDnsName, toIpv4Octets, toIpv6Groups } from '../../dns/wire/question.ts';
+import type { Problem } from './problem.ts';
+import type { DomainExchanges, ExchangeHost } from './tls-policy.ts';
 
 export type RoutingOptions = {
   readonly resolver: Resolver;
@@ -14,24 +16,24 @@ export type RoutingOptions = {
   readonly ownNames: readonly string[];
   /** This host's public addresses, in any of their spellings. */
   readonly ownAddresses: readonly string[];
-  /** All mail goes there instead; its MX records are not asked for. */
-  readonly smarthost: { readonly host: string; readonly port: number } | undefined;
-  /** 25, but for tests and trials. */
-  readonly port: number;
   /**
    * False: an address of this machine's loopback is never connected to, as any domain's owner could point his MX at it.
    */
   readonly loopbackAllowed: boolean;
 };
 
-export type Problem = { readonly status: string; readonly reason: string; readonly text: string };
-
-export type RoutePlan =
-  | { readonly kind: 'exchanges'; readonly exchanges: readonly string[]; readonly port: number }
+export type Exchanges =
+  | ({ readonly kind: 'exchanges'; readonly exchanges: readonly string[] } & Pick<
+      DomainExchanges,
+      'source' | 'authentic'
+    >)
   | ({ readonly kind: 'failed' | 'delayed' } & Problem);
 
 export type HostAddresses =
-  | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
+  | ({ readonly kind: 'addresses'; readonly addresses: readonly string[] } & Pick<
+      ExchangeHost,
+      'canonicalName' | 'authentic'
+    >)
   /** One of them is ours: this exchange and all after it would loop (RFC 5321 §5.1). */
   | { readonly kind: 'own' }
   | ({ readonly kind: 'failed' | 'delayed' } & Problem);
@@ -46,25 +48,22 @@ export class Routing {
   }
 
   /** @param domain A-labels, or an address literal in brackets */
-  async plan(domain: string): Promise<RoutePlan> {
-    const { smarthost, port, resolver } = this.#options;
-    if (smarthost !== undefined)
-      return { kind: 'exchanges', exchanges: [smarthost.host], port: smarthost.port };
+  async exchangesOf(domain: string): Promise<Exchanges> {
     if (domain.startsWith('[')) {
       const address = literalAddress(domain);
       return address === undefined
         ? { kind: 'failed', ...BAD_DOMAIN }
-        : { kind: 'exchanges', exchanges: [address], port };
+        : { kind: 'exchanges', exchanges: [address], source: 'literal', authentic: false };
     }
     if (toDnsName(domain) === undefined) return { kind: 'failed', ...BAD_DOMAIN };
-    const answer = await resolver.mx(domain);
+    const answer = await this.#options.resolver.mx(domain);
     switch (answer.kind) {
       case 'unavailable':
         return { kind: 'delayed', ...dnsProblem(domain, answer.reason) };
       case 'none':
         // RFC 5321 §5.1: without MX records the domain is its own exchange; one that does not exist is none.
         return answer.nameExists
-          ? { kind: 'exchanges', exchanges: [domain], port }
+          ? { kind: 'exchanges', exchanges: [domain], source: 'implicit', authentic: answer.authentic }
           : {
               kind: 'failed',
               status: '5.1.2',
@@ -72,11 +71,11 @@ export class Routing {
               text: `The domain ${domain} does not exist`,
             };
       case 'found':
-        return this.#fromMx(domain, answer.records);
+        return this.#fromMx(domain, answer.records, answer.authentic);
     }
   }
 
-  #fromMx(domain: string, records: readonly MxRecord[]): RoutePlan {
+  #fromMx(domain: string, records: readonly MxRecord[], authentic: boolean): Exchanges {
     // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
     const named = records.filter((record) => record.exchange !== '');
     if (named.length === 0)
@@ -94,7 +93,7 @@ export class Routing {
     const usable = named.filter((record) => record.preference < cut);
     if (usable.length === 0) return { kind: 'failed', ...loop(domain) };
     const exchanges = this.#ordered(usable).slice(0, LIMITS.mxHostsMax);
-    return { kind: 'exchanges', exchanges, port: this.#options.port };
+    return { kind: 'exchanges', exchanges, source: 'mx', authentic };
   }
 
   /** By preference; equals in random order, so that they share the load (RFC 5321 §5.1). Each name once. */
@@ -111,9 +110,15 @@ export class Routing {
     return [...new Set(sorted.map((record) => record.exchange))];
   }
 
-  /** IPv6 and IPv4 by turns, IPv6 first; at most {@link LIMITS.mxAddressesMax}. @param host a name or an IP literal */
-  async addressesOf(host: string): Promise<HostAddresses> {
-    if (isIpAddress(host)) return this.#checked(host, [host]);
+  /**
+   * IPv6 and IPv4 by turns, IPv6 first; at most {@link LIMITS.mxAddressesMax}.
+   *
+   * @param host a name or an IP literal
+   * @param named 'by-operator': who runs this server may send its mail through another on the same machine
+   */
+  async addressesOf(host: string, named: 'by-dns' | 'by-operator'): Promise<HostAddresses> {
+    if (isIpAddress(host))
+      return this.#checked(host, [host], named, { canonicalName: host, authentic: false });
     if (toDnsName(host) === undefined)
       return {
         kind: 'failed',
@@ -138,17 +143,25 @@ export class Routing {
     const mixed: string[] = [];
     for (let turn = 0; turn < Math.max(six.length, four.length); turn += 1)
       for (const address of [six[turn], four[turn]]) if (address !== undefined) mixed.push(address);
-    return this.#checked(host, mixed.slice(0, LIMITS.mxAddressesMax));
+    return this.#checked(host, mixed.slice(0, LIMITS.mxAddressesMax), named, {
+      canonicalName: [a, aaaa].find((answer) => answer.kind === 'found')?.canonicalName ?? host,
+      authentic: [a, aaaa].every((answer) => answer.kind !== 'unavailable' && answer.authentic),
+    });
   }
 
-  #checked(host: string, addresses: readonly string[]): HostAddresses {
-    const { smarthost, loopbackAllowed } = this.#options;
-    // Who runs this server may send its mail through another on the same machine.
-    if (host === smarthost?.host) return { kind: 'addresses', addresses };
+  #checked(
+    host: string,
+    addresses: readonly string[],
+    named: 'by-dns' | 'by-operator',
+    facts: Pick<ExchangeHost, 'canonicalName' | 'authentic'>,
+  ): HostAddresses {
+    if (named === 'by-operator') return { kind: 'addresses', addresses, ...facts };
     if (addresses.some((address) => this.#ownAddresses.has(addressKey(address)))) return { kind: 'own' };
-    const usable = loopbackAllowed ? addresses : addresses.filter((address) => !isThisMachine(address));
+    const usable = this.#options.loopbackAllowed
+      ? addresses
+      : addresses.filter((address) => !isThisMachine(address));
     return usable.length > 0
-      ? { kind: 'addresses', addresses: usable }
+      ? { kind: 'addresses', addresses: usable, ...facts }
       : {
           kind: 'failed',
           status: '5.4.4',

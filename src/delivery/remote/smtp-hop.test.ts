@@ -4,11 +4,12 @@ import { FakeClock, settled } from '../../../test/support/fake-clock.ts';
 import type { MemoryConnection } from '../../../test/support/memory-connection.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
 import { newMessage, remoteRecipient } from '../../../test/support/queued.ts';
+import { hopTarget } from '../../../test/support/routes.ts';
 import { fromLatin1, latin1 } from '../../base/bytes.ts';
 import type { Connect } from '../../base/connection.ts';
 import { err, ok } from '../../base/result.ts';
 import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
-import type { HopMessage, HopVisit } from './hop.ts';
+import type { HopMessage, HopTarget, HopVisit } from './hop.ts';
 import { SmtpHop } from './smtp-hop.ts';
 
 /** What the peer answers to a line; undefined keeps silent, 'close' and 'reset' end the connection. */
@@ -93,7 +94,7 @@ function hopMessage(
 async function visit(
   peer: { greeting?: string | undefined; script: Script },
   message: HopMessage = hopMessage(),
-  play_: { advanceMs?: number; abortAfter?: boolean; tls?: 'none' | 'opportunistic' } = {},
+  play_: { advanceMs?: number; abortAfter?: boolean; target?: Partial<HopTarget> } = {},
 ): Promise<HopVisit> {
   const clock = new FakeClock();
   const { client, server } = memoryPair({ clock });
@@ -103,17 +104,10 @@ async function visit(
   const hop = new SmtpHop({
     connect,
     clock,
-    hostname: 'here.example',
     connectTimeoutMs: 30_000,
-    usesTls: true,
     timeouts: SMTP_TIMEOUTS,
   });
-  const target = {
-    host: 'mx.far.example',
-    address: '192.0.2.1',
-    port: 25,
-    tls: play_.tls ?? 'opportunistic',
-  } as const;
+  const target = hopTarget(play_.target);
   const visiting = hop.visit(target, message, abort.signal);
   await settled();
   if (play_.abortAfter === true) abort.abort();
@@ -278,7 +272,19 @@ test('a failed handshake says so, and the same hop is taken in plain then', asyn
   };
   assert.equal(short(await visit({ script })), 'tls-failed');
   assert.ok(refused);
-  assert.equal(short(await visit(obliging({}, hello), hopMessage(), { tls: 'none' })), 'content 250');
+  assert.equal(
+    short(await visit(obliging({}, hello), hopMessage(), { target: { tls: { kind: 'none' } } })),
+    'content 250',
+  );
+});
+
+test('a hop that must show TLS and offers none is not gone on with', async () => {
+  const hello = '250 there\r\n';
+  for (const tls of [{ kind: 'encrypt' }, { kind: 'verified', names: ['mx.far.example'] }] as const)
+    assert.equal(
+      short(await visit(obliging({}, hello), hopMessage(), { target: { tls } })),
+      'lost tls reset',
+    );
 });
 
 test('cut while it waits: nothing was decided', async () => {
@@ -292,16 +298,10 @@ test('no connection', async () => {
   const hop = new SmtpHop({
     connect,
     clock,
-    hostname: 'here.example',
     connectTimeoutMs: 1,
-    usesTls: true,
     timeouts: SMTP_TIMEOUTS,
   });
-  const found = await hop.visit(
-    { host: 'h', address: '192.0.2.1', port: 25, tls: 'none' },
-    hopMessage(),
-    new AbortController().signal,
-  );
+  const found = await hop.visit(hopTarget(), hopMessage(), new AbortController().signal);
   assert.deepEqual(found, {
     kind: 'no-connection',
     problem: { kind: 'refused', text: 'Connection refused' },

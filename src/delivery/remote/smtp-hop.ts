@@ -1,34 +1,23 @@
 /** A visit to a next hop by the SMTP client: one connection, one message, goodbye. */
 import type { Clock } from '../../base/clock.ts';
 import type { Connect } from '../../base/connection.ts';
-import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { OutgoingMessage, OutgoingRecipient } from '../../smtp/client/message.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from '../../smtp/client/problem.ts';
 import { formatProblem, statusOf } from '../../smtp/client/problem.ts';
-import type { SmtpClient } from '../../smtp/client/client.ts';
+import type { SmtpClient, SmtpClientOptions } from '../../smtp/client/client.ts';
 import { openSmtp } from '../../smtp/client/client.ts';
 import type { SmtpTimeouts } from '../../smtp/client/timeouts.ts';
 import type { NotifyCondition, OriginalRecipient } from '../../smtp/wire/parameter.ts';
 import { parseEnvelopeAddress } from '../../smtp/wire/path.ts';
 import { decodeXtext } from '../../smtp/wire/xtext.ts';
 import type { HopAnswer, HopMessage, HopStage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
+import type { TlsRequirement } from './tls-requirement.ts';
 
 export type SmtpHopOptions = {
   readonly connect: Connect;
   readonly clock: Clock;
-  /** Our name in EHLO: one that leads back to us (RFC 5321 §4.1.4). */
-  readonly hostname: string;
   readonly connectTimeoutMs: number;
   readonly timeouts: SmtpTimeouts;
-  /** Set where one host takes all mail: how it is spoken with, and as whom. Its certificate must be valid. */
-  readonly relay?: RelayLogin;
-  /** False: never TLS, also where it is offered. */
-  readonly usesTls: boolean;
-};
-
-export type RelayLogin = {
-  readonly tls: 'none' | 'starttls' | 'implicit';
-  readonly credentials: SaslCredentials | undefined;
 };
 
 /** RFC 5321 §4.5.3.2 gives 5 minutes for the greeting; a handshake before it needs no more. */
@@ -44,18 +33,22 @@ export class SmtpHop implements RemoteHop {
   async visit(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
     const outgoing = toOutgoing(message);
     if ('kind' in outgoing) return outgoing;
-    const { connect, clock, hostname, connectTimeoutMs, timeouts } = this.#options;
-    const { host, address, port } = target;
-    const { relay, usesTls } = this.#options;
-    const servername = host === address ? '' : host;
-    const implicit = { side: 'client', servername, verify: 'verified', timeoutMs: HANDSHAKE_MS } as const;
+    const { connect, clock, connectTimeoutMs, timeouts } = this.#options;
+    const { host, address, port, localAddress } = target;
+    // Checked by names alone, a host could pass that its records do not vouch for.
+    if (target.tls.kind === 'dane')
+      return { kind: 'tls-failed', text: 'Certificates are not checked by TLSA records' };
+    const servername = servernameOf(target);
     const connected = await connect(
       {
         host,
         address,
         port,
         timeoutMs: connectTimeoutMs,
-        ...(relay?.tls === 'implicit' ? { tls: implicit } : {}),
+        ...(localAddress === undefined ? {} : { localAddress }),
+        ...(target.implicitTls
+          ? { tls: { side: 'client', servername, verify: verifyOf(target.tls), timeoutMs: HANDSHAKE_MS } }
+          : {}),
       },
       signal,
     );
@@ -66,19 +59,11 @@ export class SmtpHop implements RemoteHop {
     if (signal.aborted) cut();
     try {
       const opened = await openSmtp(connection, {
-        protocol: 'smtp',
-        helloName: hostname,
-        // RFC 6066 §3: an address is no server name.
+        protocol: target.protocol,
+        helloName: target.helloName,
         servername,
-        tls:
-          relay === undefined
-            ? usesTls
-              ? target.tls
-              : 'none'
-            : relay.tls === 'starttls'
-              ? 'verified'
-              : 'none',
-        credentials: relay?.credentials,
+        tls: CLIENT_TLS[target.tls.kind],
+        credentials: target.credentials,
         chunking: true,
         timeouts,
         clock,
@@ -116,6 +101,23 @@ export class SmtpHop implements RemoteHop {
     return { kind: 'session', answers, speaksDsn: client.features.dsn };
   }
 }
+
+/** RFC 6066 §3: an address is no server name. */
+function servernameOf({ host, address, tls }: HopTarget): string {
+  const name = tls.kind === 'verified' ? (tls.names[0] ?? host) : host;
+  return name === address ? '' : name;
+}
+
+function verifyOf({ kind }: TlsRequirement): 'opportunistic' | 'verified' {
+  return kind === 'verified' ? 'verified' : 'opportunistic';
+}
+
+const CLIENT_TLS = {
+  none: 'none',
+  opportunistic: 'opportunistic',
+  encrypt: 'required',
+  verified: 'verified',
+} as const satisfies Partial<Record<TlsRequirement['kind'], SmtpClientOptions['tls']>>;
 
 type Outgoing = {
   readonly outgoing: OutgoingMessage;

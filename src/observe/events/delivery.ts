@@ -34,12 +34,15 @@ export const DELIVERY_EVENTS = {
     },
     'delivery.destination-down': {
       level: 'warn',
-      text: 'No host of a domain answers; its mail waits',
+      text: 'No host of a destination answers; its mail waits',
       fields: {
-        domain: { type: 'text', description: 'The domain.' },
+        destination: {
+          type: 'text',
+          description: 'The domain, or the host that a route names: `smtp:[relay.example]:587`.',
+        },
         untilMs: { type: 'number', description: 'When it is tried again, milliseconds since 1970.' },
       },
-      metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a domain was found down.' }],
+      metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
     'delivery.fault': {
       level: 'error',
