@@ -7,6 +7,8 @@ import type { Config } from '../config/config.ts';
 import { secureContext } from '../net/tls-context.ts';
 import { describeDirectoryProblem, findDataDirectory } from './data-directory.ts';
 import { readConfig } from './read-config.ts';
+import { createResolver, dnsServers } from './resolver.ts';
+import { systemClock, systemRandom } from './system.ts';
 
 export type CheckOptions = { readonly config: string; readonly json: boolean };
 
@@ -20,7 +22,12 @@ export async function runCheck(options: CheckOptions): Promise<number> {
   const config = await readConfig(options.config);
   const found: readonly Found[] = config.ok
     ? (
-        await Promise.all([checkCertificate(config.value), checkRelay(config.value), checkData(config.value)])
+        await Promise.all([
+          checkCertificate(config.value),
+          checkRelay(config.value),
+          checkData(config.value),
+          checkResolver(config.value),
+        ])
       ).flat()
     : config.error.map((text): Found => ({ kind: 'problem', text }));
   const code = !config.ok ? 3 : found.some(({ kind }) => kind === 'problem') ? 4 : 0;
@@ -71,6 +78,25 @@ async function checkData({ dataDirectory }: Config): Promise<readonly Found[]> {
     return [];
   } catch {
     return [problem(`${folder} cannot be written, and the data is to be in ${dataDirectory}`)];
+  }
+}
+
+/** RFC 7672 §2.1.1: without a resolver that validates, and whose word can be trusted, there is no DANE. */
+async function checkResolver(config: Config): Promise<readonly Found[]> {
+  const servers = await dnsServers(config);
+  const names = servers.map(({ address }) => address).join(', ');
+  const warning = (text: string): readonly Found[] => [{ kind: 'warning', text }];
+  if (!servers.some(({ trusted }) => trusted))
+    return warning(
+      `DANE is off: the resolver (${names}) is neither on loopback nor trusted by the configuration (resolver.trusted)`,
+    );
+  switch (await (await createResolver(config, systemClock, systemRandom)).validates()) {
+    case true:
+      return [];
+    case false:
+      return warning(`DANE is off: the resolver (${names}) does not validate DNSSEC`);
+    case undefined:
+      return warning(`The resolver (${names}) gives no answer for the root of the DNS`);
   }
 }
 

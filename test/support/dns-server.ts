@@ -8,8 +8,10 @@ import type { Zone, ZoneEntry } from '../../src/dns/memory/resolver.ts';
 export type DnsServerOptions = {
   readonly address?: string;
   readonly port?: number;
-  /** Sets AD in every answer. */
+  /** Sets AD in every answer that its entries do not speak of. */
   readonly authentic?: boolean;
+  /** Gives only the first of several CNAMEs, as a server does that leaves the rest to the client. */
+  readonly oneCname?: boolean;
   /** UDP answers above this many octets are sent truncated (TC). */
   readonly udpOctetsMax?: number;
   /** Minimum of the SOA that goes with every negative answer; 0 leaves the SOA out. */
@@ -44,6 +46,8 @@ function dataOf(entry: ZoneEntry, type: string): readonly unknown[] {
       return (entry.txt ?? []).map((text) => text.match(/[^]{1,255}/g) ?? ['']);
     case 'PTR':
       return entry.ptr ?? [];
+    case 'CNAME':
+      return entry.cname === undefined ? [] : [entry.cname];
     case 'TLSA':
       return (entry.tlsa ?? []).map(({ data, ...rest }) => ({ ...rest, certificate: Buffer.from(data) }));
     default:
@@ -51,27 +55,39 @@ function dataOf(entry: ZoneEntry, type: string): readonly unknown[] {
   }
 }
 
-/** The answer's flags and sections, or undefined to keep silent. */
-function answerTo(zone: Zone, question: Question): { rcode: number; answers: Answer[] } | undefined {
+type Found = { readonly rcode: number; readonly answers: Answer[]; readonly authentic: boolean };
+
+/** What goes into the answer, or undefined to keep silent. */
+function answerTo(
+  zone: Zone,
+  question: Question,
+  options: DnsServerOptions,
+  unchecked: boolean,
+): Found | undefined {
   const answers: Answer[] = [];
+  let authentic = true;
   let name = question.name.toLowerCase();
   for (let hops = 0; hops < 32; hops += 1) {
     const entry = Object.hasOwn(zone, name) ? zone[name] : undefined;
-    if (entry === undefined) return { rcode: RCODE.nxdomain, answers };
+    authentic &&= entry?.authentic ?? options.authentic === true;
+    if (entry === undefined) return { rcode: RCODE.nxdomain, answers, authentic };
     if (entry.fails === 'timeout') return undefined;
-    if (entry.fails !== undefined) return { rcode: RCODE[entry.fails], answers: [] };
+    if (entry.fails === 'bogus' && !unchecked) return { rcode: RCODE.servfail, answers: [], authentic };
+    if (entry.fails !== undefined && entry.fails !== 'bogus')
+      return { rcode: RCODE[entry.fails], answers: [], authentic };
     const ttl = entry.ttlS ?? 300;
     const owner = hops === 0 ? question.name : name;
-    if (entry.cname !== undefined) {
+    if (entry.cname !== undefined && question.type !== 'CNAME') {
       answers.push({ name: owner, type: 'CNAME', ttl, data: entry.cname });
       name = entry.cname.toLowerCase();
+      if (options.oneCname === true) return { rcode: 0, answers, authentic };
       continue;
     }
     for (const data of dataOf(entry, question.type))
       answers.push({ name: owner, type: question.type, ttl, data });
-    return { rcode: 0, answers };
+    return { rcode: 0, answers, authentic };
   }
-  return { rcode: 0, answers };
+  return { rcode: 0, answers, authentic };
 }
 
 export async function startDnsServer(zone: Zone, options: DnsServerOptions = {}): Promise<TestDnsServer> {
@@ -90,15 +106,18 @@ export async function startDnsServer(zone: Zone, options: DnsServerOptions = {})
     const [question] = request.questions;
     if (question === undefined) return [];
     asked.push(`${transport} ${question.type} ${question.name}`);
-    const found = answerTo(table, question);
+    const unchecked = (request.flags & packet.CHECKING_DISABLED) !== 0;
+    const found = answerTo(table, question, options, unchecked);
     if (found === undefined) return [];
     const minimum = options.negativeTtlS ?? 60;
     const soa = { mname: 'ns.test', rname: 'root.test', serial: 1, refresh: 1, retry: 1, expire: 1, minimum };
-    const negative = !found.answers.some((answer) => answer.type === question.type) && minimum > 0;
+    const aliasOnly = options.oneCname === true && found.answers.length > 0;
+    const negative =
+      !aliasOnly && !found.answers.some((answer) => answer.type === question.type) && minimum > 0;
     const whole = {
       id: request.id,
       type: 'response' as const,
-      flags: 0x0180 | found.rcode | (options.authentic === true ? 0x0020 : 0),
+      flags: 0x0180 | found.rcode | (found.authentic ? 0x0020 : 0),
       questions: [question],
       answers: found.answers,
       authorities: negative ? [{ name: '.', type: 'SOA', ttl: 3600, data: soa }] : [],

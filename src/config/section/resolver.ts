@@ -2,7 +2,7 @@
 export const RESOLVER = {
   type: 'object',
   description: 'Who answers questions of DNS.',
-  required: ['servers', 'timeoutMs', 'attempts'],
+  required: ['servers', 'trusted', 'timeoutMs', 'attempts'],
   properties: {
     servers: {
       type: 'array',
@@ -11,6 +11,12 @@ export const RESOLVER = {
       default: [],
       description:
         'As `192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:53`. Empty: those of /etc/resolv.conf.',
+    },
+    trusted: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Whether `servers` validate DNSSEC and nobody can change their answers on the way: what DANE needs. Servers on loopback are trusted in any case, and where one is trusted, the others are not asked.',
     },
     timeoutMs: {
       type: 'integer',
@@ -24,7 +30,8 @@ export const RESOLVER = {
       minimum: 1,
       maximum: 10,
       default: 3,
-      description: 'How often a question is asked before the answer is "not now".',
+      description:
+        'How often a question is asked before the answer is "not now"; from the third time on over TCP.',
     },
   },
 } as const;

@@ -3,6 +3,7 @@
  * recursive server does, and can be told to fail for a name.
  */
 import type { DnsAnswer, MxRecord, Resolver, TlsaRecord } from '../resolver.ts';
+import { toName } from '../idna/to-name.ts';
 import { toReverseName } from '../wire/question.ts';
 
 export type ZoneEntry = {
@@ -14,9 +15,11 @@ export type ZoneEntry = {
   readonly ptr?: readonly string[];
   readonly tlsa?: readonly TlsaRecord[];
   readonly cname?: string;
+  /** Of this name alone; otherwise as the resolver was made. */
+  readonly authentic?: boolean;
   readonly ttlS?: number;
   /** What happens to every question about the name instead of an answer. */
-  readonly fails?: 'timeout' | 'servfail' | 'refused';
+  readonly fails?: 'timeout' | 'servfail' | 'refused' | 'bogus';
 };
 
 /** Names in lower case, without the final dot. PTR records stand under their `in-addr.arpa` and `ip6.arpa` names. */
@@ -57,6 +60,10 @@ export class MemoryResolver implements Resolver {
     return this.#answer('TXT', name, (entry) => entry.txt);
   }
 
+  cname(name: string): Promise<DnsAnswer<string>> {
+    return this.#answer('CNAME', name, ({ cname }) => (cname === undefined ? [] : [cname.toLowerCase()]));
+  }
+
   ptr(address: string): Promise<DnsAnswer<string>> {
     return this.#answer('PTR', toReverseName(address) ?? '', (entry) => entry.ptr);
   }
@@ -71,14 +78,16 @@ export class MemoryResolver implements Resolver {
     pick: (entry: ZoneEntry) => readonly Data[] | undefined,
   ): Promise<DnsAnswer<Data>> {
     this.asked.push(`${type} ${asked}`);
-    const authentic = this.#authentic;
-    let name = asked.toLowerCase();
+    let authentic = true;
+    let ttlS = Number.MAX_SAFE_INTEGER;
+    let name = toName(asked) ?? '';
     for (let hops = 0; hops <= CNAMES_MAX; hops += 1) {
       const entry = Object.hasOwn(this.#zone, name) ? this.#zone[name] : undefined;
-      if (entry === undefined) return { kind: 'none', nameExists: false, ttlS: TTL_S, authentic };
+      authentic &&= entry?.authentic ?? this.#authentic;
+      ttlS = Math.min(ttlS, entry?.ttlS ?? TTL_S);
+      if (entry === undefined) return { kind: 'none', nameExists: false, ttlS, authentic };
       if (entry.fails !== undefined) return { kind: 'unavailable', reason: entry.fails };
-      const ttlS = entry.ttlS ?? TTL_S;
-      if (entry.cname !== undefined) {
+      if (entry.cname !== undefined && type !== 'CNAME') {
         name = entry.cname.toLowerCase();
         continue;
       }

@@ -7,7 +7,7 @@ import { connect, isIPv6 } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 import type { Interpretation } from '../wire/answer.ts';
 import { interpretAnswer } from '../wire/answer.ts';
-import type { Question } from '../wire/question.ts';
+import type { Question, QuestionOptions } from '../wire/question.ts';
 import { encodeQuestion } from '../wire/question.ts';
 
 export type DnsServer = {
@@ -19,10 +19,9 @@ export type DnsServer = {
 
 export type Exchanged = Exclude<Interpretation, { kind: 'foreign' }> | { readonly kind: 'timeout' };
 
-export type ExchangeOptions = {
+export type ExchangeOptions = QuestionOptions & {
   readonly clock: Clock;
   readonly timeoutMs: number;
-  readonly edns: boolean;
 };
 
 /** Datagrams that are not the answer and are passed over before the server is given up. */
@@ -53,7 +52,7 @@ export function exchangeUdp(
       else if ((foreign += 1) > FOREIGN_MAX) end({ kind: 'malformed' });
     });
     socket.connect(server.port, server.address, () => {
-      if (!done) socket.send(encodeQuestion(question, options.edns));
+      if (!done) socket.send(encodeQuestion(question, options));
     });
   });
 }
@@ -64,7 +63,7 @@ export function exchangeTcp(
   options: ExchangeOptions,
 ): Promise<Exchanged> {
   return new Promise((resolve) => {
-    const query = encodeQuestion(question, options.edns);
+    const query = encodeQuestion(question, options);
     const length = Buffer.alloc(2);
     length.writeUInt16BE(query.length);
     const socket = connect({ host: server.address, port: server.port });

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { startDnsServer } from '../../../test/support/dns-server.ts';
 import { REAL_CLOCK, seededRandom } from '../../../test/support/world.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { CONTRACT_ZONE, resolverContract } from '../resolver.contract.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { parseResolvConf } from './resolv-conf.ts';
 import type { SystemResolverOptions } from './resolver.ts';
@@ -23,6 +24,15 @@ function resolverFor(
   });
 }
 
+for (const oneCname of [false, true])
+  resolverContract(async () => {
+    const server = await startDnsServer(CONTRACT_ZONE, { authentic: true, oneCname });
+    return {
+      resolver: resolverFor([server], { timeoutMs: 30, rounds: 1 }),
+      [Symbol.asyncDispose]: () => server.close(),
+    };
+  });
+
 const ZONE = {
   'example.org': {
     mx: [{ preference: 10, exchange: 'mx.example.org' }],
@@ -40,32 +50,6 @@ const ZONE = {
   'broken.example': { fails: 'servfail' as const },
   'silent.example': { fails: 'timeout' as const },
 };
-
-test('answers of every type', async () => {
-  await using server = await startDnsServer(ZONE);
-  const resolver = resolverFor([server]);
-  const mx = await resolver.mx('Example.org.');
-  assert.deepEqual(mx.kind === 'found' && mx.records, [{ preference: 10, exchange: 'mx.example.org' }]);
-  const a = await resolver.a('www.example.org');
-  assert.deepEqual(a.kind === 'found' && [a.records, a.canonicalName], [['192.0.2.1'], 'example.org']);
-  const aaaa = await resolver.aaaa('mx.example.org');
-  assert.deepEqual(aaaa.kind === 'found' && aaaa.records, ['2001:db8::25']);
-  const ptr = await resolver.ptr('192.0.2.1');
-  assert.deepEqual(ptr.kind === 'found' && ptr.records, ['example.org']);
-  const txt = await resolver.txt('example.org');
-  assert.deepEqual(txt.kind === 'found' && txt.records, ['v=spf1 -all']);
-  const tlsa = await resolver.tlsa('_25._tcp.mx.example.org');
-  assert.equal(tlsa.kind === 'found' && tlsa.records[0]?.usage, 3);
-  const none = await resolver.mx('null.example');
-  assert.equal(none.kind === 'found' && none.records[0]?.exchange, '');
-  assert.deepEqual(await resolver.a('nowhere.example'), {
-    kind: 'none',
-    nameExists: false,
-    ttlS: 60,
-    authentic: false,
-  });
-  assert.equal((await resolver.a('not a name')).kind, 'none');
-});
 
 test('a truncated answer is asked for again over TCP (RFC 7766 §5)', async () => {
   await using server = await startDnsServer(ZONE);
@@ -123,6 +107,57 @@ test('AD counts only from a trusted server', async () => {
   const { address, port } = server;
   const other = await resolverFor([], { servers: [{ address, port, trusted: false }] }).a('example.org');
   assert.equal(other.kind === 'found' && other.authentic, false);
+});
+
+test('where one server is trusted, the others are never asked (RFC 7672 §2.1.1)', async () => {
+  await using broken = await startDnsServer({ 'example.org': { fails: 'servfail' } }, { authentic: true });
+  await using other = await startDnsServer(ZONE);
+  const servers = [
+    { address: other.address, port: other.port, trusted: false },
+    { address: broken.address, port: broken.port, trusted: true },
+  ];
+  const answer = await resolverFor([], { servers }).a('example.org');
+  assert.deepEqual(answer, { kind: 'unavailable', reason: 'servfail' });
+  assert.deepEqual(other.asked, []);
+});
+
+test('what is bogus is asked of nobody else, and remembered for a moment (RFC 7672 §2.1.2)', async () => {
+  await using server = await startDnsServer({ 'example.org': { a: ['192.0.2.1'], fails: 'bogus' } });
+  await using other = await startDnsServer(ZONE);
+  const resolver = resolverFor([server, other]);
+  assert.deepEqual(await resolver.a('example.org'), { kind: 'unavailable', reason: 'bogus' });
+  await resolver.a('example.org');
+  assert.deepEqual(other.asked, []);
+  assert.equal(server.asked.length, 2);
+});
+
+test('an untrusted server is not asked for what does not validate', async () => {
+  await using server = await startDnsServer({ 'example.org': { a: ['192.0.2.1'], fails: 'bogus' } });
+  const servers = [{ address: server.address, port: server.port, trusted: false }];
+  const answer = await resolverFor([], { servers }).a('example.org');
+  assert.deepEqual(answer, { kind: 'unavailable', reason: 'servfail' });
+});
+
+test('a server that is heard over TCP alone is heard in the third round', async () => {
+  await using server = await startDnsServer(ZONE, {
+    spoil: (answer, transport) => (transport === 'udp' ? [] : [answer]),
+  });
+  const answer = await resolverFor([server], { timeoutMs: 20, rounds: 3 }).a('example.org');
+  assert.equal(answer.kind, 'found');
+  assert.deepEqual(
+    server.asked.map((question) => question.split(' ', 1)[0]),
+    ['udp', 'udp', 'tcp'],
+  );
+});
+
+test('CNAMEs left to us are followed a bounded number of times', async () => {
+  const zone = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [`c${index}.example`, { cname: `c${index + 1}.example` }]),
+  );
+  await using server = await startDnsServer(zone, { oneCname: true });
+  const answer = await resolverFor([server]).a('c0.example');
+  assert.deepEqual(answer, { kind: 'unavailable', reason: 'malformed' });
+  assert.equal(server.asked.length, 8);
 });
 
 test('forged datagrams are passed over, and the true answer is still taken (RFC 5452 §9)', async () => {
@@ -226,4 +261,14 @@ test('localhost never leaves the machine (RFC 6761 §6.3)', async () => {
   assert.deepEqual(aaaa.kind === 'found' && aaaa.records, ['::1']);
   assert.equal((await resolver.mx('localhost')).kind, 'none');
   assert.deepEqual(server.asked, []);
+});
+
+test('a resolver shows that it validates by AD on the root', async () => {
+  await using server = await startDnsServer({}, { authentic: true });
+  assert.equal(await resolverFor([server]).validates(), true);
+  const { address, port } = server;
+  const untrusted = resolverFor([], { servers: [{ address, port, trusted: false }] });
+  assert.equal(await untrusted.validates(), false);
+  await server.close();
+  assert.equal(await resolverFor([server], { timeoutMs: 20 }).validates(), undefined);
 });

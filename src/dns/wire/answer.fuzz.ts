@@ -5,12 +5,13 @@ import type { RecordType } from './question.ts';
 
 export const covers: RegExp = /src\/dns\/wire\//;
 
-const TYPES: readonly RecordType[] = ['A', 'AAAA', 'MX', 'TXT', 'PTR', 'TLSA'];
+const TYPES: readonly RecordType[] = ['A', 'AAAA', 'CNAME', 'MX', 'TXT', 'PTR', 'TLSA'];
 
 /** No octets make it throw, and what it finds has the shape that it says. */
 export function fuzz(octets: Uint8Array): void {
   for (const type of TYPES) {
     const answer = interpretAnswer(octets, { id: 7, name: 'example.org', type });
+    if (answer.kind === 'alias') assert.notEqual(answer.target, 'example.org');
     if (answer.kind !== 'found') continue;
     assert.ok(answer.records.length > 0);
     assert.ok(answer.ttlS >= 0 && answer.ttlS <= 0x7fff_ffff);
@@ -36,6 +37,11 @@ function seed(type: RecordType, answers: readonly { name: string; type: string; 
   });
 }
 
+function withoutAuthority(message: Buffer): Buffer {
+  message.writeUInt16BE(0, 8);
+  return message;
+}
+
 export const seeds: readonly Uint8Array[] = [
   seed('A', [{ name: 'example.org', type: 'A', data: '192.0.2.1' }]),
   seed('AAAA', [{ name: 'example.org', type: 'AAAA', data: '2001:db8::1' }]),
@@ -43,6 +49,9 @@ export const seeds: readonly Uint8Array[] = [
     { name: 'example.org', type: 'CNAME', data: 'b.example' },
     { name: 'b.example', type: 'MX', data: { preference: 10, exchange: 'mx.b.example' } },
   ]),
+  seed('CNAME', [{ name: 'example.org', type: 'CNAME', data: 'b.example' }]),
+  // Cut off behind its header's counts: the authority section, and with it the SOA, is left out.
+  withoutAuthority(seed('A', [{ name: 'example.org', type: 'CNAME', data: 'b.example' }])),
   seed('TXT', [{ name: 'example.org', type: 'TXT', data: ['v=spf1', ' -all'] }]),
   seed('TLSA', [
     {

@@ -52,7 +52,11 @@ const kinds: readonly { name: string; octets: Buffer; want: string }[] = [
     want: 'foreign',
   },
   { name: 'another type', octets: message('MX', { answers: [A] }), want: 'foreign' },
-  { name: 'a query sent back', octets: encodeQuestion(asked('A'), true), want: 'foreign' },
+  {
+    name: 'a query sent back',
+    octets: encodeQuestion(asked('A'), { edns: true, dnssec: true, unchecked: false }),
+    want: 'foreign',
+  },
   { name: 'nothing', octets: Buffer.alloc(0), want: 'foreign' },
   { name: 'TC (RFC 7766 §5)', octets: message('A', { flags: 0x0380 }), want: 'truncated' },
   { name: 'SERVFAIL', octets: message('A', { flags: 0x0182 }), want: 'failed' },
@@ -94,6 +98,39 @@ test('CNAMEs are followed, and the smallest TTL counts (RFC 2181 §5.2)', () => 
     authentic: true,
     canonicalName: 'b.example',
   });
+});
+
+test('a CNAME without its target is to be followed by us (RFC 7672 §2.1.3)', () => {
+  const answers = [{ name: 'example.org', type: 'CNAME', data: 'B.Example', ttl: 30 }];
+  assert.deepEqual(interpretAnswer(message('A', { flags: 0x01a0, answers }), asked('A')), {
+    kind: 'alias',
+    target: 'b.example',
+    ttlS: 30,
+    authentic: true,
+  });
+  const proven = message('A', { answers, soa: { ttl: 60, minimum: 60 } });
+  assert.equal(interpretAnswer(proven, asked('A')).kind, 'none');
+  assert.equal(interpretAnswer(message('A', { flags: 0x0183, answers }), asked('A')).kind, 'none');
+});
+
+test('a question for the CNAME itself is answered by it (RFC 7672 §2.1.3)', () => {
+  const octets = message('CNAME', {
+    answers: [
+      { name: 'example.org', type: 'CNAME', data: 'b.example' },
+      { name: 'b.example', type: 'CNAME', data: 'c.example' },
+    ],
+  });
+  const answer = interpretAnswer(octets, asked('CNAME'));
+  assert.deepEqual(answer.kind === 'found' && answer.records, [{ type: 'CNAME', text: 'b.example' }]);
+});
+
+test('the query asks for DNSSEC by AD and DO, and with CD for what is bogus (RFC 6840 §5.7)', () => {
+  const query = packet.decode(encodeQuestion(asked('A'), { edns: true, dnssec: true, unchecked: true }));
+  assert.equal(query.flags & 0x0130, 0x0130);
+  const [opt] = query.additionals ?? [];
+  assert.deepEqual([opt?.udpPayloadSize, opt?.flags], [1232, 0x8000]);
+  const plain = packet.decode(encodeQuestion(asked('A'), { edns: false, dnssec: false, unchecked: false }));
+  assert.deepEqual([plain.flags & 0x0010, plain.additionals], [0, []]);
 });
 
 test('the null MX is an empty exchange (RFC 7505 §3)', () => {

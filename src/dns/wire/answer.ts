@@ -10,7 +10,7 @@ import type { Question } from './question.ts';
 import { RECORD_TYPES } from './question.ts';
 
 export type RecordData =
-  | { readonly type: 'A' | 'AAAA' | 'PTR' | 'TXT'; readonly text: string }
+  | { readonly type: 'A' | 'AAAA' | 'CNAME' | 'PTR' | 'TXT'; readonly text: string }
   | { readonly type: 'MX'; readonly mx: { readonly preference: number; readonly exchange: string } }
   | {
       readonly type: 'TLSA';
@@ -39,6 +39,13 @@ export type Interpretation =
   | {
       readonly kind: 'none';
       readonly nameExists: boolean;
+      readonly ttlS: number;
+      readonly authentic: boolean;
+    }
+  /** CNAMEs without what stands at their end: it is to be asked for (RFC 7672 §2.1.3). */
+  | {
+      readonly kind: 'alias';
+      readonly target: string;
       readonly ttlS: number;
       readonly authentic: boolean;
     };
@@ -106,13 +113,20 @@ function interpretSections(
   const authorities = readRecords(message, answers.end, authorityCount);
   if (authorities === undefined) return { kind: 'malformed' };
 
-  const chain = followCnames(message, answers.records, question.name.toLowerCase());
+  const asked = question.name.toLowerCase();
+  const chain =
+    question.type === 'CNAME'
+      ? { name: asked, ttlS: Number.MAX_SAFE_INTEGER }
+      : followCnames(message, answers.records, asked);
   if (chain === undefined) return { kind: 'malformed' };
   const wanted = answers.records.filter(
     (record) => record.type === RECORD_TYPES[question.type] && record.name.toLowerCase() === chain.name,
   );
   if (wanted.length === 0) {
     const soa = authorities.records.find((record) => record.type === SOA);
+    // RFC 2308 §2.2: with an SOA it is proof that there is nothing; without, the rest was left to us.
+    if (soa === undefined && said.nameExists && chain.name !== asked)
+      return { kind: 'alias', target: chain.name, ttlS: chain.ttlS, authentic: said.authentic };
     const ttlS = soa === undefined ? 0 : Math.min(chain.ttlS, negativeTtl(message, soa));
     return { kind: 'none', nameExists: said.nameExists, ttlS, authentic: said.authentic };
   }
@@ -188,6 +202,7 @@ function readData(message: Buffer, record: RawRecord, type: Question['type']): R
       return record.octets === 4 ? { type, text: packet.a.decode(message, record.at) } : undefined;
     case 'AAAA':
       return record.octets === 16 ? { type, text: packet.aaaa.decode(message, record.at) } : undefined;
+    case 'CNAME':
     case 'PTR': {
       const target = readName(message, record.at + 2);
       return target === undefined || target.end !== record.at + whole

@@ -27,6 +27,8 @@ declare module 'dns-packet' {
   const packet: {
     readonly RECURSION_DESIRED: number;
     readonly AUTHENTIC_DATA: number;
+    readonly CHECKING_DISABLED: number;
+    readonly DNSSEC_OK: number;
     encode(packet: Packet): Buffer;
     decode(octets: Buffer): Packet & { readonly questions: readonly Question[] };
     readonly name: { readonly decode: Decoder<string> };

@@ -6,7 +6,7 @@
 import packet from 'dns-packet';
 
 /** The types that are asked for, and their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1, RFC 6698 §7.1). */
-export const RECORD_TYPES = { A: 1, PTR: 12, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
+export const RECORD_TYPES = { A: 1, CNAME: 5, PTR: 12, MX: 15, TXT: 16, AAAA: 28, TLSA: 52 } as const;
 export type RecordType = keyof typeof RECORD_TYPES;
 
 export type Question = {
@@ -28,19 +28,24 @@ export function toDnsName(text: string): string | undefined {
   return name.split('.').every((label) => LABEL.test(label)) ? name.toLowerCase() : undefined;
 }
 
-/**
- * The query as sent: recursion desired, AD set to say that we understand it (RFC 6840 §5.7), EDNS0 (RFC 6891) unless the
- * resolver said that it cannot.
- */
-export function encodeQuestion(question: Question, edns: boolean): Buffer {
+export type QuestionOptions = {
+  /** EDNS0 (RFC 6891), unless the resolver said that it cannot. */
+  readonly edns: boolean;
+  /** DO: ask for DNSSEC, where AD in the answer will be believed (RFC 6840 §5.8). */
+  readonly dnssec: boolean;
+  /** CD: give the data although it is bogus, to tell that from a failure (RFC 4035 §3.2.2). */
+  readonly unchecked: boolean;
+};
+
+/** The query as sent: recursion desired, AD set to say that we understand it (RFC 6840 §5.7). */
+export function encodeQuestion(question: Question, { edns, dnssec, unchecked }: QuestionOptions): Buffer {
+  const flags = dnssec ? packet.DNSSEC_OK : 0;
   return packet.encode({
     id: question.id,
     type: 'query',
-    flags: packet.RECURSION_DESIRED | packet.AUTHENTIC_DATA,
+    flags: packet.RECURSION_DESIRED | packet.AUTHENTIC_DATA | (unchecked ? packet.CHECKING_DISABLED : 0),
     questions: [{ type: question.type, name: question.name, class: 'IN' }],
-    ...(edns
-      ? { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: UDP_PAYLOAD_OCTETS, flags: 0 }] }
-      : {}),
+    ...(edns ? { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: UDP_PAYLOAD_OCTETS, flags }] } : {}),
   });
 }
 
