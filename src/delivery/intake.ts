@@ -144,7 +144,7 @@ export class DeliveryIntake {
       expansion.recipients.map(async (recipient, number) => {
         const { route } = recipient;
         if (route.kind !== 'local' || viaQueue.has(number)) return;
-        const target = { number, forwardPath: recipient.forwardPath, route };
+        const target = { ...recipient, number, route };
         const delivered = await deliverSafely(this.#ports, queued, target, facts);
         outcomes.set(number, toLmtpOutcome(delivered));
       }),

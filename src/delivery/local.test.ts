@@ -75,6 +75,16 @@ test('Return-Path stands first, then Delivered-To, then the trace fields (RFC 53
   assert.equal(kept?.digest.messageId, 'm1@x.example');
 });
 
+test("a recipient's own reverse-path is its Return-Path (RFC 5321 §4.4)", async () => {
+  const { local, message, inside } = await world();
+  const { message: one, recipient } = message();
+  await local.deliver(one, { ...recipient, reversePath: 'owner+bob=here.example@here.example' });
+  assert.match(
+    latin1((await inside('INBOX'))[0]?.prefix ?? Buffer.alloc(0)),
+    /^Return-Path: <owner\+bob=here\.example@here\.example>\r\n/,
+  );
+});
+
 test('the null reverse-path is <>', async () => {
   const { local, message, inside } = await world();
   const { message: one, recipient } = message();

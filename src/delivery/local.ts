@@ -32,7 +32,7 @@ export type DeliverableMessage = Pick<
   QueuedMessage,
   'id' | 'blob' | 'prefix' | 'reversePath' | 'arrivedAtMs'
 >;
-export type LocalRecipient = Pick<QueuedRecipient, 'number' | 'forwardPath'> & {
+export type LocalRecipient = Pick<QueuedRecipient, 'number' | 'forwardPath' | 'reversePath'> & {
   readonly route: Extract<Route, { kind: 'local' }>;
 };
 
@@ -73,7 +73,7 @@ export class LocalDelivery {
           'The message loops: it was delivered to this address before',
         ),
       };
-    const prefix = deliveryPrefix(message, recipient.forwardPath);
+    const prefix = deliveryPrefix(message, recipient);
     const { account, detail } = recipient.route;
     const deliverTo = (mailbox: MailboxId | undefined): ReturnType<MailStore['deliver']> =>
       this.#ports.store.deliver(
@@ -171,11 +171,12 @@ export function isLoop(
 }
 
 /** Return-Path stands first (RFC 5321 §4.4); there is exactly one, as only the final delivery adds it. */
-export function deliveryPrefix(
+function deliveryPrefix(
   message: Pick<QueuedMessage, 'reversePath' | 'prefix'>,
-  forwardPath: string,
+  { forwardPath, reversePath }: Pick<QueuedRecipient, 'forwardPath' | 'reversePath'>,
 ): Buffer {
-  const fields = `Return-Path: <${oneLine(message.reversePath ?? '')}>\r\nDelivered-To: ${oneLine(forwardPath)}\r\n`;
+  const returnPath = reversePath ?? message.reversePath ?? '';
+  const fields = `Return-Path: <${oneLine(returnPath)}>\r\nDelivered-To: ${oneLine(forwardPath)}\r\n`;
   return Buffer.concat([fromUtf8(fields), message.prefix]);
 }
 

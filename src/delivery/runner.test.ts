@@ -215,6 +215,29 @@ test('what was due before the start is worked on, local recipients too', async (
   await runner.stop(0);
 });
 
+test('each reverse-path of a message has a transaction of its own (RFC 5321 §3.3)', async () => {
+  const sent: (readonly [string | null, readonly string[]])[] = [];
+  const { runner, accept, clock, queue } = await world((_target, message) => {
+    sent.push([message.reversePath, message.recipients.map(({ forwardPath }) => forwardPath)]);
+    return { ...took, answers: message.recipients.flatMap(() => took.answers) };
+  });
+  const reversePath = 'SRS0=hash=2W=sender.example=author@here.example';
+  await accept([
+    remoteRecipient('amy@far.example'),
+    remoteRecipient('bob@far.example', { reversePath }),
+    remoteRecipient('cid@far.example'),
+    remoteRecipient('dan@far.example', { reversePath }),
+  ]);
+  runner.start();
+  await clock.advance(1000);
+  assert.deepEqual(sent, [
+    ['author@here.example', ['amy@far.example', 'cid@far.example']],
+    [reversePath, ['bob@far.example', 'dan@far.example']],
+  ]);
+  assert.equal((await queue.count()).messages, 0);
+  await runner.stop(0);
+});
+
 test('a week of retries: one notice of delay, one of failure, then silence (RFC 5321 §4.5.4.1, RFC 3464)', async () => {
   const { runner, accept, clock, queue, visited, reports } = await world(() =>
     answered('rcpt', 451, '4.7.1 Come back later'),

@@ -2,7 +2,7 @@
  * The queue's worker: leases what is due, takes it to mailboxes and next hops, settles it, and sleeps until something
  * falls due or the queue says so. One per process is enough; several, in any process, get along by their leases.
  *
- * The recipients of a message whose routes have one key travel together. Each key has a bound of its own (see
+ * The recipients of a message whose routes have one key, and who have one reverse-path, travel together. Each key has a bound of its own (see
  * {@link Destinations}): what is above it is put back for a moment, so that one next hop's mail, however much and however
  * stuck, leaves room for the others. Memory: at most `messagesMax` messages' envelopes, never their octets.
  */
@@ -206,6 +206,7 @@ export class DeliveryRunner {
     return undefined;
   }
 
+  /** One reverse-path to a transaction. */
   #byRoute(
     message: QueuedMessage,
     due: readonly QueuedRecipient[],
@@ -214,8 +215,9 @@ export class DeliveryRunner {
     for (const recipient of due) {
       if (recipient.route.kind !== 'remote') continue;
       const route = this.#ports.router.plan(message, recipient, recipient.route.domain);
-      const group = groups.get(route.key);
-      if (group === undefined) groups.set(route.key, { route, recipients: [recipient] });
+      const key = `${route.key} ${recipient.reversePath ?? ''}`;
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, { route, recipients: [recipient] });
       else group.recipients.push(recipient);
     }
     return groups.values();
@@ -301,7 +303,7 @@ export class DeliveryRunner {
     }
     let unreachable: Outcome['answer'];
     try {
-      const visited = await remote.deliver(message, route, recipients, signal);
+      const visited = await remote.deliver(withReversePath(message, recipients), route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
       if (visited.fault !== undefined)
         events({
@@ -346,4 +348,9 @@ export class DeliveryRunner {
       this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing: 'Renewing leases', cause });
     }
   }
+}
+
+function withReversePath(message: QueuedMessage, recipients: readonly QueuedRecipient[]): QueuedMessage {
+  const [first] = recipients;
+  return first?.reversePath === undefined ? message : { ...message, reversePath: first.reversePath };
 }

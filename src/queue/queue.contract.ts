@@ -145,7 +145,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
               ...local('dave+lists'),
               route: { kind: 'local', account: known(toAccountId(9)), detail: 'lists' },
             },
-            remote('[192.0.2.7]'),
+            { ...remote('[192.0.2.7]'), reversePath: 'SRS0=Ab+/=2W=example.org=Alice@here.example' },
           ],
         });
         await queue.accept(message);

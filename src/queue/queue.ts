@@ -35,6 +35,11 @@ export type NewRecipient = {
   readonly notify: NotifyOn | undefined;
   /** RFC 3461 §4.2, as received, undecoded: `rfc822;Bob@example.org`. */
   readonly originalRecipient: string | undefined;
+  /**
+   * What MAIL and Return-Path say for this recipient where it is not the message's own reverse-path: rewritten for another
+   * host (SRS), or tagged with the recipient (VERP).
+   */
+  readonly reversePath?: string;
 };
 
 /** RFC 2852 §4: by when a message is to be delivered, and what becomes of it then. */

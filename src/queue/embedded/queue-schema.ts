@@ -126,6 +126,7 @@ type StoredRecipient = {
   readonly domain?: string;
   readonly notify?: NonNullable<NewRecipient['notify']>;
   readonly originalRecipient?: string;
+  readonly reversePath?: string;
 };
 
 type StoredAnswer = Omit<LastAnswer, 'host'> & { readonly host?: string };
@@ -172,13 +173,13 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
 }
 
 function encodeRecipient(recipient: NewRecipient): EncodedMessage['recipients'][number] {
-  const { forwardPath, route, notify, originalRecipient } = recipient;
+  const { forwardPath, route, notify, originalRecipient, reversePath } = recipient;
   const where =
     route.kind === 'local' ? { account: route.account, detail: route.detail } : { domain: route.domain };
   return {
     address: forwardPath.toLowerCase(),
     domain: domainOf(forwardPath, route),
-    recipient: JSON.stringify({ forwardPath, ...where, notify, originalRecipient }),
+    recipient: JSON.stringify({ forwardPath, ...where, notify, originalRecipient, reversePath }),
   };
 }
 
@@ -226,12 +227,13 @@ function decodeAnswer(stored: StoredAnswer | undefined): LastAnswer | undefined 
 /** Columns: number, recipient, state, due_at, progress. */
 export function decodeRecipient(row: Row): QueuedRecipient {
   const stored: StoredRecipient = JSON.parse(textAt(row, 1));
-  const { forwardPath, notify, originalRecipient } = stored;
+  const { forwardPath, notify, originalRecipient, reversePath } = stored;
   return {
     forwardPath,
     route: decodeRoute(stored),
     notify,
     originalRecipient,
+    ...(reversePath === undefined ? {} : { reversePath }),
     number: numberAt(row, 0),
     state: decodeState(row, 2),
   };
