@@ -58,7 +58,7 @@ export class DeliverNow {
   /** Resolves when the message is on stable storage: in every mailbox, or in the queue with delivery going on behind it. */
   async accept(message: NewQueuedMessage, facts: MessageFacts): Promise<void> {
     const locals = message.recipients.filter(({ route }) => route.kind === 'local').length;
-    const isLater = firstDueMs(message) > this.#ports.clock.nowMs();
+    const isLater = message.hold !== undefined || firstDueMs(message) > this.#ports.clock.nowMs();
     if (locals === 0 || isLater || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
       return;
@@ -153,5 +153,6 @@ function toQueued(
 ): QueuedMessage {
   const state = firstState(message);
   const recipients = message.recipients.map((recipient, number) => ({ ...recipient, number, state }));
-  return { ...message, recipients, lease };
+  const { hold: _hold, ...kept } = message;
+  return { ...kept, recipients, lease };
 }

@@ -6,7 +6,7 @@ export type DeliveryEvent =
       readonly name: 'delivery.settled';
       readonly queueId: QueueId;
       readonly recipient: number;
-      readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'delayed';
+      readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'delayed' | 'held' | 'dropped';
       readonly status: string | undefined;
       readonly reason: string | undefined;
       readonly host: string | undefined;

@@ -99,6 +99,7 @@ async function world() {
     text = 'Subject: x\r\n\r\nBody\r\n',
     notify?: RcptParameters['notify'],
     from = 'author@sender.example',
+    hold?: IntakeMessage['hold'],
   ) => {
     const transaction: IntakeTransaction = {
       traceId: 'abcdef0123456789abcdef',
@@ -116,6 +117,7 @@ async function world() {
       transaction,
       session: session(role),
       prefix: fromLatin1('Received: x\r\n'),
+      hold,
     };
     return sink.commit(message);
   };
@@ -187,6 +189,19 @@ for (const { address, role, want } of verdicts)
         : `${verdict.reply.code} ${verdict.reply.status} ${verdict.reason}`,
       want,
     );
+  });
+
+for (const role of ['relay', 'lmtp'] as const)
+  test(`what a check holds goes into the queue and nowhere else, by ${role}`, async () => {
+    const { send, accepted, inbox, bob } = await world();
+    const hold = { reason: 'rule.odd', text: 'Looks odd' };
+    const answer = await send(['bob@here.example'], role, undefined, undefined, undefined, hold);
+    assert.deepEqual(answer, { kind: 'accepted' });
+    assert.deepEqual(
+      accepted.map(({ message, leased }) => [message.hold, leased]),
+      [[hold, false]],
+    );
+    assert.deepEqual(await inbox(bob), []);
   });
 
 test('all recipients here: in the mailbox before the 250, and never in the queue', async () => {

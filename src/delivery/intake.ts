@@ -10,7 +10,7 @@ import type { Directory } from '../auth/directory.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { NewQueuedMessage, NewRecipient, QueueId } from '../queue/queue.ts';
+import type { Hold, NewQueuedMessage, NewRecipient, QueueId } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
 import type { ForwardPath, ReversePath } from '../smtp/wire/path.ts';
@@ -74,6 +74,8 @@ export type IntakeMessage = {
   readonly transaction: IntakeTransaction;
   readonly session: IntakeSession;
   readonly prefix: Uint8Array;
+  /** The queue takes it, whoever it is for, and keeps it back until it is released. */
+  readonly hold?: Hold | undefined;
 };
 
 const ACCEPTED = { kind: 'accepted' } as const;
@@ -112,7 +114,7 @@ export class DeliveryIntake {
   begin(transaction: IntakeTransaction): IntakeSink {
     const { blobs } = this.#ports;
     return new IntakeSink(blobs.create(transaction.parameters.declaredOctets), (message, blob, facts) =>
-      message.session.role.name === 'lmtp'
+      message.session.role.name === 'lmtp' && message.hold === undefined
         ? this.#acceptLmtp(message, blob, facts)
         : this.#accept(message, blob, facts),
     );
@@ -188,7 +190,7 @@ export class DeliveryIntake {
   }
 
   #newMessage(message: IntakeMessage, blob: BlobRef, recipients: readonly NewRecipient[]): NewQueuedMessage {
-    const { transaction, session, prefix } = message;
+    const { transaction, session, prefix, hold } = message;
     const { parameters, reversePath } = transaction;
     const nowMs = this.#ports.clock.nowMs();
     return {
@@ -216,6 +218,7 @@ export class DeliveryIntake {
         account: session.principal?.account,
       },
       recipients,
+      hold,
     };
   }
 }

@@ -11,6 +11,8 @@ export type Outcome =
       readonly reportsItself: boolean;
     }
   | { readonly kind: 'delayed'; readonly answer: LastAnswer }
+  /** A rule keeps it back until it is released, or throws it away; the sender hears of neither. */
+  | { readonly kind: 'held' | 'dropped'; readonly answer: LastAnswer }
   | { readonly kind: 'failed'; readonly answer: LastAnswer };
 
 /** Our own answer, that no other host said. */

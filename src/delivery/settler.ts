@@ -135,6 +135,12 @@ export class Settler {
           settlement: { recipient: number, kind: 'failed', answer: outcome.answer },
           report: report('failed'),
         };
+      case 'held':
+      case 'dropped':
+        return {
+          settlement: { recipient: number, kind: outcome.kind, answer: outcome.answer },
+          report: undefined,
+        };
       case 'delayed':
         return this.#decideDelay(message, recipient, outcome);
     }

@@ -21,14 +21,15 @@ export function firstDueMs({ arrivedAtMs, releaseAtMs }: FirstTimes): number {
   return Math.max(arrivedAtMs, releaseAtMs ?? arrivedAtMs);
 }
 
-export function firstState(times: FirstTimes): RecipientState {
-  return {
-    kind: 'waiting',
-    dueAtMs: firstDueMs(times),
-    attempts: 0,
-    lastAnswer: undefined,
-    delayReported: false,
-  };
+/** The state in which every recipient of a message begins. */
+export function firstState(message: FirstTimes & Pick<NewQueuedMessage, 'hold'>): RecipientState {
+  const { arrivedAtMs, hold } = message;
+  const fresh = { attempts: 0, delayReported: false };
+  if (hold === undefined)
+    return { kind: 'waiting', dueAtMs: firstDueMs(message), lastAnswer: undefined, ...fresh };
+  // RFC 3463 §3.8: X.7.0, no more is said of a matter of policy.
+  const lastAnswer = { atMs: arrivedAtMs, host: undefined, status: '4.7.0', ...hold };
+  return { kind: 'held', lastAnswer, ...fresh };
 }
 
 /** The state after an attempt, or undefined: settled already, so it stays. */
@@ -38,6 +39,10 @@ export function settled(
   nowMs: number,
 ): RecipientState | undefined {
   if (state.kind === 'settled') return undefined;
+  if (settlement.kind === 'held') {
+    const { attempts, delayReported } = state;
+    return { kind: 'held', attempts: attempts + 1, lastAnswer: settlement.answer, delayReported };
+  }
   if (settlement.kind !== 'delayed') {
     const atMs = settlement.answer?.atMs ?? nowMs;
     return {

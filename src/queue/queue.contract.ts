@@ -427,6 +427,61 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'what is accepted held waits for its release, with the reason',
+      withQueue(async ({ queue, reopen }) => {
+        const hold = { reason: 'rule.suspicious', text: 'Looks odd' };
+        const recipients = [remote('a.example'), local('bob')];
+        await queue.accept(testMessage(1, { recipients, hold }));
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 2, held: 2 });
+        assert.equal(await queue.nextDueMs(), undefined);
+        assert.deepEqual(await queue.lease('x', 1e9, 2e9, 10), []);
+        const again = await reopen();
+        const message = await only(again, testId(1));
+        assert.equal('hold' in message, false);
+        for (const { state } of message.recipients)
+          assert.deepEqual(state, {
+            kind: 'held',
+            attempts: 0,
+            lastAnswer: { atMs: 1000, host: undefined, status: '4.7.0', ...hold },
+            delayReported: false,
+          });
+        assert.equal(await again.release({ id: testId(1) }, 5000), 2);
+        assert.equal(await again.nextDueMs(), 5000);
+        assert.deepEqual(ids(await again.lease('x', 5000, 9000, 10)), [testId(1)]);
+      }),
+    );
+
+    test(
+      'an attempt may end in a hold, or in the message being dropped',
+      withQueue(async ({ queue, reopen }) => {
+        const recipients = [remote('a.example'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        const settlements = [
+          { recipient: 0, kind: 'held' as const, answer: answer('kept back') },
+          { recipient: 1, kind: 'dropped' as const, answer: answer('thrown away') },
+        ];
+        assert.equal(await queue.settle(testId(1), 'x', settlements, []), 'settled');
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 1, held: 1 });
+        const again = await reopen();
+        const { recipients: now } = await only(again, testId(1));
+        assert.deepEqual(now[0]?.state, {
+          kind: 'held',
+          attempts: 1,
+          lastAnswer: answer('kept back'),
+          delayReported: false,
+        });
+        assert.deepEqual(now[1]?.state, {
+          kind: 'settled',
+          outcome: 'dropped',
+          atMs: 2000,
+          lastAnswer: answer('thrown away'),
+        });
+        assert.equal(await again.drop({}, 700), 1);
+        assert.deepEqual(await again.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
       'hold, release, retry and drop do what they say, by every filter',
       withQueue(async ({ queue, reopen }) => {
         await queue.accept(testMessage(1, { recipients: [remote('a.example', 'Ann'), local('Bob')] }));

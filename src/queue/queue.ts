@@ -83,7 +83,12 @@ export type NewQueuedMessage = {
   };
   /** At least one. A recipient's number is its index here, for ever. */
   readonly recipients: readonly NewRecipient[];
+  /** Every recipient is held from the first, until it is released; the reason stands as its last answer. */
+  readonly hold?: Hold | undefined;
 };
+
+/** Why a message is kept back: a stable reason code, and words for the operator. */
+export type Hold = { readonly reason: string; readonly text: string };
 
 /** What the last attempt said, word for word where a peer said it. */
 export type LastAnswer = {
@@ -121,7 +126,7 @@ export type RecipientState =
 
 export type QueuedRecipient = NewRecipient & { readonly number: number; readonly state: RecipientState };
 
-export type QueuedMessage = Omit<NewQueuedMessage, 'recipients'> & {
+export type QueuedMessage = Omit<NewQueuedMessage, 'recipients' | 'hold'> & {
   readonly recipients: readonly QueuedRecipient[];
   readonly lease: { readonly owner: string; readonly untilMs: number } | undefined;
 };
@@ -136,6 +141,8 @@ export type Settlement =
       readonly kind: 'delivered' | 'relayed' | 'expanded' | 'failed';
       readonly answer: LastAnswer | undefined;
     }
+  /** Kept back by a rule until it is released; or taken out by one, without a DSN. */
+  | { readonly recipient: number; readonly kind: 'held' | 'dropped'; readonly answer: LastAnswer }
   | {
       readonly recipient: number;
       readonly kind: 'delayed';

@@ -10,7 +10,10 @@ export const DELIVERY_EVENTS = {
       fields: {
         queueId: { type: 'text', description: 'The id of the message: its trace id.' },
         recipient: { type: 'number', description: "The recipient's number, counted from 0." },
-        outcome: { type: 'text', description: '`delivered`, `relayed`, `expanded`, `failed` or `delayed`.' },
+        outcome: {
+          type: 'text',
+          description: '`delivered`, `relayed`, `expanded`, `failed`, `delayed`, `held` or `dropped`.',
+        },
         status: { type: 'text', description: 'The enhanced status code.', optional: true },
         reason: { type: 'text', description: 'The stable reason code.', optional: true },
         host: { type: 'text', description: 'The next hop that answered.', optional: true },

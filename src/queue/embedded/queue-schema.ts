@@ -9,7 +9,7 @@ import type { FileKind } from '../../sqlite/migrate.ts';
 import { ownOctets } from '../../sqlite/writer.ts';
 import { toBlobPlace } from '../../store/blob-store.ts';
 import { known, toAccountId, toBlobId } from '../../store/ids.ts';
-import { domainOf, firstDueMs, senderKey } from '../progress.ts';
+import { domainOf, firstState, senderKey } from '../progress.ts';
 import { toQueueId } from '../queue.ts';
 import type {
   DeliverBy,
@@ -80,8 +80,8 @@ export type EncodedMessage = {
   readonly blobId: string;
   readonly envelope: string;
   readonly prefix: Uint8Array;
-  /** When its recipients are due for the first time. */
-  readonly dueAtMs: number;
+  /** Of each recipient. */
+  readonly first: EncodedState;
   readonly recipients: readonly {
     readonly address: string;
     readonly domain: string;
@@ -167,7 +167,7 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     blobId: blob.id,
     envelope: JSON.stringify(envelope),
     prefix: ownOctets(message.prefix),
-    dueAtMs: Math.trunc(firstDueMs(message)),
+    first: encodeState(firstState(message)),
     recipients: message.recipients.map(encodeRecipient),
   };
 }

@@ -105,9 +105,15 @@ class QueueWriter {
   }
 
   accept({ message, lease }: Parameters<QueueOperations['accept']>[0]): void {
-    const { id, dueAtMs: due, recipients } = message;
-    const nextMs = nextLookMs(due, lease?.untilMs) ?? null;
-    const isNew = this.#insertMessage.run(id, due, nextMs, lease?.owner ?? null, lease?.untilMs ?? null);
+    const { id, first, recipients } = message;
+    const nextMs = nextLookMs(first.dueAtMs ?? undefined, lease?.untilMs) ?? null;
+    const isNew = this.#insertMessage.run(
+      id,
+      first.dueAtMs,
+      nextMs,
+      lease?.owner ?? null,
+      lease?.untilMs ?? null,
+    );
     if (isNew === 0) {
       const row = this.#blobOf.row(id);
       if (row === undefined || textAt(row, 0) !== message.blobId)
@@ -127,14 +133,14 @@ class QueueWriter {
       this.#insertRecipient.run(
         id,
         number,
-        STATE.waiting,
-        due,
+        first.state,
+        first.dueAtMs,
         address,
         domain,
         recipient,
-        '{"attempts":0,"delayReported":false}',
+        first.progress,
       );
-    this.#count.run(1, recipients.length, 0);
+    this.#count.run(1, recipients.length, first.state === STATE.held ? recipients.length : 0);
   }
 
   lease({ owner, nowMs, untilMs, limit }: Parameters<QueueOperations['lease']>[0]): readonly string[] {

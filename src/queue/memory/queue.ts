@@ -54,8 +54,9 @@ export class MemoryQueue implements Queue, BlobUser {
       number,
       state: firstState(message),
     }));
+    const { hold: _hold, ...kept } = message;
     this.#messages.set(message.id, {
-      ...message,
+      ...kept,
       prefix: Uint8Array.from(message.prefix),
       recipients,
       lease,

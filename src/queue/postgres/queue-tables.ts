@@ -65,11 +65,11 @@ export const QUEUE_SQL = {
       SELECT id, $6::text, $7::bigint, $8::bigint, $9::text, $10::text, $11::bytea FROM added
     ), addressed AS (
       INSERT INTO queue_recipient (id, number, state, due_at, address, domain, recipient, progress)
-      SELECT added.id, r.number - 1, ${STATE.waiting}, $2, r.address, r.domain, r.recipient, $12::text
+      SELECT added.id, r.number - 1, $18::bigint, $2, r.address, r.domain, r.recipient, $12::text
       FROM added, unnest($13::text[], $14::text[], $15::text[])
         WITH ORDINALITY AS r (address, domain, recipient, number)
     ), counted AS (
-      UPDATE queue_counter SET messages = messages + 1, recipients = recipients + $16
+      UPDATE queue_counter SET messages = messages + 1, recipients = recipients + $16, held = held + $19
       WHERE slot = $17 AND EXISTS (SELECT 1 FROM added)
     )
     SELECT count(*) FROM added`,

@@ -44,7 +44,6 @@ const ACT_MESSAGES = 200;
 const LOAD_MESSAGES = 200;
 /** Above every id: ids are letters and digits. */
 const AFTER_ALL_IDS = '~';
-const FIRST_PROGRESS = '{"attempts":0,"delayReported":false}';
 const READING = 'Reading the queue';
 
 export class PostgresQueue implements Queue, BlobUser {
@@ -340,12 +339,12 @@ export class PostgresQueue implements Queue, BlobUser {
 }
 
 function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: number): readonly Value[] {
-  const { id, dueAtMs, recipients } = message;
+  const { id, first, recipients } = message;
   const untilMs = lease === undefined ? undefined : Math.trunc(lease.untilMs);
   return [
     id,
-    dueAtMs,
-    nextLookMs(dueAtMs, untilMs) ?? null,
+    first.dueAtMs,
+    nextLookMs(first.dueAtMs ?? undefined, untilMs) ?? null,
     lease?.owner ?? null,
     untilMs ?? null,
     message.sender,
@@ -354,12 +353,14 @@ function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: n
     message.blobId,
     message.envelope,
     message.prefix,
-    FIRST_PROGRESS,
+    first.progress,
     recipients.map(({ address }) => address),
     recipients.map(({ domain }) => domain),
     recipients.map(({ recipient }) => recipient),
     recipients.length,
     slot,
+    first.state,
+    first.state === STATE.held ? recipients.length : 0,
   ];
 }
 
