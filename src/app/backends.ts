@@ -25,6 +25,7 @@ import { openSegmentStore } from '../store/embedded/segment-store.ts';
 import { mustBeBackend, type Keepers } from './backend-choice.ts';
 import { files } from './data-directory.ts';
 import { hashThrough } from './hashing.ts';
+import { createTrust } from './trust.ts';
 
 export type Backends = Keepers & { readonly blobs: BlobStore };
 
@@ -142,11 +143,12 @@ async function openEmbeddedWriters({ dataDirectory, store }: Config): Promise<Wr
 /** The writers are open. */
 export async function openBackends(options: BackendOptions): Promise<Backends> {
   const { config, writers, owner, clock, random, hashes } = options;
+  const trust = createTrust(config);
   const directoryOptions = {
     ...directorySettings(config),
     clock,
     random,
-    throttle: new NetworkLoginThrottle(clock),
+    throttle: new NetworkLoginThrottle(clock, (source) => trust.isExempt(source)),
     ...(hashes === undefined ? {} : { hasher: new Argon2Hasher(undefined, undefined, hashThrough(hashes)) }),
   };
   const keepers =

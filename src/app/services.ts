@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { ServiceName } from '../config/config.ts';
 import { toNetwork } from '../auth/login-throttle.ts';
 import type { AdmissionProblem } from '../net/admission.ts';
-import { isLoopback, listen, type Listener } from '../net/listener.ts';
+import { listen, type Listener } from '../net/listener.ts';
 import { composeDelivery } from './compose-delivery.ts';
 import { composeSessions } from './compose-sessions.ts';
 import type { Observers } from './observers.ts';
@@ -24,7 +24,7 @@ const HANDSHAKE_MS = 30_000;
 const REFUSAL_LOG_MS = 1000;
 
 export async function startServices(options: ServiceOptions): Promise<Services> {
-  const { config, backends, observers, clock, serverTls, admission } = options;
+  const { config, backends, observers, clock, serverTls, admission, trust } = options;
   const shutdown = new AbortController();
   const delivery = composeDelivery(options);
   const serveOf = composeSessions(options, delivery.intake, shutdown.signal);
@@ -42,7 +42,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
           implicitTls: settings.tls === 'implicit',
           handshakeMs: HANDSHAKE_MS,
           reusePort: true,
-          enter: (remote) => admission.enter(service, isLoopback(remote) ? undefined : toNetwork(remote)),
+          enter: (remote) => admission.enter(service, trust.isExempt(remote) ? undefined : toNetwork(remote)),
           refusal: refusalOf(service, config.hostname),
           serve: serveOf(service, settings),
           onRefused: refusalLog(service, clock, observers),

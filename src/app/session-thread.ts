@@ -11,6 +11,7 @@ import { createObservers } from './observers.ts';
 import { createResolver } from './resolver.ts';
 import { startServices, type Services } from './services.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { createTrust } from './trust.ts';
 import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `startServer` gave it
@@ -44,6 +45,7 @@ async function start(): Promise<Services> {
       connectionsMax: data.connectionsMax,
       connectionsPerNetworkMax: config.limits.connectionsPerAddressMax,
     }),
+    trust: createTrust(config),
     observers,
     owner: name,
     runsQueue: data.runsQueue,

@@ -1,5 +1,6 @@
 /** The checks that a schema names by `format`, each with what it asks for in words. */
 import { isIP } from 'node:net';
+import { parseIpNetwork } from '../base/ip-network.ts';
 import type { FormatName } from './schema-node.ts';
 
 const HOSTNAME_OCTETS_MAX = 253;
@@ -45,5 +46,9 @@ export const FORMATS: Readonly<
   address: { test: isAddress, wanted: 'an address such as "someone@example.org"' },
   ip: { test: (text) => isIP(text) !== 0, wanted: 'an IP address' },
   'ip-port': { test: isIpPort, wanted: 'an IP address, with a port if it is not 53' },
+  network: {
+    test: (text) => parseIpNetwork(text) !== undefined && !text.includes('%'),
+    wanted: 'an IP address or a network such as "192.0.2.0/24"',
+  },
   'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
 };

@@ -34,4 +34,4 @@ export type ListNode = Common & {
   readonly default: readonly (string | number)[];
 };
 
-export type FormatName = 'hostname' | 'host' | 'address' | 'ip' | 'ip-port' | 'postgres-url';
+export type FormatName = 'hostname' | 'host' | 'address' | 'ip' | 'ip-port' | 'network' | 'postgres-url';

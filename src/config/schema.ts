@@ -18,6 +18,7 @@ import { RESOLVER } from './section/resolver.ts';
 import { OUTGOING } from './section/outgoing.ts';
 import { RELAY } from './section/relay.ts';
 import { LOG } from './section/log.ts';
+import { TRUST } from './section/trust.ts';
 
 /** The keys at the top that are no tables. */
 const TOP = {
@@ -52,6 +53,7 @@ const SECTIONS: {
   readonly listeners: typeof LISTENERS;
   readonly store: typeof STORE;
   readonly threads: typeof THREADS;
+  readonly trust: typeof TRUST;
   readonly limits: typeof LIMITS;
   readonly submission: typeof SUBMISSION;
   readonly queue: typeof QUEUE;
@@ -64,6 +66,7 @@ const SECTIONS: {
   listeners: LISTENERS,
   store: STORE,
   threads: THREADS,
+  trust: TRUST,
   limits: LIMITS,
   submission: SUBMISSION,
   queue: QUEUE,
@@ -81,6 +84,7 @@ const REQUIRED = [
   'listeners',
   'store',
   'threads',
+  'trust',
   'limits',
   'submission',
   'queue',

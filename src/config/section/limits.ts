@@ -41,7 +41,7 @@ export const LIMITS = {
       maximum: 1_000_000,
       default: 100,
       description:
-        'Connections at once to one service from one IPv4 address or IPv6 /64. Loopback is exempt.',
+        'Connections at once to one service from one IPv4 address or IPv6 /64. This machine itself and those of `trust` are exempt.',
     },
     smtpErrorsMax: {
       type: 'integer',

@@ -2,6 +2,7 @@
  * Domains and address literals as SMTP writes them. Units: code units of a decoded command line.
  * Source: RFC 5321 §4.1.2 and §4.1.3; RFC 6531 §3.3 adds U-labels; RFC 1035 §2.3.4 sets the lengths.
  */
+import { parseIpv4, parseIpv6 } from '../../base/ip-network.ts';
 import { LIMITS } from '../../base/limits.ts';
 
 /** What stands after the @ or in EHLO: a name, or an address in brackets. */
@@ -46,9 +47,7 @@ export function isAddressLiteral(text: string): boolean {
 
 /** Four decimal numbers up to 255, of at most three digits each (Snum). */
 export function isIpv4(text: string): boolean {
-  if (text.length > 15) return false;
-  const parts = text.split('.');
-  return parts.length === 4 && parts.every((part) => SNUM.test(part) && Number(part) <= 255);
+  return parseIpv4(text) !== undefined;
 }
 
 /**
@@ -56,28 +55,7 @@ export function isIpv4(text: string): boolean {
  * allows that too.
  */
 export function isIpv6(text: string): boolean {
-  if (text.length > 45) return false;
-  const gap = text.indexOf('::');
-  if (gap !== -1 && text.includes('::', gap + 1)) return false;
-  const head = gap === -1 ? text : text.slice(0, gap);
-  const tail = gap === -1 ? '' : text.slice(gap + 2);
-  const before = groups(head, gap === -1);
-  const after = groups(tail, true);
-  if (before === undefined || after === undefined) return false;
-  return gap === -1 ? before === 8 : before + after <= 7;
-}
-
-/** Number of 16-bit groups in `text`; undefined if one is malformed. A dotted quad at the very end counts two. */
-function groups(text: string, last: boolean): number | undefined {
-  if (text === '') return 0;
-  const parts = text.split(':');
-  let count = 0;
-  for (const [index, part] of parts.entries()) {
-    if (HEX_GROUP.test(part)) count += 1;
-    else if (last && index === parts.length - 1 && isIpv4(part)) count += 2;
-    else return undefined;
-  }
-  return count;
+  return parseIpv6(text) !== undefined;
 }
 
 /** Standardized-tag ":" 1*dcontent, dcontent being printable ASCII but "[", "\" and "]". */
@@ -99,7 +77,5 @@ function isUnicodeLetterOctet(code: number): boolean {
 const DOT = 0x2e;
 const HYPHEN = 0x2d;
 const LABEL_OCTETS_MAX = 63;
-const SNUM = /^\d{1,3}$/;
-const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;
 const TAG = /^[0-9A-Za-z-]*[0-9A-Za-z]$/;
 const DCONTENT = /^[!-Z^-~]+$/;

@@ -1,0 +1,33 @@
+/** `[trust]`. */
+export const TRUST = {
+  type: 'object',
+  description:
+    'Whom this server trusts by address. This machine itself and the proxies and forwarders named here are never banned, throttled or limited: docs/smtp.md.',
+  required: ['proxies', 'forwarders', 'peers'],
+  properties: {
+    proxies: {
+      type: 'array',
+      items: { type: 'string', format: 'network' },
+      minItems: 0,
+      default: [],
+      description:
+        'Proxies whose PROXY header says who the client is, on listeners with `proxyProtocol`. IP addresses or networks.',
+    },
+    forwarders: {
+      type: 'array',
+      items: { type: 'string', format: 'network' },
+      minItems: 0,
+      default: [],
+      description:
+        'Hosts that may speak for other clients by XCLIENT and XFORWARD: content filters, fetchers.',
+    },
+    peers: {
+      type: 'array',
+      items: { type: 'string', format: 'network' },
+      minItems: 0,
+      default: [],
+      description:
+        'Hosts of our own or of friends: they may raise the priority of mail (MT-PRIORITY, RFC 6710 §4.1) without signing in.',
+    },
+  },
+} as const;
