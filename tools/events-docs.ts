@@ -5,7 +5,8 @@ import type { Catalogue, EventDefinition } from '../src/observe/definition.ts';
 const HEAD = `# Events and metrics
 
 Made by \`npm run docs\` from \`src/observe/events/\`. A log line is one JSON object: \`time\`, \`level\`, \`thread\`, \`event\` (the
-name below), \`text\`, and the fields of the event. Fields marked as addresses show their local part at level \`debug\` only.
+name below), \`text\`, and the fields of the event. Fields marked as addresses show their local part at level \`debug\` only,
+fields marked as details are written at that level only, and what is marked as content never: the trace (trace.md) has them.
 `;
 
 export function eventsDocument(): string {
@@ -27,7 +28,7 @@ function one(name: string, { level, text, fields, metrics = [] }: EventDefinitio
     const notes = [
       type,
       ...(optional === true ? ['may be absent'] : []),
-      ...(sensitive === undefined ? [] : ['address']),
+      ...(sensitive === undefined ? [] : [sensitive]),
     ];
     return `- \`${key}\` (${notes.join(', ')}): ${description}`;
   });

@@ -17,7 +17,7 @@ import type { DeliveryEventSink } from './event.ts';
 import type { DeliverableMessage, LocalDelivery, LocalRecipient } from './local.ts';
 import type { MessageFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
-import { faultAnswer } from './outcome.ts';
+import { faultAnswer, mailboxOf } from './outcome.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliverNowPorts = {
@@ -41,6 +41,9 @@ const DELIVERED = {
   status: undefined,
   reason: undefined,
   host: undefined,
+  text: undefined,
+  attempts: undefined,
+  dueAtMs: undefined,
 } as const;
 
 export class DeliverNow {
@@ -61,24 +64,45 @@ export class DeliverNow {
     const isLater = message.hold !== undefined || firstDueMs(message) > this.#ports.clock.nowMs();
     if (locals === 0 || isLater || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
+      this.#tellAccepted(message, facts);
       return;
     }
     const lease = { owner: this.#owner, untilMs: this.#ports.clock.nowMs() + LEASE_MS };
     const queued = toQueued(message, lease);
     if (locals < message.recipients.length || locals > AT_ONCE_MAX) {
       await this.#ports.queue.accept(message, lease);
+      this.#tellAccepted(message, facts);
       this.#goOn(queued, async () => this.#settle(queued, await this.#deliver(queued, facts)));
       return;
     }
     const outcomes = await this.#gate.run(() => this.#deliver(queued, facts));
     if (isDone(queued, outcomes)) {
-      for (const { number } of queued.recipients)
-        this.#ports.events({ ...DELIVERED, queueId: message.id, recipient: number });
+      this.#tellAccepted(message, facts);
+      for (const { number, forwardPath } of queued.recipients)
+        this.#ports.events({
+          ...DELIVERED,
+          queueId: message.id,
+          recipient: number,
+          address: forwardPath,
+          mailbox: mailboxOf(outcomes.get(number)),
+        });
       return;
     }
     // Should we die before it is settled, the runner delivers again, and who has the message does not get it twice.
     await this.#ports.queue.accept(message, lease);
+    this.#tellAccepted(message, facts);
     this.#goOn(queued, () => this.#settle(queued, outcomes));
+  }
+
+  #tellAccepted({ id, blob, recipients }: NewQueuedMessage, { digest }: MessageFacts): void {
+    this.#ports.events({
+      name: 'delivery.accepted',
+      queueId: id,
+      messageId: digest.messageId,
+      subject: digest.subject,
+      octets: blob.octets,
+      recipients: recipients.length,
+    });
   }
 
   /** Behind the answer to the client. */

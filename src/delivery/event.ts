@@ -1,17 +1,53 @@
-/** What happens in delivery, for logs, metrics and traces. No content and no address: a recipient is a number. */
+/**
+ * What happens in delivery, for logs, metrics and traces. Addresses, subjects and what peers said are marked as such in the
+ * catalogue: logs show them at debug level only, or not at all.
+ */
 import type { QueueId } from '../queue/queue.ts';
 
 export type DeliveryEvent =
+  /** The message is safe: in the queue, or in all its mailboxes. */
+  | {
+      readonly name: 'delivery.accepted';
+      readonly queueId: QueueId;
+      /** Without brackets. */
+      readonly messageId: string | undefined;
+      /** Decoded. */
+      readonly subject: string;
+      readonly octets: number;
+      readonly recipients: number;
+    }
+  /** An alias, a group or a forwarding led somewhere else than the sender wrote; one for each target. */
+  | {
+      readonly name: 'delivery.expanded';
+      readonly queueId: QueueId;
+      readonly address: string;
+      readonly target: string;
+    }
   | {
       readonly name: 'delivery.settled';
       readonly queueId: QueueId;
       readonly recipient: number;
+      readonly address: string;
       readonly outcome: 'delivered' | 'relayed' | 'expanded' | 'failed' | 'delayed' | 'held' | 'dropped';
       readonly status: string | undefined;
       readonly reason: string | undefined;
       readonly host: string | undefined;
+      /** What was said, word for word. */
+      readonly text: string | undefined;
+      /** The mailbox of ours that has it. */
+      readonly mailbox: string | undefined;
+      /** How often it was tried, where it is tried again. */
+      readonly attempts: number | undefined;
+      /** When it is tried again. */
+      readonly dueAtMs: number | undefined;
     }
-  | { readonly name: 'delivery.dsn-queued'; readonly queueId: QueueId; readonly dsnId: QueueId }
+  | {
+      readonly name: 'delivery.dsn-queued';
+      readonly queueId: QueueId;
+      readonly dsnId: QueueId;
+      /** Whom it goes to. */
+      readonly address: string;
+    }
   /** The lease ran out or was taken while we worked: nothing was written down by us. */
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */

@@ -217,7 +217,7 @@ test('all recipients here: in the mailbox before the 250, and never in the queue
     events.map((event) =>
       typeof event === 'object' && event !== null && 'name' in event ? event.name : event,
     ),
-    ['delivery.settled'],
+    ['delivery.accepted', 'delivery.settled'],
   );
 });
 

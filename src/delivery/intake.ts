@@ -29,7 +29,7 @@ import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
-import { faultAnswer } from './outcome.ts';
+import { faultAnswer, mailboxOf } from './outcome.ts';
 import type { Settler } from './settler.ts';
 
 export type IntakePorts = {
@@ -122,10 +122,12 @@ export class DeliveryIntake {
 
   async #accept(message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts): Promise<IntakeAnswer> {
     const { transaction } = message;
-    const [ref, { recipients, targets, expanded }] = await Promise.all([blob, this.#expand(transaction)]);
+    const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
+    const { recipients, targets, expanded } = expansion;
     // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
     if (targets.includes(undefined) || recipients.length === 0) return CHANGED;
     const accepted = this.#newMessage(message, ref, recipients);
+    this.#tellExpanded(transaction, expansion);
     await this.#ports.settler.reportExpanded(accepted, expanded);
     await this.#ports.now.accept(accepted, facts);
     return ACCEPTED;
@@ -141,6 +143,7 @@ export class DeliveryIntake {
     const outcomes = new Map<number, IntakeOutcome>();
     const viaQueue = queuedTargets(expansion);
     const queued = this.#newMessage(message, ref, expansion.recipients);
+    this.#tellExpanded(transaction, expansion);
     await this.#ports.settler.reportExpanded(queued, expansion.expanded);
     await Promise.all(
       expansion.recipients.map(async (recipient, number) => {
@@ -149,6 +152,7 @@ export class DeliveryIntake {
         const target = { ...recipient, number, route };
         const delivered = await deliverSafely(this.#ports, queued, target, facts);
         outcomes.set(number, toLmtpOutcome(delivered));
+        this.#tellDelivered(queued.id, target, delivered);
       }),
     );
     const rest = [...viaQueue]
@@ -178,6 +182,42 @@ export class DeliveryIntake {
       this.#ports.events({ name: 'delivery.fault', queueId: message.id, doing: 'Queueing a message', cause });
       return toLmtpOutcome({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
     }
+  }
+
+  /** Where an address led somewhere else than to itself. */
+  #tellExpanded({ traceId, recipients }: IntakeTransaction, expansion: Expansion): void {
+    for (const [index, { forwardPath }] of recipients.entries()) {
+      const address = formatEnvelopeAddress(forwardPath);
+      for (const number of expansion.targets[index] ?? []) {
+        const target = expansion.recipients[number]?.forwardPath ?? address;
+        if (target === address) continue;
+        this.#ports.events({ name: 'delivery.expanded', queueId: queueIdOf(traceId), address, target });
+      }
+    }
+  }
+
+  /** LMTP: the reply to the client is all that becomes of this recipient. */
+  #tellDelivered(
+    queueId: QueueId,
+    { number, forwardPath }: { readonly number: number; readonly forwardPath: string },
+    outcome: Outcome,
+  ): void {
+    const { kind, answer } = outcome;
+    this.#ports.events({
+      name: 'delivery.settled',
+      queueId,
+      recipient: number,
+      address: forwardPath,
+      // What a client of LMTP is told to try again is its queue's to delay: here it has ended.
+      outcome: kind === 'delayed' ? 'failed' : kind,
+      status: answer?.status,
+      reason: answer?.reason,
+      host: answer?.host,
+      text: answer?.text,
+      mailbox: mailboxOf(outcome),
+      attempts: undefined,
+      dueAtMs: undefined,
+    });
   }
 
   #expand(transaction: IntakeTransaction): Promise<Expansion> {

@@ -38,6 +38,8 @@ export type LocalRecipient = Pick<QueuedRecipient, 'number' | 'forwardPath' | 'r
 
 const NOT_BY_DETAIL: ReadonlySet<MailboxRole | undefined> = new Set<MailboxRole>(['drafts', 'sent', 'trash']);
 
+const INBOX = 'INBOX';
+
 export class LocalDelivery {
   readonly #ports: LocalDeliveryPorts;
 
@@ -90,10 +92,14 @@ export class LocalDelivery {
         },
       );
     const chosen = detail === undefined ? undefined : await this.#mailboxFor(account, detail);
+    let mailbox = chosen === undefined || detail === undefined ? INBOX : detail;
     let delivered = await deliverTo(chosen);
     // Removed since we looked: the inbox is always there.
-    if (!delivered.ok && delivered.error.kind === 'no-such-mailbox') delivered = await deliverTo(undefined);
-    if (delivered.ok) return { kind: 'delivered', answer: undefined };
+    if (!delivered.ok && delivered.error.kind === 'no-such-mailbox') {
+      mailbox = INBOX;
+      delivered = await deliverTo(undefined);
+    }
+    if (delivered.ok) return { kind: 'delivered', answer: undefined, mailbox };
     switch (delivered.error.kind) {
       case 'over-quota':
         // RFC 3463 §3.3: 4.2.2, so that room made within the queue's time still lets it in.

@@ -3,7 +3,12 @@ import type { LastAnswer } from '../queue/queue.ts';
 import type { PeerReply } from '../smtp/wire/reply.ts';
 
 export type Outcome =
-  | { readonly kind: 'delivered'; readonly answer: LastAnswer | undefined }
+  | {
+      readonly kind: 'delivered';
+      readonly answer: LastAnswer | undefined;
+      /** The path of the mailbox that has it, as the address named it; for the trace. */
+      readonly mailbox?: string;
+    }
   | {
       readonly kind: 'relayed';
       readonly answer: LastAnswer;
@@ -14,6 +19,10 @@ export type Outcome =
   /** A rule keeps it back until it is released, or throws it away; the sender hears of neither. */
   | { readonly kind: 'held' | 'dropped'; readonly answer: LastAnswer }
   | { readonly kind: 'failed'; readonly answer: LastAnswer };
+
+export function mailboxOf(outcome: Outcome | undefined): string | undefined {
+  return outcome?.kind === 'delivered' ? outcome.mailbox : undefined;
+}
 
 /** Our own answer, that no other host said. */
 export function ownAnswer(atMs: number, status: string, reason: string, text: string): LastAnswer {

@@ -26,6 +26,7 @@ import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 import type { Outcome } from './outcome.ts';
+import { mailboxOf } from './outcome.ts';
 
 export type SettlerPorts = {
   readonly queue: Pick<Queue, 'settle' | 'accept'>;
@@ -93,7 +94,7 @@ export class Settler {
       else if (written !== undefined) follow = [written];
     }
     const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow, lease);
-    if (settled === 'settled') this.#tell(message, settlements, follow);
+    if (settled === 'settled') this.#tell(message, outcomes, settlements, follow);
     return settled;
   }
 
@@ -112,7 +113,7 @@ export class Settler {
     const dsn = reports.length === 0 ? undefined : await this.#newDsn(message, reports);
     if (dsn === undefined) return;
     await this.#ports.queue.accept(dsn);
-    this.#ports.events({ name: 'delivery.dsn-queued', queueId: message.id, dsnId: dsn.id });
+    this.#tellDsn(message.id, dsn);
   }
 
   #decide(message: QueuedMessage, recipient: QueuedRecipient, outcome: Outcome): Decision {
@@ -305,21 +306,40 @@ export class Settler {
 
   #tell(
     message: QueuedMessage,
+    outcomes: ReadonlyMap<number, Outcome>,
     settlements: readonly Settlement[],
     follow: readonly NewQueuedMessage[],
   ): void {
-    for (const settlement of settlements)
+    for (const settlement of settlements) {
+      const recipient = message.recipients[settlement.recipient];
+      const tried = recipient?.state.kind === 'settled' ? 0 : (recipient?.state.attempts ?? 0);
+      const isDelayed = settlement.kind === 'delayed';
       this.#ports.events({
         name: 'delivery.settled',
         queueId: message.id,
         recipient: settlement.recipient,
+        address: recipient?.forwardPath ?? '',
         outcome: settlement.kind,
         status: settlement.answer?.status,
         reason: settlement.answer?.reason,
         host: settlement.answer?.host,
+        text: settlement.answer?.text,
+        mailbox: mailboxOf(outcomes.get(settlement.recipient)),
+        attempts: isDelayed ? tried + 1 : undefined,
+        dueAtMs: isDelayed ? settlement.dueAtMs : undefined,
       });
-    for (const dsn of follow)
-      this.#ports.events({ name: 'delivery.dsn-queued', queueId: message.id, dsnId: dsn.id });
+    }
+    for (const dsn of follow) this.#tellDsn(message.id, dsn);
+  }
+
+  #tellDsn(queueId: QueueId, { id, recipients }: NewQueuedMessage): void {
+    const [to] = recipients;
+    this.#ports.events({
+      name: 'delivery.dsn-queued',
+      queueId,
+      dsnId: id,
+      address: to?.forwardPath ?? '',
+    });
   }
 }
 

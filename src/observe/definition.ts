@@ -14,8 +14,12 @@ export type FieldDefinition = {
   readonly type: 'text' | 'number' | 'boolean' | 'cause';
   readonly description: string;
   readonly optional?: true;
-  /** An address of mail: its local part is written at level `debug` only. */
-  readonly sensitive?: 'address';
+  /**
+   * What the log does not tell everybody; the trace has all of it. `address`: an address of mail, its local part is written at
+   * level `debug` only. `detail`: what may hold addresses (a peer's words), written at level `debug` only. `content`: taken
+   * from a message, never written.
+   */
+  readonly sensitive?: 'address' | 'detail' | 'content';
 };
 
 export type MetricDefinition = {

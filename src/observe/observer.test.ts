@@ -21,6 +21,8 @@ const EVENTS = {
         recipient: { type: 'text', description: 'Who gets it.', sensitive: 'address', optional: true },
         octets: { type: 'number', description: 'Its size.' },
         outcome: { type: 'text', description: 'What became of it.' },
+        reply: { type: 'text', description: 'What was said.', sensitive: 'detail', optional: true },
+        subject: { type: 'text', description: 'Its subject.', sensitive: 'content', optional: true },
       },
       metrics: [
         { name: 'postrider_test_messages_total', help: 'Messages.', labels: ['outcome'] },
@@ -80,6 +82,18 @@ test('an address is written whole at debug only, and never when it has no domain
   above.emit({ name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', recipient: 'a\nb' });
   assert.match(above.lines[0] ?? '', /"recipient":"…"/);
   assert.match(above.lines[1] ?? '', /"recipient":"…"/);
+});
+
+test('a detail is written at debug only, content never, and the null reverse-path hides nobody', () => {
+  const event = { name: 'test.accepted', trace: 't', octets: 1, outcome: 'x', reply: 'no', subject: 'Hi' };
+  for (const level of ['debug', 'info'] as const) {
+    const { emit, lines } = capture(level);
+    emit({ ...event, name: 'test.accepted', recipient: '' });
+    const line = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+    assert.equal(line['reply'], level === 'debug' ? 'no' : undefined);
+    assert.equal('subject' in line, false);
+    assert.equal(line['recipient'], '');
+  }
 });
 
 test('what the catalogue does not name is not written', () => {

@@ -28,13 +28,17 @@ export function createObserver<const Of extends Catalogue>(
     const name = event.name.toString();
     const definition = definitions.get(name);
     if (definition === undefined) throw new TypeError(`No event ${JSON.stringify(name)} in the catalogue`);
+    const isShown = RANK[definition.level] >= RANK[log.level];
+    // Most events of a message are neither counted nor written: they cost no more than this.
+    if (!isShown && definition.metrics === undefined) return;
     const fields = new Map<string, unknown>(Object.entries(event));
     count(definition, fields, counters);
-    if (RANK[definition.level] < RANK[log.level]) return;
+    if (!isShown) return;
     const shown: Record<string, unknown> = {};
     for (const [key, field] of Object.entries(definition.fields)) {
       const value = fields.get(key);
-      if (value !== undefined) shown[key] = show(field, value, log.level === 'debug');
+      const told = value === undefined ? undefined : show(field, value, log.level === 'debug');
+      if (told !== undefined) shown[key] = told;
     }
     log.write(definition.level, name, definition.text, shown);
   };
@@ -52,9 +56,14 @@ function count(
   }
 }
 
+/** Undefined: not to be written. */
 function show({ type, sensitive }: FieldDefinition, value: unknown, everything: boolean): unknown {
   if (type === 'cause') return describeCause(value);
-  if (sensitive === undefined || everything || typeof value !== 'string') return value;
+  if (sensitive === 'content') return undefined;
+  if (sensitive === undefined || everything) return value;
+  if (sensitive === 'detail') return undefined;
+  // RFC 5321 §4.5.5: the null reverse-path names nobody.
+  if (typeof value !== 'string' || value === '') return value;
   const at = value.lastIndexOf('@');
   return at === -1 ? '…' : `…${value.slice(at)}`;
 }

@@ -1,15 +1,35 @@
-/** What becomes of accepted mail. A recipient is a number: its address is in the queue, not in the log. */
+/** What becomes of accepted mail. */
 export const DELIVERY_EVENTS = {
   subject: 'delivery',
-  description:
-    'What becomes of accepted mail. A recipient is a number: its address is in the queue, not in the log.',
+  description: 'What becomes of accepted mail.',
   events: {
+    'delivery.accepted': {
+      level: 'debug',
+      text: 'The queue, or every mailbox, has a message',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message: its trace id.' },
+        messageId: { type: 'text', description: 'Its Message-ID.', optional: true, sensitive: 'detail' },
+        subject: { type: 'text', description: 'Its subject.', sensitive: 'content' },
+        octets: { type: 'number', description: 'Octets of its content.' },
+        recipients: { type: 'number', description: 'How many recipients, aliases followed.' },
+      },
+    },
+    'delivery.expanded': {
+      level: 'debug',
+      text: 'An alias, a group or a forwarding led on',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message: its trace id.' },
+        address: { type: 'text', description: 'Whom the sender wrote to.', sensitive: 'address' },
+        target: { type: 'text', description: 'Who gets it.', sensitive: 'address' },
+      },
+    },
     'delivery.settled': {
       level: 'info',
       text: 'An attempt to deliver ended',
       fields: {
         queueId: { type: 'text', description: 'The id of the message: its trace id.' },
         recipient: { type: 'number', description: "The recipient's number, counted from 0." },
+        address: { type: 'text', description: 'The recipient.', sensitive: 'address' },
         outcome: {
           type: 'text',
           description: '`delivered`, `relayed`, `expanded`, `failed`, `delayed`, `held` or `dropped`.',
@@ -17,6 +37,28 @@ export const DELIVERY_EVENTS = {
         status: { type: 'text', description: 'The enhanced status code.', optional: true },
         reason: { type: 'text', description: 'The stable reason code.', optional: true },
         host: { type: 'text', description: 'The next hop that answered.', optional: true },
+        text: {
+          type: 'text',
+          description: 'What was said, word for word.',
+          optional: true,
+          sensitive: 'detail',
+        },
+        mailbox: {
+          type: 'text',
+          description: 'The mailbox of ours that has it.',
+          optional: true,
+          sensitive: 'detail',
+        },
+        attempts: {
+          type: 'number',
+          description: 'How often it was tried, where it is tried again.',
+          optional: true,
+        },
+        dueAtMs: {
+          type: 'number',
+          description: 'When it is tried again, milliseconds since 1970.',
+          optional: true,
+        },
       },
       metrics: [{ name: 'postrider_deliveries_total', help: 'Attempts that ended.', labels: ['outcome'] }],
     },
@@ -26,6 +68,7 @@ export const DELIVERY_EVENTS = {
       fields: {
         queueId: { type: 'text', description: 'The id of the message it is about.' },
         dsnId: { type: 'text', description: 'The id of the report.' },
+        address: { type: 'text', description: 'Whom it goes to.', sensitive: 'address' },
       },
       metrics: [{ name: 'postrider_dsns_total', help: 'Delivery status notifications sent.' }],
     },

@@ -10,12 +10,27 @@ export const SMTP_EVENTS = {
         sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
         role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
         remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        remotePort: { type: 'number', description: 'The port it came from.' },
+        localAddress: { type: 'text', description: 'The address it came to.' },
         localPort: { type: 'number', description: 'The port it came to.' },
         implicitTls: { type: 'boolean', description: 'Whether TLS came first.' },
+        protocol: { type: 'text', description: 'Then: the version of TLS.', optional: true },
+        cipher: { type: 'text', description: 'Then: the cipher suite.', optional: true },
       },
       metrics: [
         { name: 'postrider_smtp_sessions_total', help: 'SMTP sessions that began.', labels: ['role'] },
       ],
+    },
+    'smtp.hello': {
+      level: 'debug',
+      text: 'A client said its name',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        verb: { type: 'text', description: '`EHLO`, `HELO` or `LHLO`.' },
+        domain: { type: 'text', description: 'What it calls itself.' },
+      },
     },
     'smtp.early-talker': {
       level: 'info',
@@ -90,6 +105,43 @@ export const SMTP_EVENTS = {
       },
       metrics: [{ name: 'postrider_smtp_login_failures_total', help: 'Logins refused.', labels: ['reason'] }],
     },
+    'smtp.mail': {
+      level: 'debug',
+      text: 'A client began a message',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
+        reversePath: {
+          type: 'text',
+          description: 'The reverse-path; empty for the null one.',
+          sensitive: 'address',
+        },
+        declaredOctets: { type: 'number', description: 'What SIZE announced.', optional: true },
+        body: { type: 'text', description: 'What BODY announced.', optional: true },
+        smtpUtf8: { type: 'boolean', description: 'Whether SMTPUTF8 was asked for.' },
+        envelopeId: { type: 'text', description: 'ENVID.', optional: true, sensitive: 'detail' },
+      },
+    },
+    'smtp.recipient': {
+      level: 'debug',
+      text: 'A recipient was accepted',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
+        recipient: { type: 'text', description: 'The forward-path.', sensitive: 'address' },
+        notify: { type: 'text', description: 'NOTIFY.', optional: true },
+      },
+    },
     'smtp.command-refused': {
       level: 'info',
       text: 'A command was refused',
@@ -101,7 +153,14 @@ export const SMTP_EVENTS = {
         code: { type: 'number', description: 'The reply code.' },
         status: { type: 'text', description: 'The enhanced status code.', optional: true },
         reason: { type: 'text', description: 'The stable reason code.' },
+        text: { type: 'text', description: 'What the client was told.', sensitive: 'detail' },
         traceId: { type: 'text', description: 'The id of the message, if one was begun.', optional: true },
+        recipient: {
+          type: 'text',
+          description: 'Whom a RCPT was for.',
+          optional: true,
+          sensitive: 'address',
+        },
       },
       metrics: [
         { name: 'postrider_smtp_refusals_total', help: 'Commands refused.', labels: ['role', 'reason'] },
@@ -143,6 +202,13 @@ export const SMTP_EVENTS = {
         code: { type: 'number', description: 'The reply code.' },
         status: { type: 'text', description: 'The enhanced status code.', optional: true },
         reason: { type: 'text', description: 'The stable reason code.' },
+        text: { type: 'text', description: 'What the client was told.', sensitive: 'detail' },
+        messageId: {
+          type: 'text',
+          description: 'Its Message-ID, where the header had come.',
+          optional: true,
+          sensitive: 'detail',
+        },
       },
       metrics: [
         {

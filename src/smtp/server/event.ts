@@ -1,4 +1,7 @@
-/** What happens in receiving sessions, for logs and metrics. No content, no password, no address in clear but the peer's. */
+/**
+ * What happens in receiving sessions, for logs, metrics and traces. No content and no password; addresses of mail are marked
+ * as such in the catalogue, so that logs show them at debug level only.
+ */
 import type { TlsProblem } from '../../base/connection.ts';
 import type { SmtpRole } from './role.ts';
 
@@ -12,9 +15,15 @@ type OfMessage = OfSession & { readonly traceId: string };
 export type SmtpEvent =
   | (OfSession & {
       readonly name: 'smtp.session-opened';
+      readonly remotePort: number;
+      readonly localAddress: string;
       readonly localPort: number;
       readonly implicitTls: boolean;
+      readonly protocol: string | undefined;
+      readonly cipher: string | undefined;
     })
+  /** A greeting was accepted; the last one counts. */
+  | (OfSession & { readonly name: 'smtp.hello'; readonly verb: string; readonly domain: string })
   | (OfSession & { readonly name: 'smtp.early-talker' })
   | (OfSession & { readonly name: 'smtp.tls-started'; readonly protocol: string; readonly cipher: string })
   | (OfSession & { readonly name: 'smtp.tls-failed'; readonly problem: TlsProblem })
@@ -25,14 +34,34 @@ export type SmtpEvent =
       readonly accountId: number;
     })
   | (OfSession & { readonly name: 'smtp.auth-failed'; readonly mechanism: string; readonly reason: string })
-  /** A command was answered 4xx or 5xx. `traceId` where a transaction was open. */
+  /** MAIL was read: the message has its id from here on, whatever is answered. */
+  | (OfMessage & {
+      readonly name: 'smtp.mail';
+      /** '' is the null reverse-path. */
+      readonly reversePath: string;
+      readonly declaredOctets: number | undefined;
+      readonly body: string | undefined;
+      readonly smtpUtf8: boolean;
+      readonly envelopeId: string | undefined;
+    })
+  | (OfMessage & {
+      readonly name: 'smtp.recipient';
+      readonly recipient: string;
+      /** RFC 3461 §4.1, as it was said. */
+      readonly notify: string | undefined;
+    })
+  /** A command was answered 4xx or 5xx. `traceId` where a transaction was open, or was to be opened. */
   | (OfSession & {
       readonly name: 'smtp.command-refused';
       readonly verb: string;
       readonly code: number;
       readonly status: string | undefined;
       readonly reason: string;
+      /** What the client was told. */
+      readonly text: string;
       readonly traceId: string | undefined;
+      /** Whom a RCPT was for. */
+      readonly recipient: string | undefined;
     })
   | (OfMessage & {
       readonly name: 'smtp.message-accepted';
@@ -48,6 +77,9 @@ export type SmtpEvent =
       readonly code: number;
       readonly status: string | undefined;
       readonly reason: string;
+      readonly text: string;
+      /** Without brackets. */
+      readonly messageId: string | undefined;
     })
   /** A port threw a fault of the world. */
   | (OfSession & { readonly name: 'smtp.fault'; readonly doing: string; readonly cause: unknown })

@@ -5,6 +5,8 @@
  */
 import { Buffer } from 'node:buffer';
 import { CR, LF, latin1, toBuffer } from '../../base/bytes.ts';
+import { findField, parseHeaderOctets } from '../../message/header.ts';
+import { parseMessageId } from '../../message/message-id.ts';
 import type { NewlineCheck } from '../wire/data.ts';
 import type { SmtpLimits } from './limits.ts';
 import type { MessageSink } from './ports.ts';
@@ -18,6 +20,8 @@ export class IncomingMessage {
   problem: ContentProblem | undefined;
   /** What was thrown, for the event. */
   cause: unknown;
+  /** Of a message that was given up, where its header had come by then: for the event. */
+  messageId: string | undefined;
   readonly #sink: MessageSink;
   readonly #limits: SmtpLimits;
   readonly #newlines: NewlineCheck | undefined;
@@ -79,6 +83,7 @@ export class IncomingMessage {
 
   /** Releases the sink, unless a commit has taken it over. */
   abort(): void {
+    if (!this.#released) this.messageId = messageIdOf(this.header());
     this.#header = [];
     this.#slab = Buffer.alloc(0);
     if (this.#released) return;
@@ -124,6 +129,11 @@ export class IncomingMessage {
     this.#headerDone =
       this.#headerOctets >= this.#limits.headerOctetsMax || toBuffer(octets).includes(EMPTY_LINE);
   }
+}
+
+function messageIdOf(header: Uint8Array): string | undefined {
+  const field = findField(parseHeaderOctets(header), 'message-id');
+  return field === undefined ? undefined : parseMessageId(field.raw);
 }
 
 /** Received fields in a header: each stands for a host passed. Source: RFC 5321 §6.3. */

@@ -9,6 +9,8 @@ export type Outcome = {
   readonly state?: State;
   /** Stable reason code of a 4xx or 5xx, for events. */
   readonly reason?: string;
+  /** What a refusal is about, for its event: the message that MAIL would have begun, the recipient that RCPT named. */
+  readonly about?: { readonly traceId?: string; readonly recipient?: string };
 };
 
 /** A refusal by the protocol's own rules. The order of commands: RFC 5321 §4.1.4; codes: RFC 3463 §3.6. */

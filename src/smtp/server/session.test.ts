@@ -804,3 +804,51 @@ test('an early talker is noted and served (RFC 5321 §4.3.1)', async () => {
   assert.deepEqual(await talk.codes(''), ['220', '250']);
   assert.ok(here.events.some(({ name }) => name === 'smtp.early-talker'));
 });
+
+test('events tell the whole story of a message: who said what of whom, and what was answered', async () => {
+  const here = office({
+    policy: {
+      mail: ({ reversePath }) =>
+        reversePath?.domain === 'bad.test'
+          ? { kind: 'refuse', reply: reply(550, '5.7.1', 'Not from there'), reason: 'test.sender' }
+          : { kind: 'accept' },
+      message: () => ({ kind: 'refuse', reply: reply(554, '5.7.1', 'No thanks'), reason: 'test.content' }),
+    },
+  });
+  const talk = new Talk(here);
+  await talk.say(EHLO);
+  await talk.say('MAIL FROM:<eve@bad.test>\r\n');
+  await talk.say(`${MAIL}${RCPT}RCPT TO:<nobody@example.test>\r\nDATA\r\n`);
+  await talk.say('Message-ID: <1@away.test>\r\n\r\nhi\r\n.\r\n');
+  const told = here.events.map(({ name, ...rest }) => {
+    const { sessionId: _id, role: _role, remoteAddress: _remote, ...fields } = rest;
+    return [name, fields];
+  });
+  const path = { declaredOctets: undefined, body: undefined, smtpUtf8: false, envelopeId: undefined };
+  const mail = { verb: 'MAIL', code: 550, status: '5.7.1', reason: 'test.sender', text: 'Not from there' };
+  const rcpt = { verb: 'RCPT', code: 550, status: '5.1.1', text: 'No such user' };
+  assert.deepEqual(told.slice(1), [
+    ['smtp.hello', { verb: 'EHLO', domain: 'client.test' }],
+    ['smtp.mail', { traceId: 'trace002', reversePath: 'eve@bad.test', ...path }],
+    ['smtp.command-refused', { ...mail, traceId: 'trace002', recipient: undefined }],
+    ['smtp.mail', { traceId: 'trace003', reversePath: 'bob@away.test', ...path }],
+    ['smtp.recipient', { traceId: 'trace003', recipient: 'alice@example.test', notify: undefined }],
+    [
+      'smtp.command-refused',
+      { ...rcpt, reason: 'unknown-user', traceId: 'trace003', recipient: 'nobody@example.test' },
+    ],
+    [
+      'smtp.message-refused',
+      {
+        traceId: 'trace003',
+        octets: 33,
+        recipients: 1,
+        code: 554,
+        status: '5.7.1',
+        reason: 'test.content',
+        text: 'No thanks (trace003)',
+        messageId: '1@away.test',
+      },
+    ],
+  ]);
+});

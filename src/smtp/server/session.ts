@@ -71,11 +71,15 @@ class SmtpSession {
 
   async run(): Promise<void> {
     const openedAtMs = this.#deps.clock.monotonicMs();
-    const { local, tls } = this.#connection;
+    const { remote, local, tls } = this.#connection;
     this.#emit({
       ...this.#named('smtp.session-opened'),
+      remotePort: remote.port,
+      localAddress: local.address,
       localPort: local.port,
       implicitTls: tls !== undefined,
+      protocol: tls?.protocol,
+      cipher: tls?.cipher,
     });
     try {
       await this.#greet();
@@ -420,7 +424,9 @@ class SmtpSession {
     if (this.#state.phase === 'chunking') this.#state.message.abort();
     this.#state = state;
     const greeted = 'hello' in state ? state.hello : undefined;
-    if (greeted !== this.#facts.hello) this.#facts = { ...this.#facts, hello: greeted };
+    if (greeted === this.#facts.hello) return;
+    this.#facts = { ...this.#facts, hello: greeted };
+    if (greeted !== undefined) this.#emit({ ...this.#named('smtp.hello'), ...greeted });
   }
 
   /** RFC 5321 §7.8: a session that only makes trouble may be ended, with 421. */
@@ -446,9 +452,18 @@ class SmtpSession {
     this.#emit({ ...this.#named('smtp.fault'), doing, cause });
   }
 
-  #refusedEvent(verb: string, { reply: { code, status }, reason = '' }: Outcome): void {
-    const traceId = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
-    this.#emit({ ...this.#named('smtp.command-refused'), verb, code, status, reason, traceId });
+  #refusedEvent(verb: string, { reply: { code, status, lines }, reason = '', about }: Outcome): void {
+    const open = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
+    this.#emit({
+      ...this.#named('smtp.command-refused'),
+      verb,
+      code,
+      status,
+      reason,
+      text: lines.join(' '),
+      traceId: about?.traceId ?? open,
+      recipient: about?.recipient,
+    });
   }
 
   #messageRefused(message: IncomingMessage, transaction: Transaction, outcome: Outcome): void {
@@ -461,6 +476,8 @@ class SmtpSession {
       code: outcome.reply.code,
       status: outcome.reply.status,
       reason: outcome.reason ?? '',
+      text: outcome.reply.lines.join(' '),
+      messageId: message.messageId,
     });
   }
 

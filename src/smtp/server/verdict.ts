@@ -16,6 +16,15 @@ function outcomeOf(verdict: Verdict, accepted: Outcome): Outcome {
   return verdict.kind === 'accept' ? accepted : refusalOutcome(verdict);
 }
 
+/** Says in a refusal what it is about. */
+export function about(
+  what: NonNullable<Outcome['about']>,
+  outcome: MaybePromise<Outcome>,
+): MaybePromise<Outcome> {
+  if (outcome instanceof Promise) return outcome.then((settled) => about(what, settled));
+  return outcome.reply.code < 400 ? outcome : { ...outcome, about: what };
+}
+
 export function refusalOutcome(refusal: Refusal): Outcome {
   return { reply: refusal.reply, reason: refusal.reason };
 }

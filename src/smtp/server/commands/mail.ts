@@ -4,9 +4,10 @@ import type { Command } from '../../wire/command.ts';
 import type { SmtpServerDeps } from '../deps.ts';
 import type { Outcome } from '../outcome.ts';
 import { badSequence, refused } from '../outcome.ts';
+import { formatEnvelopeAddress } from '../../wire/path.ts';
 import type { MaybePromise, SessionFacts } from '../ports.ts';
 import type { State, Transaction } from '../state.ts';
-import { answered } from '../verdict.ts';
+import { about, answered } from '../verdict.ts';
 
 type Mail = Extract<Command, { verb: 'MAIL' }>;
 
@@ -19,10 +20,12 @@ export function mail(
   if (state.phase === 'start')
     return badSequence(deps.role.name === 'lmtp' ? 'Say LHLO first' : 'Say EHLO first');
   if (state.phase !== 'ready') return badSequence('A transaction is open already');
+  const traceId = deps.traceId();
+  tell(command, traceId, session, deps);
   const problem = authorizationProblem(session, deps) ?? parameterProblem(command, deps);
-  if (problem !== undefined) return problem;
+  if (problem !== undefined) return about({ traceId }, problem);
   const transaction: Transaction = {
-    traceId: deps.traceId(),
+    traceId,
     startedAtMs: deps.clock.nowMs(),
     startedMonotonicMs: deps.clock.monotonicMs(),
     reversePath: command.reversePath,
@@ -30,7 +33,23 @@ export function mail(
     recipients: [],
   };
   const accepted: Outcome = { reply: OK, state: { phase: 'transaction', hello: state.hello, transaction } };
-  return answered(deps.policy.mail?.(transaction, session), accepted);
+  return about({ traceId }, answered(deps.policy.mail?.(transaction, session), accepted));
+}
+
+function tell(command: Mail, traceId: string, session: SessionFacts, deps: SmtpServerDeps): void {
+  const { reversePath, parameters } = command;
+  deps.events({
+    name: 'smtp.mail',
+    sessionId: session.sessionId,
+    role: session.role.name,
+    remoteAddress: session.remote.address,
+    traceId,
+    reversePath: reversePath === null ? '' : formatEnvelopeAddress(reversePath),
+    declaredOctets: parameters.declaredOctets,
+    body: parameters.body,
+    smtpUtf8: parameters.smtpUtf8,
+    envelopeId: parameters.envelopeId,
+  });
 }
 
 /** RFC 6409 §4.3 and RFC 4954 §6: 530 where authentication, or first TLS, is missing. */
