@@ -104,6 +104,8 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
+  /** Secrets of one purpose that are kept: the newest makes, all prove. */
+  secretsMax: 5,
   /** Octets of a password, of a display name and of the name of an app password. */
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,
