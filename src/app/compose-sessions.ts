@@ -1,34 +1,31 @@
 /** Gives the sessions of each service what they need: roles, limits, ports, rules. */
-import { authenticateClaim, smtpAuthenticator, submissionPolicy } from './smtp-service.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { ListenerConfig, ServiceName } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
-import { SubmissionPolicy } from '../policy/submission.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import type { SmtpServerDeps } from '../smtp/server/deps.ts';
 import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
+import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
+import { authenticateClaim, smtpAuthenticator } from './smtp-service.ts';
 
 type Serve = (service: ServiceName, settings: ListenerConfig) => ListenerOptions['serve'];
 
 export function composeSessions(
   options: ServiceOptions,
   intake: DeliveryIntake,
+  policies: Policies,
   shutdown: AbortSignal,
 ): Serve {
   const { config, backends, clock, observers, random } = options;
   const { limits } = config;
   const traceId = createQueueIds(clock, random);
-  const submission = new SubmissionPolicy(
-    { directory: backends.directory, clock, newId: traceId, hostname: config.hostname },
-    config.submission,
-  );
-  const smtpOf = (role: SmtpRole, settings: ListenerConfig): SmtpServerDeps => ({
+  const smtpOf = (role: SmtpRole, settings: ListenerConfig): Omit<SmtpServerDeps, 'policy'> => ({
     role,
     limits: {
       ...SMTP_LIMITS,
@@ -46,7 +43,6 @@ export function composeSessions(
     authenticator: role.auth === 'none' ? undefined : smtpAuthenticator(backends.directory),
     recipients: intake,
     intake,
-    policy: role.name === 'submission' ? submissionPolicy(submission) : {},
     events: observers.smtp,
     shutdown,
   });
@@ -77,7 +73,8 @@ export function composeSessions(
       case 'lmtp': {
         const role = service === 'smtp' ? RELAY : service === 'lmtp' ? LMTP : SUBMISSION;
         const deps = smtpOf(role, settings);
-        return (connection) => serveSmtp(connection, deps);
+        const policyOf = policies.sessionsOf(role);
+        return (connection) => serveSmtp(connection, { ...deps, policy: policyOf() });
       }
       case 'imap':
       case 'imaps': {

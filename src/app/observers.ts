@@ -5,11 +5,13 @@ import type { ImapEvent } from '../imap/server/event.ts';
 import type { EventOf } from '../observe/definition.ts';
 import { DELIVERY_EVENTS } from '../observe/events/delivery.ts';
 import { IMAP_EVENTS } from '../observe/events/imap.ts';
+import { POLICY_EVENTS } from '../observe/events/policy.ts';
 import { SERVER_EVENTS } from '../observe/events/server.ts';
 import { SMTP_EVENTS } from '../observe/events/smtp.ts';
 import { createLog } from '../observe/log.ts';
 import { Counters } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observer.ts';
+import type { PolicyEventSink } from '../policy/event.ts';
 import type { SmtpEventSink } from '../smtp/server/event.ts';
 
 export type ServerEvent = EventOf<typeof SERVER_EVENTS>;
@@ -18,6 +20,7 @@ export type Observers = {
   readonly server: (event: ServerEvent) => void;
   readonly smtp: SmtpEventSink;
   readonly imap: (event: ImapEvent) => void;
+  readonly policy: PolicyEventSink;
   readonly delivery: DeliveryEventSink;
   readonly counters: Counters;
 };
@@ -34,6 +37,7 @@ export function createObservers({ level, format }: Config['log'], thread: string
     smtp: (event) =>
       smtp(event.name === 'smtp.tls-failed' ? { ...event, problem: event.problem.text } : event),
     imap: createObserver(IMAP_EVENTS, sink),
+    policy: createObserver(POLICY_EVENTS, sink),
     delivery: createObserver(DELIVERY_EVENTS, sink),
     counters,
   };

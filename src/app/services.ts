@@ -8,6 +8,7 @@ import { toNetwork } from '../auth/login-throttle.ts';
 import type { AdmissionProblem } from '../net/admission.ts';
 import { listen, type Listener } from '../net/listener.ts';
 import { composeDelivery } from './compose-delivery.ts';
+import { composePolicy } from './compose-policy.ts';
 import { composeSessions } from './compose-sessions.ts';
 import type { Observers } from './observers.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -27,7 +28,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
   const { config, backends, observers, clock, serverTls, admission, trust } = options;
   const shutdown = new AbortController();
   const delivery = composeDelivery(options);
-  const serveOf = composeSessions(options, delivery.intake, shutdown.signal);
+  const serveOf = composeSessions(options, delivery.intake, composePolicy(options), shutdown.signal);
   const open: { readonly service: ServiceName; readonly address: string; readonly listener: Listener }[] = [];
   const names: readonly ServiceName[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps'];
   try {

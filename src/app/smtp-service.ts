@@ -1,14 +1,11 @@
-/** Gives SMTP sessions their ports: directory, intake and the rules of submission behind the session's own words. */
+/** Proves who a client is, for SMTP and whoever else takes SASL. */
 import type { Directory } from '../auth/directory.ts';
 import type { Principal, Scope } from '../auth/principal.ts';
 import type { Endpoint } from '../base/connection.ts';
 import { err, type Result } from '../base/result.ts';
 import type { AuthProblem } from '../auth/principal.ts';
-import type { SubmissionPolicy, SendAsProblem } from '../policy/submission.ts';
 import type { SaslClaim } from '../sasl/mechanism.ts';
-import type { Authenticator, Policy, Refusal, SessionFacts, TransactionFacts } from '../smtp/server/ports.ts';
-import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
-import { reply } from '../smtp/wire/reply.ts';
+import type { Authenticator } from '../smtp/server/ports.ts';
 
 /** Checks a claim for a protocol: nobody acts for another account yet, so an authorization identity must be one's own. */
 export async function authenticateClaim(
@@ -32,38 +29,4 @@ export function smtpAuthenticator(directory: Directory): Authenticator {
       return kind === 'throttled' ? { kind: 'temporary', reason: kind } : { kind: 'refused', reason: kind };
     },
   };
-}
-
-export function submissionPolicy(rules: SubmissionPolicy): Policy {
-  return {
-    mail: async (transaction, session) => {
-      const { principal } = session;
-      if (principal === undefined) return ACCEPT;
-      const problem = await rules.checkReversePath(principal.account, reversePathOf(transaction));
-      return problem === undefined ? ACCEPT : refusal(problem);
-    },
-    message: async (header, _octets, transaction, { principal }: SessionFacts) => {
-      if (principal === undefined) return ACCEPT;
-      const problem = await rules.checkHeader(principal.account, header);
-      if (problem !== undefined) return refusal(problem);
-      const fields = rules.additions(header, reversePathOf(transaction));
-      return fields === '' ? ACCEPT : { kind: 'accept', fields };
-    },
-  };
-}
-
-const ACCEPT = { kind: 'accept' } as const;
-
-function reversePathOf({ reversePath }: TransactionFacts): string | null {
-  return reversePath === null ? null : formatEnvelopeAddress(reversePath);
-}
-
-function refusal(reason: SendAsProblem): Refusal {
-  const text = {
-    'submission.not-own-reverse-path': 'You may not send in the name of that address',
-    'submission.not-own-from': 'You may not write in the name of the address in From',
-    'submission.bad-from': 'There must be one From field with an address',
-  }[reason];
-  const answer = reason === 'submission.bad-from' ? reply(550, '5.6.0', text) : reply(550, '5.7.1', text);
-  return { kind: 'refuse', reply: answer, reason };
 }

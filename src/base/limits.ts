@@ -40,6 +40,8 @@ export const LIMITS = {
   smtpDiscardOctetsMax: 104_857_600,
   /** Octets of a command line without end that are skipped before the session is cut. */
   smtpSkipLineOctetsMax: 1_048_576,
+  /** For one policy check to answer, unless it says otherwise. */
+  policyCheckMs: 30_000,
   /** How long a session may go on with the message in flight once the server is told to stop. */
   smtpShutdownMs: 10_000,
   /** Replies of a next hop: octets of one line (RFC 5321 §4.5.3.1.5 asks for 512) and lines of one reply. */
@@ -104,8 +106,6 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
-  /** Secrets of one purpose that are kept: the newest makes, all prove. */
-  secretsMax: 5,
   /** Octets of a password, of a display name and of the name of an app password. */
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,

@@ -2,7 +2,14 @@
 import type { Catalogue } from './definition.ts';
 import { DELIVERY_EVENTS } from './events/delivery.ts';
 import { IMAP_EVENTS } from './events/imap.ts';
+import { POLICY_EVENTS } from './events/policy.ts';
 import { SERVER_EVENTS } from './events/server.ts';
 import { SMTP_EVENTS } from './events/smtp.ts';
 
-export const CATALOGUES: readonly Catalogue[] = [SERVER_EVENTS, SMTP_EVENTS, DELIVERY_EVENTS, IMAP_EVENTS];
+export const CATALOGUES: readonly Catalogue[] = [
+  SERVER_EVENTS,
+  SMTP_EVENTS,
+  POLICY_EVENTS,
+  DELIVERY_EVENTS,
+  IMAP_EVENTS,
+];

@@ -1,5 +1,5 @@
 /**
- * Rules for mail from signed-in people: whose name they may write in, and which fields are added where they are missing.
+ * The check of mail from signed-in people: whose name they may write in, and which fields are added where they are missing.
  * Source: RFC 6409 §6.1 (enforcement), §8.1 to §8.4 (additions); RFC 5322 §3.6.
  */
 import type { Directory } from '../auth/directory.ts';
@@ -7,8 +7,14 @@ import { fromLatin1 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { flattenAddresses, formatAddrSpec, parseAddresses } from '../message/address.ts';
 import { formatDate } from '../message/date.ts';
-import { findField, parseHeaderOctets } from '../message/header.ts';
+import type { Field } from '../message/header.ts';
+import { findField } from '../message/header.ts';
+import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { AccountId } from '../store/ids.ts';
+import type { Check } from './check.ts';
+import type { TransactionFacts } from './facts.ts';
+import type { Verdict } from './verdict.ts';
+import { ACCEPT, refuse } from './verdict.ts';
 
 export type SubmissionRules = {
   /** The reverse-path and From must be the account's own addresses. */
@@ -24,60 +30,78 @@ export type SubmissionPorts = {
   readonly hostname: string;
 };
 
-/** A stable reason code, or undefined where all is well. */
-export type SendAsProblem =
-  | 'submission.not-own-reverse-path'
-  | 'submission.not-own-from'
-  | 'submission.bad-from';
+export function submissionCheck(ports: SubmissionPorts, rules: SubmissionRules): Check {
+  const isOwn = (account: AccountId, address: string): Promise<boolean> =>
+    ports.directory.maySendAs(account, address);
+  return {
+    name: 'submission',
+    mail: async (transaction, { principal }) => {
+      const reversePath = reversePathOf(transaction);
+      // Reports about mail may come from anybody who has signed in.
+      if (principal === undefined || !rules.ownAddressesOnly || reversePath === null) return ACCEPT;
+      return (await isOwn(principal.account, reversePath)) ? ACCEPT : NOT_OWN_REVERSE_PATH;
+    },
+    message: async ({ fields }, transaction, { principal }) => {
+      if (principal === undefined) return ACCEPT;
+      if (rules.ownAddressesOnly) {
+        const problem = await problemOfFrom(fields, (address) => isOwn(principal.account, address));
+        if (problem !== undefined) return problem;
+      }
+      const added = rules.addMissingFields ? missingFields(fields, reversePathOf(transaction), ports) : '';
+      return added === '' ? ACCEPT : { kind: 'accept', fields: added, reason: 'submission.completed' };
+    },
+  };
+}
 
-export class SubmissionPolicy {
-  readonly #ports: SubmissionPorts;
-  readonly #rules: SubmissionRules;
+async function problemOfFrom(
+  fields: readonly Field[],
+  isOwn: (address: string) => Promise<boolean>,
+): Promise<Verdict | undefined> {
+  const [from, ...others] = fields.filter(({ key }) => key === 'from');
+  // RFC 5322 §3.6: one From; a second could be what the reader is shown.
+  if (others.length > 0) return BAD_FROM;
+  if (from === undefined) return undefined;
+  const authors = flattenAddresses(parseAddresses(from.raw));
+  if (authors.length === 0) return BAD_FROM;
+  for (const { localPart, domain } of authors)
+    // oxlint-disable-next-line no-await-in-loop -- the first that is not, ends it
+    if (!(await isOwn(utf8Of(formatAddrSpec(localPart, domain))))) return NOT_OWN_FROM;
+  return undefined;
+}
 
-  constructor(ports: SubmissionPorts, rules: SubmissionRules) {
-    this.#ports = ports;
-    this.#rules = rules;
-  }
+/** Whole fields to put before the content; '' where none is missing. */
+function missingFields(
+  fields: readonly Field[],
+  reversePath: string | null,
+  { clock, newId, hostname }: SubmissionPorts,
+): string {
+  const isMissing = (key: string): boolean => findField(fields, key) === undefined;
+  let added = '';
+  if (isMissing('date')) added += `Date: ${formatDate(clock.nowMs(), 0)}\r\n`;
+  if (isMissing('from') && reversePath !== null) added += `From: <${reversePath}>\r\n`;
+  if (isMissing('message-id')) added += `Message-ID: <${newId()}@${hostname}>\r\n`;
+  return added;
+}
 
-  /** @param reversePath the address, or null: reports about mail may come from anybody who has signed in */
-  async checkReversePath(account: AccountId, reversePath: string | null): Promise<SendAsProblem | undefined> {
-    if (!this.#rules.ownAddressesOnly || reversePath === null) return undefined;
-    return (await this.#ports.directory.maySendAs(account, reversePath))
-      ? undefined
-      : 'submission.not-own-reverse-path';
-  }
-
-  /** @param header the content up to its first empty line */
-  async checkHeader(account: AccountId, header: Uint8Array): Promise<SendAsProblem | undefined> {
-    if (!this.#rules.ownAddressesOnly) return undefined;
-    const fields = parseHeaderOctets(header).filter(({ key }) => key === 'from');
-    // RFC 5322 §3.6: one From; a second could be what the reader is shown.
-    if (fields.length > 1) return 'submission.bad-from';
-    const [from] = fields;
-    if (from === undefined) return undefined;
-    const authors = flattenAddresses(parseAddresses(from.raw));
-    if (authors.length === 0) return 'submission.bad-from';
-    for (const { localPart, domain } of authors) {
-      const address = utf8Of(formatAddrSpec(localPart, domain));
-      if (!(await this.#ports.directory.maySendAs(account, address))) return 'submission.not-own-from';
-    }
-    return undefined;
-  }
-
-  /** Whole fields to put before the content; '' where none is missing. */
-  additions(header: Uint8Array, reversePath: string | null): string {
-    if (!this.#rules.addMissingFields) return '';
-    const fields = parseHeaderOctets(header);
-    const isMissing = (key: string): boolean => findField(fields, key) === undefined;
-    let added = '';
-    if (isMissing('date')) added += `Date: ${formatDate(this.#ports.clock.nowMs(), 0)}\r\n`;
-    if (isMissing('from') && reversePath !== null) added += `From: <${reversePath}>\r\n`;
-    if (isMissing('message-id')) added += `Message-ID: <${this.#ports.newId()}@${this.#ports.hostname}>\r\n`;
-    return added;
-  }
+function reversePathOf({ reversePath }: TransactionFacts): string | null {
+  return reversePath === null ? null : formatEnvelopeAddress(reversePath);
 }
 
 /** Fields are raw (one octet, one code unit); the directory compares Unicode. */
 function utf8Of(raw: string): string {
   return fromLatin1(raw).toString('utf8');
 }
+
+const NOT_OWN_REVERSE_PATH = refuse(
+  'submission.not-own-reverse-path',
+  550,
+  '5.7.1',
+  'You may not send in the name of that address',
+);
+const NOT_OWN_FROM = refuse(
+  'submission.not-own-from',
+  550,
+  '5.7.1',
+  'You may not write in the name of the address in From',
+);
+const BAD_FROM = refuse('submission.bad-from', 550, '5.6.0', 'There must be one From field with an address');

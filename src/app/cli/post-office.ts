@@ -163,8 +163,6 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
     case 'bad-address':
     case 'no-such-domain':
     case 'in-use':
-    case 'bad-owner':
-    case 'bad-secret':
     case 'loop':
     case 'too-many':
     case 'bad-name':

@@ -186,6 +186,32 @@ export const SMTP_EVENTS = {
         { name: 'postrider_smtp_received_octets_total', help: 'Octets of accepted messages.', add: 'octets' },
       ],
     },
+    'smtp.message-discarded': {
+      level: 'info',
+      text: 'A message was accepted and thrown away, by a rule',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
+        octets: { type: 'number', description: 'Octets that came.' },
+        recipients: { type: 'number', description: 'How many recipients.' },
+        reason: {
+          type: 'text',
+          description: 'The reason code of the check; `every-recipient`: of each one.',
+        },
+      },
+      metrics: [
+        {
+          name: 'postrider_smtp_messages_discarded_total',
+          help: 'Messages accepted and thrown away.',
+          labels: ['role'],
+        },
+      ],
+    },
     'smtp.message-refused': {
       level: 'info',
       text: 'A message was refused after its content',

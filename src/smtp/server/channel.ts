@@ -7,6 +7,7 @@
  */
 import { fromUtf8 } from '../../base/bytes.ts';
 import type { Timer } from '../../base/clock.ts';
+import { sleep } from '../../base/clock.ts';
 import type { Connection } from '../../base/connection.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Reply } from '../wire/reply.ts';
@@ -78,6 +79,11 @@ export class Channel {
   /** Sends what is held, where it has become too much to hold. */
   relieve(): Promise<void> | undefined {
     return this.#held.length > HELD_CHARACTERS_MAX ? this.flush() : undefined;
+  }
+
+  /** Keeps what is held back for a while, unless the session is told to end. */
+  async pause(delayMs: number): Promise<void> {
+    await sleep(this.#deps.clock, delayMs, this.#deps.shutdown);
   }
 
   async flush(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Everything a receiving session is given. One object for each listener; sessions share it and change nothing in it. */
+/** Everything a receiving session is given. Sessions of a listener share all but `policy`, and change nothing in it. */
 import type { Clock } from '../../base/clock.ts';
 import type { SmtpEventSink } from './event.ts';
 import type { SmtpLimits } from './limits.ts';
@@ -19,6 +19,7 @@ export type SmtpServerDeps = {
   readonly authenticator: Authenticator | undefined;
   readonly recipients: RecipientVerifier;
   readonly intake: Intake;
+  /** Of this session alone: what checks said at one stage is known to it at the next. */
   readonly policy: Policy;
   readonly events: SmtpEventSink;
   /** Once aborted, sessions end: idle ones at once, those in a message after it or after `limits.shutdownMs`. */

@@ -69,6 +69,13 @@ export type SmtpEvent =
       readonly recipients: number;
       readonly tookMs: number;
     })
+  /** The client was told that it was accepted, and by a rule nobody gets it. */
+  | (OfMessage & {
+      readonly name: 'smtp.message-discarded';
+      readonly octets: number;
+      readonly recipients: number;
+      readonly reason: string;
+    })
   /** All of the content came or was given up, and at least one recipient did not get it. */
   | (OfMessage & {
       readonly name: 'smtp.message-refused';

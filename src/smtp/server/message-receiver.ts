@@ -11,7 +11,7 @@ import { contentRefusal } from './content-refusal.ts';
 import { countReceivedFields, IncomingMessage } from './incoming-message.ts';
 import type { Outcome } from './outcome.ts';
 import { FAULT, refused } from './outcome.ts';
-import type { CommitOutcome, SessionFacts } from './ports.ts';
+import type { CommitOutcome, MessageSink, Refusal, SessionFacts, Verdict } from './ports.ts';
 import { formatReceived } from './received.ts';
 import type { Transaction } from './state.ts';
 import { refusalOutcome } from './verdict.ts';
@@ -38,8 +38,9 @@ export class MessageReceiver {
       const verdict = await policy.data?.(transaction, session);
       if (verdict?.kind === 'refuse') return refusalOutcome(verdict);
       const sink = await intake.begin(transaction, session);
+      const reader = policy.reader?.(transaction, session);
       const newlines = how === 'BDAT' && role.bareNewlines === 'refuse' ? new NewlineCheck() : undefined;
-      return new IncomingMessage(sink, limits, newlines);
+      return new IncomingMessage(reader === undefined ? sink : readAlong(sink, reader), limits, newlines);
     } catch (cause) {
       this.#onFault('Beginning a message', cause);
       return FAULT;
@@ -98,44 +99,49 @@ export class MessageReceiver {
   }
 
   /** The content is complete: says what becomes of it. The message is finished with, whatever the answer. */
-  async finish(
-    message: IncomingMessage,
-    transaction: Transaction,
-    session: SessionFacts,
-  ): Promise<readonly Outcome[]> {
+  async finish(message: IncomingMessage, transaction: Transaction, session: SessionFacts): Promise<Finished> {
     if (message.problem === 'fault') this.#onFault('Taking in content', message.cause);
-    const refusal =
+    const checked =
       message.problem === undefined
         ? await this.#check(message, transaction, session)
         : contentRefusal(message.problem, this.#deps.limits);
-    if (typeof refusal !== 'string') {
+    const kept = withoutDiscarded(transaction);
+    if ('reply' in checked) {
       message.abort();
-      return this.#forAll(refusal, transaction);
+      return { outcomes: this.#forAll(checked, transaction), discarded: undefined };
+    }
+    if (checked.kind === 'discard' || kept.recipients.length === 0) {
+      message.abort();
+      const discarded = checked.kind === 'discard' ? checked.reason : 'every-recipient';
+      return { outcomes: this.#forAll(accepted(transaction), transaction), discarded };
     }
     const sink = message.release();
+    const { fields = '', hold } = checked;
     try {
-      const prefix = Buffer.from(refusal + this.#received(transaction, session));
-      const committed = await sink.commit({ transaction, session, prefix, octets: message.octets });
-      return this.#outcomes(committed, transaction);
+      const prefix = Buffer.from(fields + this.#received(kept, session));
+      const { octets } = message;
+      const committed = await sink.commit({ transaction: kept, session, prefix, octets, hold });
+      return { outcomes: this.#outcomes(committed, transaction), discarded: undefined };
     } catch (cause) {
       this.#onFault('Committing a message', cause);
       sink.abort();
-      return this.#forAll(FAULT, transaction);
+      return { outcomes: this.#forAll(FAULT, transaction), discarded: undefined };
     }
   }
 
-  /** The checks on the whole: the fields they add, or a refusal. */
+  /** The checks on the whole, or a refusal. */
   async #check(
     message: IncomingMessage,
     transaction: Transaction,
     session: SessionFacts,
-  ): Promise<string | Outcome> {
+  ): Promise<Exclude<Verdict, Refusal> | Outcome> {
     const header = message.header();
     if (countReceivedFields(header) > this.#deps.limits.receivedFieldsMax)
       return refused('too-many-hops', reply(554, '5.4.6', 'Too many hops, the message is in a loop'));
     try {
       const verdict = await this.#deps.policy.message?.(header, message.octets, transaction, session);
-      return verdict?.kind === 'refuse' ? refusalOutcome(verdict) : (verdict?.fields ?? '');
+      if (verdict?.kind === 'refuse') return refusalOutcome(verdict);
+      return verdict ?? { kind: 'accept' };
     } catch (cause) {
       this.#onFault('Checking a message', cause);
       return FAULT;
@@ -161,11 +167,14 @@ export class MessageReceiver {
       case 'refuse':
         return this.#forAll(refusalOutcome(committed), transaction);
       case 'each': {
-        const each = committed.outcomes.map((one) =>
+        const ofKept = committed.outcomes.map((one) =>
           one.kind === 'accepted' ? accepted(transaction) : refusalOutcome(one),
         );
-        if (each.length !== transaction.recipients.length)
+        if (ofKept.length !== withoutDiscarded(transaction).recipients.length)
           throw new TypeError('An outcome for each recipient is needed');
+        const each = transaction.recipients.map(({ isDiscarded }) =>
+          isDiscarded === true ? accepted(transaction) : (ofKept.shift() ?? FAULT),
+        );
         if (this.#deps.role.name === 'lmtp') return this.#named(each, transaction);
         // SMTP has one reply: yes if anyone got it, and a DSN tells of the rest (RFC 5321 §4.4).
         const best = each.find(({ reason }) => reason === undefined) ?? each[0] ?? FAULT;
@@ -204,6 +213,28 @@ export class MessageReceiver {
       this.#channel.end('timeout', reply(421, '4.4.2', `${hostname} The message takes too long, closing`));
     return this.#channel.closed !== undefined;
   }
+}
+
+/** The replies, and why the message was accepted and thrown away, where it was. */
+export type Finished = { readonly outcomes: readonly Outcome[]; readonly discarded: string | undefined };
+
+/** The transaction of those who get the message. */
+function withoutDiscarded(transaction: Transaction): Transaction {
+  const { recipients } = transaction;
+  if (recipients.every(({ isDiscarded }) => isDiscarded !== true)) return transaction;
+  return { ...transaction, recipients: recipients.filter(({ isDiscarded }) => isDiscarded !== true) };
+}
+
+/** The same sink, with somebody who sees each piece before. */
+function readAlong(sink: MessageSink, reader: (octets: Uint8Array) => void): MessageSink {
+  return {
+    write: (octets) => {
+      reader(octets);
+      return sink.write(octets);
+    },
+    commit: (message) => sink.commit(message),
+    abort: () => sink.abort(),
+  };
 }
 
 export const TOO_MUCH: Reply = reply(421, '4.7.0', 'Too much data, closing');

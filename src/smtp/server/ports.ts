@@ -5,6 +5,7 @@
  */
 import type { Principal } from '../../auth/principal.ts';
 import type { Endpoint, TlsInfo } from '../../base/connection.ts';
+import type { Hold } from '../../queue/queue.ts';
 import type { SaslClaim } from '../../sasl/mechanism.ts';
 import type { HelloVerb } from '../wire/command.ts';
 import type { MailParameters, RcptParameters } from '../wire/parameter.ts';
@@ -33,6 +34,8 @@ export type SessionFacts = {
 export type AcceptedRecipient = {
   readonly forwardPath: ForwardPath;
   readonly parameters: RcptParameters;
+  /** A check lets this one be accepted and get nothing. */
+  readonly isDiscarded?: true;
 };
 
 /** One mail transaction, from MAIL on. `recipients` are those accepted so far, in the order of their RCPT. */
@@ -96,8 +99,11 @@ export interface MessageSink {
 }
 
 export type CompleteMessage = {
+  /** Its recipients are those that get the message. */
   readonly transaction: TransactionFacts;
   readonly session: SessionFacts;
+  /** The queue is to keep it back, for this reason. */
+  readonly hold: Hold | undefined;
   /** Fields put before the content: what checks added, then Received. Each ends in CRLF. */
   readonly prefix: Uint8Array;
   readonly octets: number;
@@ -109,17 +115,25 @@ export type CommitOutcome =
   /** LMTP: one for each accepted recipient, in order (RFC 2033 §4.2). */
   | { readonly kind: 'each'; readonly outcomes: readonly ({ readonly kind: 'accepted' } | Refusal)[] };
 
-/** A check's answer. `fields` are header fields for the message's prefix, whole lines with CRLF; used at the end of data. */
-export type Verdict = { readonly kind: 'accept'; readonly fields?: string } | Refusal;
+/**
+ * What the checks of a stage come to. At `message`, `fields` are header fields for the message's prefix, whole lines with
+ * CRLF, and `hold` keeps it back. 'discard' is for `recipient`, who is accepted and gets nothing, and for `message`.
+ */
+export type Verdict =
+  | { readonly kind: 'accept'; readonly fields?: string; readonly hold?: Hold | undefined }
+  | { readonly kind: 'discard'; readonly reason: string }
+  | Refusal;
 
 /**
- * The checks, by stage. A stage that is left out accepts. Each is called after the session's own rules have let the command
- * pass; `recipient` also after {@link RecipientVerifier}.
+ * The checks of one session, by stage. A stage that is left out accepts. Each is called after the session's own rules have
+ * let the command pass; `recipient` also after {@link RecipientVerifier}.
  */
 export interface Policy {
   /** Before the greeting. */
   connect?(session: SessionFacts): MaybePromise<Verdict>;
   hello?(session: SessionFacts): MaybePromise<Verdict>;
+  /** The client has proved who it is, and has not heard so yet. */
+  auth?(session: SessionFacts): MaybePromise<Verdict>;
   mail?(transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
   recipient?(
     recipient: AcceptedRecipient,
@@ -128,6 +142,8 @@ export interface Policy {
   ): MaybePromise<Verdict>;
   /** At DATA or the first BDAT, before any content. */
   data?(transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
+  /** Directly behind `data`: what is to see each piece of the content, before it is the sink's. */
+  reader?(transaction: TransactionFacts, session: SessionFacts): ((octets: Uint8Array) => void) | undefined;
   /**
    * The content is complete and not yet committed.
    *
@@ -139,4 +155,15 @@ export interface Policy {
     transaction: TransactionFacts,
     session: SessionFacts,
   ): MaybePromise<Verdict>;
+  /** A command was answered 4xx or 5xx: how long that answer is kept back, in milliseconds. */
+  refused?(code: number, session: SessionFacts): number;
+  /** Once, whatever the session ended by. */
+  disconnect?(session: SessionFacts, activity: SessionActivity): void;
 }
+
+/** What a session did, at its end. */
+export type SessionActivity = {
+  readonly commands: number;
+  readonly messages: number;
+  readonly octetsReceived: number;
+};

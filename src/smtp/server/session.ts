@@ -51,6 +51,8 @@ class SmtpSession {
   #authFailures = 0;
   #commands = 0;
   #messages = 0;
+  /** How long the answer to the last command is to be kept back. */
+  #delayMs = 0;
 
   constructor(connection: Connection, deps: SmtpServerDeps) {
     this.#connection = connection;
@@ -92,6 +94,7 @@ class SmtpSession {
     } finally {
       this.#channel.dispose();
       this.#enter({ phase: 'refused' });
+      this.#disconnected();
       this.#emit({
         ...this.#named('smtp.session-closed'),
         how: this.#channel.closed ?? 'client-closed',
@@ -103,15 +106,28 @@ class SmtpSession {
     }
   }
 
+  #disconnected(): void {
+    const { octetsReceived } = this.#channel;
+    try {
+      this.#deps.policy.disconnect?.(this.#facts, {
+        commands: this.#commands,
+        messages: this.#messages,
+        octetsReceived,
+      });
+    } catch (cause) {
+      this.#faulted('Ending the checks', cause);
+    }
+  }
+
   async #greet(): Promise<void> {
-    const { policy, hostname, role } = this.#deps;
+    const { hostname, role } = this.#deps;
     if (this.#channel.takeWaiting()) {
       this.#facts = { ...this.#facts, earlyTalker: true };
       this.#emit(this.#named('smtp.early-talker'));
     }
     let refusal: Outcome | undefined;
     try {
-      const verdict = await policy.connect?.(this.#facts);
+      const verdict = await this.#deps.policy.connect?.(this.#facts);
       if (verdict?.kind === 'refuse') refusal = refusalOutcome(verdict);
     } catch (cause) {
       this.#faulted('Checking a connection', cause);
@@ -145,6 +161,7 @@ class SmtpSession {
           this.#channel.commandCame();
           const pending = this.#command(next.line);
           if (pending !== undefined) await pending;
+          if (this.#delayMs > 0) await this.#keepBack();
           const relieved = this.#channel.relieve();
           if (relieved !== undefined) await relieved;
           break;
@@ -165,6 +182,13 @@ class SmtpSession {
           unreachable(next);
       }
     }
+  }
+
+  /** A client that makes trouble hears of it late. */
+  async #keepBack(): Promise<void> {
+    const delayMs = this.#delayMs;
+    this.#delayMs = 0;
+    if (this.#channel.closed === undefined) await this.#channel.pause(delayMs);
   }
 
   /** One command. Undefined where it was answered at once. */
@@ -315,20 +339,26 @@ class SmtpSession {
   }
 
   async #finish(verb: 'DATA' | 'BDAT', message: IncomingMessage, transaction: Transaction): Promise<void> {
-    const outcomes = await this.#receiver.finish(message, transaction, this.#facts);
+    const { outcomes, discarded } = await this.#receiver.finish(message, transaction, this.#facts);
     const refusals = outcomes.filter(({ reply: { code } }) => code >= 400);
     for (const outcome of outcomes) this.#say(outcome);
     this.#enter(withoutTransaction(this.#state));
     const [worst] = refusals;
     if (worst !== undefined) this.#messageRefused(message, transaction, worst);
     if (refusals.length === outcomes.length) {
-      this.#count(verb, worst?.reply.code ?? 0);
-      return;
+      this.#delay(worst?.reply.code ?? 0);
+      return this.#count(verb, worst?.reply.code ?? 0);
     }
     this.#messages += 1;
     this.#channel.messageCame();
     this.#errors = 0;
     this.#idleCommands = 0;
+    if (discarded !== undefined) {
+      const { traceId, recipients } = transaction;
+      const { octets } = message;
+      const facts = { traceId, octets, recipients: recipients.length, reason: discarded };
+      return this.#emit({ ...this.#named('smtp.message-discarded'), ...facts });
+    }
     this.#emit({
       ...this.#named('smtp.message-accepted'),
       traceId: transaction.traceId,
@@ -385,8 +415,11 @@ class SmtpSession {
     switch (outcome.kind) {
       case 'authenticated': {
         const { principal } = outcome;
+        const facts = { ...this.#facts, principal };
+        const refusal = await this.#authRefusal(facts);
+        if (refusal !== undefined) return this.#authFailed(name, refusal);
         this.#channel.authenticated();
-        this.#facts = { ...this.#facts, principal };
+        this.#facts = facts;
         this.#emit({ ...this.#named('smtp.authenticated'), mechanism: name, accountId: principal.account });
         return this.#answer('AUTH', AUTHENTICATED);
       }
@@ -396,6 +429,17 @@ class SmtpSession {
         return this.#authFailed(name, { reply: BAD_CREDENTIALS, reason: outcome.reason });
       default:
         return unreachable(outcome);
+    }
+  }
+
+  /** What the checks have against a client that has proved who it is. */
+  async #authRefusal(facts: SessionFacts): Promise<Outcome | undefined> {
+    try {
+      const verdict = await this.#deps.policy.auth?.(facts);
+      return verdict?.kind === 'refuse' ? refusalOutcome(verdict) : undefined;
+    } catch (cause) {
+      this.#faulted('Checking a login', cause);
+      return { reply: AUTH_UNAVAILABLE, reason: 'fault' };
     }
   }
 
@@ -453,6 +497,7 @@ class SmtpSession {
   }
 
   #refusedEvent(verb: string, { reply: { code, status, lines }, reason = '', about }: Outcome): void {
+    this.#delay(code);
     const open = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
     this.#emit({
       ...this.#named('smtp.command-refused'),
@@ -464,6 +509,10 @@ class SmtpSession {
       traceId: about?.traceId ?? open,
       recipient: about?.recipient,
     });
+  }
+
+  #delay(code: number): void {
+    this.#delayMs = Math.max(this.#delayMs, this.#deps.policy.refused?.(code, this.#facts) ?? 0);
   }
 
   #messageRefused(message: IncomingMessage, transaction: Transaction, outcome: Outcome): void {

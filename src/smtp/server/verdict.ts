@@ -13,7 +13,7 @@ export function answered(
 }
 
 function outcomeOf(verdict: Verdict, accepted: Outcome): Outcome {
-  return verdict.kind === 'accept' ? accepted : refusalOutcome(verdict);
+  return verdict.kind === 'refuse' ? refusalOutcome(verdict) : accepted;
 }
 
 /** Says in a refusal what it is about. */

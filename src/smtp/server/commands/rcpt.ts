@@ -72,7 +72,7 @@ function judged(
   deps: SmtpServerDeps,
 ): Outcome {
   if (verdict?.kind === 'refuse') return refusalOutcome(verdict);
-  transaction.recipients.push(recipient);
+  transaction.recipients.push(verdict?.kind === 'discard' ? { ...recipient, isDiscarded: true } : recipient);
   deps.events({
     name: 'smtp.recipient',
     sessionId: session.sessionId,

@@ -1,0 +1,32 @@
+/** Puts the checks together: which there are, in which order they are asked, and what each is given. */
+import type { Check } from '../policy/check.ts';
+import { Pipeline } from '../policy/pipeline.ts';
+import type { SessionChecks } from '../policy/session-checks.ts';
+import { sessionChecks } from '../policy/session-checks.ts';
+import { submissionCheck } from '../policy/submission.ts';
+import { createQueueIds } from '../queue/queue-id.ts';
+import type { SmtpRole } from '../smtp/server/role.ts';
+import type { ServiceOptions } from './service-options.ts';
+
+export type Policies = {
+  /** What gives each session of a role its checks. */
+  sessionsOf(role: SmtpRole): () => SessionChecks;
+};
+
+export function composePolicy(options: ServiceOptions): Policies {
+  const { config, backends, clock, observers, random } = options;
+  const submission = submissionCheck(
+    {
+      directory: backends.directory,
+      clock,
+      newId: createQueueIds(clock, random),
+      hostname: config.hostname,
+    },
+    config.submission,
+  );
+  const pipelineOf = (checks: readonly Check[]): Pipeline =>
+    new Pipeline(checks, { clock, events: observers.policy });
+  return {
+    sessionsOf: ({ name }) => sessionChecks(pipelineOf(name === 'submission' ? [submission] : [])),
+  };
+}
