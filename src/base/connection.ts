@@ -32,26 +32,65 @@ export type TlsInfo = {
   /** The peer's certificate as DER, and whether it was verified against the trust store for the name asked. */
   readonly peerCertificate?: Uint8Array;
   readonly peerVerified: boolean;
+  /** By what it was verified, where the {@link CertificateRule} asked for that. */
+  readonly verifiedBy?: 'pkix' | 'dane-ee' | 'dane-ta' | 'fingerprint';
   /** Keying material (RFC 5705, RFC 9266: label 'EXPORTER-Channel-Binding', no context, 32 octets). */
   exportKey(label: string, octetsCount: number): Uint8Array;
 };
 
-/** What is asked of {@link Connection.startTls}. A server's certificates are the driver's own business. */
-export type TlsRequest =
-  | { readonly side: 'server'; readonly timeoutMs: number }
+/** One TLSA record (RFC 6698 §2.1): what the certificate, or the one that vouches for it, must be. */
+export type TlsaAssociation = {
+  /** Certificate usage: 2 DANE-TA, 3 DANE-EE. */
+  readonly usage: number;
+  /** 0: the whole certificate. 1: its public key. */
+  readonly selector: number;
+  /** 0: as it is. 1: SHA-256. 2: SHA-512. */
+  readonly matchingType: number;
+  readonly data: Uint8Array;
+};
+
+/** What must hold of the certificate that a server shows. Names are A-labels. */
+export type CertificateRule =
+  /** Any will do: encryption is all there is to have (RFC 7435 §3). */
+  | { readonly kind: 'any' }
+  /** The trust store vouches for it, for one of these names. */
+  | { readonly kind: 'pkix'; readonly names: readonly string[] }
+  /** One of the records does, all of them usable (RFC 7672 §3.1); the names count for DANE-TA. */
   | {
-      readonly side: 'client';
-      readonly servername: string;
-      /** 'opportunistic' takes any certificate (RFC 7435); 'verified' fails where the name or the chain does not hold. */
-      readonly verify: 'opportunistic' | 'verified';
-      readonly timeoutMs: number;
-    };
+      readonly kind: 'dane';
+      readonly names: readonly string[];
+      readonly records: readonly TlsaAssociation[];
+    }
+  /** It, or its public key, has one of these SHA-256 sums (hexadecimal, lower case). */
+  | { readonly kind: 'fingerprint'; readonly sha256: readonly string[] };
+
+/** What is asked of {@link Connection.startTls}. A server's certificates are the driver's own business. */
+export type TlsRequest = { readonly side: 'server'; readonly timeoutMs: number } | ClientTlsRequest;
+
+export type ClientTlsRequest = {
+  readonly side: 'client';
+  /** The name to ask for (RFC 6066 §3); empty for a server that is known by its address alone. */
+  readonly servername: string;
+  readonly certificate: CertificateRule;
+  /** TLS 1.2 where it is left out (RFC 8996, RFC 9325 §3.1.1). */
+  readonly versionMin?: 'TLSv1.2' | 'TLSv1.3';
+  /** What we show if we are asked for a certificate: PEM, the leaf first, and its key. */
+  readonly identity?: { readonly chain: string; readonly key: string };
+  readonly timeoutMs: number;
+};
+
+/** What is wrong with a certificate. 'other-than-tlsa': none of the records vouches for it. */
+export type CertificateProblem =
+  | 'host-mismatch'
+  | 'expired'
+  | 'not-trusted'
+  | 'other-than-tlsa'
+  | 'other-fingerprint';
 
 /** Why a handshake failed; `text` is for logs, never for a peer. The connection is of no more use. */
-export type TlsProblem = {
-  readonly kind: 'handshake' | 'certificate' | 'timeout' | 'reset';
-  readonly text: string;
-};
+export type TlsProblem =
+  | { readonly kind: 'handshake' | 'timeout' | 'reset'; readonly text: string }
+  | { readonly kind: 'certificate'; readonly problem: CertificateProblem; readonly text: string };
 
 export interface Connection {
   /** The peer; behind a trusted proxy the client that the proxy named. */
@@ -108,14 +147,13 @@ export type ConnectTarget = {
   readonly localAddress?: string;
   readonly timeoutMs: number;
   /** Present: TLS from the first octet (RFC 8314 §3). */
-  readonly tls?: Extract<TlsRequest, { side: 'client' }>;
+  readonly tls?: ClientTlsRequest;
 };
 
 /** Why no connection came about; `text` is for logs and traces. */
-export type ConnectProblem = {
-  readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset' | 'tls';
-  readonly text: string;
-};
+export type ConnectProblem =
+  | { readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset'; readonly text: string }
+  | { readonly kind: 'tls'; readonly text: string; readonly problem: TlsProblem };
 
 /** Opens a connection; never rejects for what the network does. */
 export type Connect = (

@@ -126,6 +126,8 @@ export const LIMITS = {
   controlRequestOctetsMax: 1_048_576,
   controlConnectionsMax: 32,
   controlPageMax: 1000,
+  /** Certificates of one server that are looked at. */
+  certificateChainMax: 10,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */

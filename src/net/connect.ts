@@ -2,18 +2,24 @@
 import { connect as connectSocket } from 'node:net';
 import type { Connect, ConnectProblem, ConnectTarget, Connection } from '../base/connection.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { SocketConnection } from './socket-connection.ts';
+import { SocketConnection, type TrustStore } from './socket-connection.ts';
 
-export const connect: Connect = async (target, signal) => {
-  const opened = await openSocket(target, signal);
-  if (!opened.ok || target.tls === undefined) return opened;
-  const secured = await opened.value.startTls(target.tls);
-  return secured.ok ? opened : err({ kind: 'tls', text: secured.error.text });
-};
+/** Without a trust store that is its own, a server's certificate must lead to a CA that Node knows. */
+export function connectWith(trustStore: TrustStore): Connect {
+  return async (target, signal) => {
+    const opened = await openSocket(target, signal, trustStore);
+    if (!opened.ok || target.tls === undefined) return opened;
+    const secured = await opened.value.startTls(target.tls);
+    return secured.ok ? opened : err({ kind: 'tls', text: secured.error.text, problem: secured.error });
+  };
+}
+
+export const connect: Connect = connectWith(undefined);
 
 async function openSocket(
   target: ConnectTarget,
   signal: AbortSignal | undefined,
+  trustStore: TrustStore,
 ): Promise<Result<Connection, ConnectProblem>> {
   return new Promise((resolve) => {
     const socket = connectSocket({
@@ -30,7 +36,7 @@ async function openSocket(
       if (!answer.ok) socket.on('error', () => {}).destroy();
       resolve(answer);
     };
-    const onConnect = (): void => settle(ok(new SocketConnection(socket)));
+    const onConnect = (): void => settle(ok(new SocketConnection(socket, undefined, undefined, trustStore)));
     const onError = (cause: Error & { code?: string }): void => settle(err(problem(cause)));
     const onAbort = (): void => settle(err({ kind: 'reset', text: 'Given up' }));
     const timer = setTimeout(

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTls, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import type { Connection, Endpoint, ReadStop, TlsInfo, TlsProblem, TlsRequest } from '../base/connection.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { checkPeer, presentedChain } from './peer-certificate.ts';
 
 /** How long a peer may refuse to take what was written before the connection is cut. */
 export const WRITE_STALL_MS = 300_000;
@@ -16,10 +17,14 @@ const CLOSE_MS = 2_000;
 /** Gives the context of the server's side at the moment of a handshake, so that a new certificate serves at once. */
 export type ServerTls = () => TLSSocketOptions;
 
+/** CA certificates (PEM) that servers' certificates may lead to; undefined: those of Node. */
+export type TrustStore = readonly string[] | undefined;
+
 export class SocketConnection implements Connection {
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly #serverTls: ServerTls | undefined;
+  readonly #trustStore: TrustStore;
   #socket: Socket;
   #tls: TlsInfo | undefined;
   #gone: Connection['gone'];
@@ -34,10 +39,11 @@ export class SocketConnection implements Connection {
   #detach: () => void = () => {};
 
   /** @param serverTls present where this side may be asked for `startTls` as a server */
-  constructor(socket: Socket, serverTls?: ServerTls, remote?: Endpoint) {
+  constructor(socket: Socket, serverTls?: ServerTls, remote?: Endpoint, trustStore?: TrustStore) {
     this.remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
     this.#serverTls = serverTls;
+    this.#trustStore = trustStore;
     this.#socket = socket;
     this.#attach(socket);
   }
@@ -110,14 +116,15 @@ export class SocketConnection implements Connection {
     this.#paused = false;
     const socket = this.#secure(raw, request);
     this.#socket = socket;
-    const problem = await handshake(socket, request);
-    if (problem !== undefined) {
+    const secured = await handshake(socket, request);
+    const described = secured === undefined ? describe(socket, request) : err(secured);
+    if (!described.ok) {
       this.#lose('reset');
-      return err(problem);
+      return described;
     }
-    this.#tls = describe(socket);
+    this.#tls = described.value;
     this.#attach(socket);
-    return ok(this.#tls);
+    return described;
   }
 
   async close(): Promise<void> {
@@ -178,8 +185,14 @@ export class SocketConnection implements Connection {
       return connectTls({
         socket: raw,
         servername: request.servername,
-        rejectUnauthorized: request.verify === 'verified',
-        minVersion: 'TLSv1.2',
+        // The certificate is looked at after the handshake, before anything is sent: `describe`.
+        rejectUnauthorized: false,
+        checkServerIdentity: () => undefined,
+        minVersion: request.versionMin ?? 'TLSv1.2',
+        ...(this.#trustStore === undefined ? {} : { ca: [...this.#trustStore] }),
+        ...(request.identity === undefined
+          ? {}
+          : { cert: request.identity.chain, key: request.identity.key }),
       });
     }
     if (this.#serverTls === undefined)
@@ -238,10 +251,7 @@ async function handshake(socket: TLSSocket, request: TlsRequest): Promise<TlsPro
       socket.off('error', onError).off('close', onClose).off('end', onClose).off(done, onSecure);
       resolve(problem);
     };
-    const onError = (cause: Error & { code?: string }): void => {
-      const certificate = /CERT|SELF_SIGNED|ALTNAME/.test(cause.code ?? '');
-      end({ kind: certificate ? 'certificate' : 'handshake', text: cause.message });
-    };
+    const onError = (cause: Error): void => end({ kind: 'handshake', text: cause.message });
     const onClose = (): void => end({ kind: 'reset', text: 'The peer closed during the handshake' });
     const onSecure = (): void => end(undefined);
     const timer = setTimeout(
@@ -253,7 +263,21 @@ async function handshake(socket: TLSSocket, request: TlsRequest): Promise<TlsPro
   });
 }
 
-function describe(socket: TLSSocket): TlsInfo {
+/** What came of the handshake; a problem where the certificate is not what the client's side asked for. */
+function describe(socket: TLSSocket, request: TlsRequest): Result<TlsInfo, TlsProblem> {
+  if (request.side === 'server') return ok(information(socket));
+  const checked = checkPeer(request.certificate, {
+    chain: presentedChain(socket),
+    // A code, whatever the types say; null where the chain holds.
+    trustProblem: socket.authorized ? undefined : String(socket.authorizationError),
+    nowMs: Date.now(),
+  });
+  if (!checked.ok) return checked;
+  const { verifiedBy } = checked.value;
+  return ok({ ...information(socket), ...(verifiedBy === undefined ? {} : { verifiedBy }) });
+}
+
+function information(socket: TLSSocket): TlsInfo {
   const cipher = socket.getCipher();
   const peer = socket.getPeerX509Certificate();
   const keyBits = /CHACHA|AES_?256/.test(cipher.name) ? 256 : /AES_?128/.test(cipher.name) ? 128 : undefined;

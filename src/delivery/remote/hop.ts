@@ -4,7 +4,7 @@ import type { NewQueuedMessage, NewRecipient } from '../../queue/queue.ts';
 import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { PeerReply } from '../../smtp/wire/reply.ts';
 import type { HopProtocol } from './router.ts';
-import type { TlsRequirement } from './tls-requirement.ts';
+import type { TlsFailure, TlsLevel, TlsRequirement } from './tls-requirement.ts';
 
 /** Everything about how to speak with a next hop: visits with equal targets may share a connection. */
 export type HopTarget = {
@@ -25,7 +25,10 @@ export type HopTarget = {
   readonly helloName: string;
 };
 
-export type HopMessage = Pick<NewQueuedMessage, 'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn'> & {
+export type HopMessage = Pick<
+  NewQueuedMessage,
+  'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn' | 'requireTls'
+> & {
   /** Of all that `content` gives. */
   readonly octets: number;
   readonly recipients: readonly Pick<NewRecipient, 'forwardPath' | 'notify' | 'originalRecipient'>[];
@@ -50,17 +53,32 @@ export type HopAnswer =
 
 export type HopVisit =
   | { readonly kind: 'no-connection'; readonly problem: ConnectProblem }
-  /** The handshake failed; nothing was sent. */
-  | { readonly kind: 'tls-failed'; readonly text: string }
+  /** TLS as the target requires it did not come about; nothing was sent. */
+  | {
+      readonly kind: 'tls-failed';
+      readonly failure: TlsFailure;
+      /** Of ours; undefined where no connection stood. */
+      readonly localAddress: string | undefined;
+    }
   /** The hop cannot carry such a message; nothing was sent. */
-  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'binarymime' | 'size' }
+  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'binarymime' | 'size' | 'requiretls' }
   | {
       readonly kind: 'session';
       /** One for each recipient, in order. */
       readonly answers: readonly HopAnswer[];
       /** The hop announced DSN: it reports what it was asked to (RFC 3461 §5.2.1). */
       readonly speaksDsn: boolean;
+      /** Undefined where the session ended before that was settled. */
+      readonly opened?: OpenedSession;
     };
+
+/** The session that a message went by. */
+export type OpenedSession = {
+  readonly tls: TlsLevel;
+  readonly localAddress: string;
+  /** False where an earlier message opened it. */
+  readonly isNew: boolean;
+};
 
 export type RemoteHop = {
   /** Never rejects for what the peer or the network does; throws `Fault` where `content` does. */

@@ -252,7 +252,9 @@ for (const { name, visit, hosts, want, unreachable = false } of cases)
 
 test('a handshake that fails is followed by plain text (RFC 7435)', async () => {
   const { visited, outcomes } = await deliver('two.example', ['bob'], (target) =>
-    target.tls.kind === 'none' ? session(said('content', 250)) : { kind: 'tls-failed', text: 'bad' },
+    target.tls.kind === 'none'
+      ? session(said('content', 250))
+      : { kind: 'tls-failed', failure: { kind: 'handshake', text: 'bad' }, localAddress: undefined },
   );
   assert.deepEqual(
     visited.map(({ target }) => `${target.host} ${target.tls.kind}`),
@@ -271,7 +273,7 @@ for (const tls of strict)
     const { visited, outcomes } = await deliver(
       'two.example',
       ['bob'],
-      () => ({ kind: 'tls-failed', text: 'bad' }),
+      () => ({ kind: 'tls-failed', failure: { kind: 'handshake', text: 'bad' }, localAddress: undefined }),
       { tlsPolicy: uniformTlsPolicy(tls) },
     );
     assert.deepEqual(

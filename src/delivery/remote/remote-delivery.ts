@@ -18,7 +18,8 @@ import type { Problem } from './problem.ts';
 import type { HopSpeech, RemoteRoute } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
-import type { DomainTls, TlsPolicy } from './tls-policy.ts';
+import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
+import type { TlsFailure } from './tls-requirement.ts';
 
 export type RemoteDeliveryPorts = {
   readonly routing: Routing;
@@ -89,6 +90,8 @@ type Attempt = {
   readonly tls: DomainTls & { kind: 'policy' };
   readonly pending: Pending;
   readonly signal: AbortSignal;
+  /** Hears of each connection to the host that is tried. */
+  readonly told?: ((connection: TlsConnection) => void) | undefined;
 };
 
 export class RemoteDelivery {
@@ -106,7 +109,7 @@ export class RemoteDelivery {
     signal: AbortSignal,
   ): Promise<RemoteOutcome> {
     const pending = new Pending(recipients);
-    const found = await this.#hostsOf(route);
+    const found = await this.#hostsOf(route, message);
     if (found.kind !== 'hosts') {
       pending.note(found.kind, this.#own(found));
       pending.close(this.#own(found));
@@ -130,15 +133,19 @@ export class RemoteDelivery {
     return { outcomes: pending.outcomes, unreachable, fault };
   }
 
-  async #hostsOf({ next, speech }: RemoteRoute): Promise<Hosts> {
+  async #hostsOf({ next, speech }: RemoteRoute, message: QueuedMessage): Promise<Hosts> {
     const { routing, tlsPolicy } = this.#ports;
     const { tls } = speech;
-    if (next.kind === 'hosts') return { kind: 'hosts', hosts: next.hosts, tls: fixedTls(tls) };
+    const wish = wishOf(message);
+    if (next.kind === 'hosts') return { kind: 'hosts', hosts: next.hosts, tls: fixedTls(tls, wish) };
     const { domain, port } = next;
     const found = await routing.exchangesOf(domain);
     if (found.kind !== 'exchanges') return found;
     const { source, authentic } = found;
-    const policy = tls === 'policy' ? await tlsPolicy.ofDomain({ domain, source, authentic }) : fixedTls(tls);
+    const policy =
+      tls === 'policy'
+        ? await tlsPolicy.ofDomain({ domain, source, authentic, port }, wish)
+        : fixedTls(tls, wish);
     if (policy.kind !== 'policy') return policy;
     return { kind: 'hosts', hosts: found.exchanges.map((host) => ({ host, port })), tls: policy };
   }
@@ -185,14 +192,14 @@ export class RemoteDelivery {
         helloName,
       };
       // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
-      const visit = await this.#visit(target, attempt);
+      const visit = await this.#visit(target, { ...attempt, told: required.told });
       if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
       progress.spoke ||= isAlive(visit);
     }
     return true;
   }
 
-  async #visit(target: HopTarget, { message, pending, signal }: Attempt): Promise<HopVisit> {
+  async #visit(target: HopTarget, { message, pending, signal, told }: Attempt): Promise<HopVisit> {
     const { hop, blobs } = this.#ports;
     const request: HopMessage = {
       id: message.id,
@@ -200,11 +207,13 @@ export class RemoteDelivery {
       body: message.body,
       smtpUtf8: message.smtpUtf8,
       dsn: message.dsn,
+      requireTls: message.requireTls,
       octets: message.prefix.length + message.blob.octets,
       recipients: pending.recipients,
       content: () => contentOf(message, blobs),
     };
     const visit = await hop.visit(target, request, signal);
+    if (told !== undefined) tellOf(visit, target, told);
     if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
     return hop.visit({ ...target, tls: { kind: 'none' } }, request, signal);
   }
@@ -223,10 +232,7 @@ export class RemoteDelivery {
         return;
       }
       case 'tls-failed':
-        pending.note(
-          'delayed',
-          ownAnswer(nowMs, '4.7.5', 'tls.failed', `No TLS with ${where}: ${visit.text}`),
-        );
+        pending.note('delayed', ownAnswer(nowMs, ...tlsFailed(visit.failure, where)));
         return;
       case 'cannot':
         pending.note('failed', ownAnswer(nowMs, ...CANNOT[visit.what](target.host)));
@@ -261,14 +267,35 @@ export class RemoteDelivery {
   }
 }
 
-/** What the route says itself. One that names its hosts and leaves it to the policy has no domain to ask that about. */
-function fixedTls(tls: HopSpeech['tls']): DomainTls & { kind: 'policy' } {
+/** RFC 8689 §5: a report of failure travels under what it can have. */
+function wishOf({ reversePath, requireTls, tlsOptional }: QueuedMessage): TlsWish {
+  if (requireTls) return reversePath === null ? undefined : 'require';
+  return tlsOptional ? 'optional' : undefined;
+}
+
+/** A connection that an earlier message opened was told of then. */
+function tellOf(visit: HopVisit, { address }: HopTarget, told: (connection: TlsConnection) => void): void {
+  if (visit.kind === 'tls-failed')
+    told({
+      outcome: { kind: 'failed', failure: visit.failure },
+      address,
+      localAddress: visit.localAddress,
+    });
+  if (visit.kind === 'session' && visit.opened?.isNew === true)
+    told({ outcome: visit.opened.tls, address, localAddress: visit.opened.localAddress });
+}
+
+/**
+ * What the route says itself. One that names its hosts and leaves it to the policy has no domain to ask that about. A message
+ * that requires TLS has a host verified by its name (RFC 8689 §4.2.1).
+ */
+function fixedTls(tls: HopSpeech['tls'], wish: TlsWish): DomainTls & { kind: 'policy' } {
   return {
     kind: 'policy',
     of: async ({ host }) => ({
       kind: 'require',
       tls:
-        tls === 'verified'
+        tls === 'verified' || wish === 'require'
           ? { kind: 'verified', names: [host] }
           : { kind: tls === 'policy' ? 'opportunistic' : tls },
     }),
@@ -291,6 +318,15 @@ function unreadable(cause: unknown, nowMs: number): Outcome {
     : { kind: 'delayed', answer: faultAnswer(nowMs) };
 }
 
+/** RFC 3463 §3.8: X.7.5 cryptographic failure; RFC 5248's registry: X.7.10 encryption needed. */
+function tlsFailed(
+  { kind, text }: TlsFailure,
+  where: string,
+): readonly [status: string, reason: string, text: string] {
+  const status = kind === 'not-offered' || kind === 'refused' ? '4.7.10' : '4.7.5';
+  return [status, `tls.${kind}`, `No TLS as it is required with ${where}: ${text}`];
+}
+
 const CANNOT = {
   // RFC 6531 §3.5 and RFC 3463 with RFC 6531 §3.5.2's codes: X.6.7.
   smtputf8: (host) => ['5.6.7', 'smtp.no-smtputf8', `${host} cannot take internationalized mail (SMTPUTF8)`],
@@ -298,6 +334,12 @@ const CANNOT = {
   '8bitmime': (host) => ['5.6.3', 'smtp.no-8bitmime', `${host} cannot take 8-bit content (8BITMIME)`],
   binarymime: () => ['5.6.3', 'smtp.no-binarymime', 'Binary content (BINARYMIME) cannot be handed on'],
   // RFC 1870 §6.1; RFC 3463 §3.4: X.3.4.
+  // RFC 8689 §4.2.1.
+  requiretls: (host) => [
+    '5.7.30',
+    'smtp.no-requiretls',
+    `${host} does not promise to keep to TLS on the further way (REQUIRETLS)`,
+  ],
   size: (host) => ['5.3.4', 'smtp.too-big', `The message is larger than ${host} accepts (SIZE)`],
 } as const satisfies Record<
   string,

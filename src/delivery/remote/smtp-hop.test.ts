@@ -75,13 +75,14 @@ function hopMessage(
   more: Partial<HopMessage> = {},
   recipients: readonly string[] = ['bob@far.example'],
 ): HopMessage {
-  const { id, reversePath, body, smtpUtf8, dsn } = newMessage([]);
+  const { id, reversePath, body, smtpUtf8, dsn, requireTls } = newMessage([]);
   return {
     id,
     reversePath,
     body,
     smtpUtf8,
     dsn,
+    requireTls,
     octets: 20,
     recipients: recipients.map((path) => remoteRecipient(path)),
     content: async function* content() {

@@ -10,8 +10,17 @@ import type { SmtpTimeouts } from '../../smtp/client/timeouts.ts';
 import type { NotifyCondition, OriginalRecipient } from '../../smtp/wire/parameter.ts';
 import { parseEnvelopeAddress } from '../../smtp/wire/path.ts';
 import { decodeXtext } from '../../smtp/wire/xtext.ts';
-import type { HopAnswer, HopMessage, HopStage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
-import type { TlsRequirement } from './tls-requirement.ts';
+import type {
+  HopAnswer,
+  HopMessage,
+  HopStage,
+  HopTarget,
+  HopVisit,
+  OpenedSession,
+  RemoteHop,
+} from './hop.ts';
+import type { TlsFailure, TlsRequirement } from './tls-requirement.ts';
+import { certificateRuleOf, failureOf, levelOf, servernameOf, settingsOf } from './tls-requirement.ts';
 
 export type SmtpHopOptions = {
   readonly connect: Connect;
@@ -35,10 +44,8 @@ export class SmtpHop implements RemoteHop {
     if ('kind' in outgoing) return outgoing;
     const { connect, clock, connectTimeoutMs, timeouts } = this.#options;
     const { host, address, port, localAddress } = target;
-    // Checked by names alone, a host could pass that its records do not vouch for.
-    if (target.tls.kind === 'dane')
-      return { kind: 'tls-failed', text: 'Certificates are not checked by TLSA records' };
-    const servername = servernameOf(target);
+    const servername = servernameOf(target.tls, host, address);
+    const handshake = { certificate: certificateRuleOf(target.tls), ...settingsOf(target.tls) };
     const connected = await connect(
       {
         host,
@@ -47,12 +54,17 @@ export class SmtpHop implements RemoteHop {
         timeoutMs: connectTimeoutMs,
         ...(localAddress === undefined ? {} : { localAddress }),
         ...(target.implicitTls
-          ? { tls: { side: 'client', servername, verify: verifyOf(target.tls), timeoutMs: HANDSHAKE_MS } }
+          ? { tls: { side: 'client', servername, ...handshake, timeoutMs: HANDSHAKE_MS } }
           : {}),
       },
       signal,
     );
-    if (!connected.ok) return { kind: 'no-connection', problem: connected.error };
+    if (!connected.ok) {
+      const problem = connected.error;
+      return problem.kind === 'tls'
+        ? { kind: 'tls-failed', failure: failureOf(problem.problem), localAddress: undefined }
+        : { kind: 'no-connection', problem };
+    }
     const connection = connected.value;
     const cut = (): void => connection.destroy();
     signal.addEventListener('abort', cut, { once: true });
@@ -63,14 +75,20 @@ export class SmtpHop implements RemoteHop {
         helloName: target.helloName,
         servername,
         tls: CLIENT_TLS[target.tls.kind],
+        handshake,
         credentials: target.credentials,
         chunking: true,
         timeouts,
         clock,
       });
-      if (opened.ok) return await this.#send(opened.value, message, outgoing, signal);
-      if (opened.error.kind === 'tls' && !signal.aborted)
-        return { kind: 'tls-failed', text: opened.error.detail };
+      const from = connection.local.address;
+      if (opened.ok) {
+        const session = { tls: levelOf(connection.tls), localAddress: from, isNew: true };
+        return await this.#send(opened.value, session, message, outgoing, signal);
+      }
+      const failure = tlsFailureOf(opened.error, target.tls);
+      if (failure !== undefined && !signal.aborted)
+        return { kind: 'tls-failed', failure, localAddress: from };
       const answer = toAnswer(opened.error, signal);
       return { kind: 'session', answers: message.recipients.map(() => answer), speaksDsn: false };
     } finally {
@@ -80,6 +98,7 @@ export class SmtpHop implements RemoteHop {
 
   async #send(
     client: SmtpClient,
+    opened: OpenedSession,
     message: HopMessage,
     { outgoing, numbers }: Outgoing,
     signal: AbortSignal,
@@ -98,26 +117,26 @@ export class SmtpHop implements RemoteHop {
       const number = numbers[index];
       if (number !== undefined) answers[number] = fromOutcome(outcome, signal);
     }
-    return { kind: 'session', answers, speaksDsn: client.features.dsn };
+    return { kind: 'session', answers, speaksDsn: client.features.dsn, opened };
   }
 }
 
-/** RFC 6066 §3: an address is no server name. */
-function servernameOf({ host, address, tls }: HopTarget): string {
-  const name = tls.kind === 'verified' ? (tls.names[0] ?? host) : host;
-  return name === address ? '' : name;
-}
-
-function verifyOf({ kind }: TlsRequirement): 'opportunistic' | 'verified' {
-  return kind === 'verified' ? 'verified' : 'opportunistic';
+/** What the session's opening failed of, if it is that TLS could not be had. */
+function tlsFailureOf(problem: ClientProblem, { kind }: TlsRequirement): TlsFailure | undefined {
+  if (problem.kind === 'tls') return failureOf(problem.problem);
+  if (kind === 'none' || kind === 'opportunistic' || problem.stage !== 'starttls') return undefined;
+  if (problem.kind === 'not-offered') return { kind: 'not-offered', text: 'STARTTLS is not offered' };
+  return problem.kind === 'reply' ? { kind: 'refused', text: formatProblem(problem) } : undefined;
 }
 
 const CLIENT_TLS = {
   none: 'none',
   opportunistic: 'opportunistic',
   encrypt: 'required',
-  verified: 'verified',
-} as const satisfies Partial<Record<TlsRequirement['kind'], SmtpClientOptions['tls']>>;
+  verified: 'required',
+  dane: 'required',
+  fingerprint: 'required',
+} as const satisfies Record<TlsRequirement['kind'], SmtpClientOptions['tls']>;
 
 type Outgoing = {
   readonly outgoing: OutgoingMessage;
@@ -136,6 +155,7 @@ const LACKS: Partial<Record<string, Extract<HopVisit, { kind: 'cannot' }>['what'
   SMTPUTF8: 'smtputf8',
   '8BITMIME': '8bitmime',
   SIZE: 'size',
+  REQUIRETLS: 'requiretls',
 };
 
 const CONDITIONS = { success: 'SUCCESS', failure: 'FAILURE', delay: 'DELAY' } as const satisfies Record<
@@ -169,6 +189,7 @@ function toOutgoing(message: HopMessage): Outgoing | HopVisit {
     smtpUtf8: message.smtpUtf8,
     ret: ret === undefined ? undefined : ({ full: 'FULL', hdrs: 'HDRS' } as const)[ret],
     envelopeId: envid,
+    requireTls: message.requireTls,
     octets: message.octets,
     content: message.content(),
   };

@@ -3,7 +3,7 @@
  * for each of its hosts as it is come to. Never throws for a fault of the world: an answer that cannot be had now is 'delayed'.
  */
 import type { Problem } from './problem.ts';
-import type { TlsRequirement } from './tls-requirement.ts';
+import type { TlsFailure, TlsLevel, TlsRequirement } from './tls-requirement.ts';
 
 export type DomainExchanges = {
   /** A-labels, or an address literal in brackets. */
@@ -12,7 +12,11 @@ export type DomainExchanges = {
   readonly source: 'mx' | 'implicit' | 'literal';
   /** The answer that named the exchanges was validated by DNSSEC. */
   readonly authentic: boolean;
+  readonly port: number;
 };
+
+/** RFC 8689: what the message itself asks for. 'require': REQUIRETLS; 'optional': the field `TLS-Required: No`. */
+export type TlsWish = 'require' | 'optional' | undefined;
 
 export type ExchangeHost = {
   /** As MX names it. */
@@ -33,11 +37,23 @@ export type DomainTls =
   | ({ readonly kind: 'delayed' | 'failed' } & Problem);
 
 export type HostTls =
-  | { readonly kind: 'require'; readonly tls: TlsRequirement }
+  | {
+      readonly kind: 'require';
+      readonly tls: TlsRequirement;
+      /** Told once of each connection that was opened for it, or that failed of its TLS (RFC 8460). */
+      readonly told?: (connection: TlsConnection) => void;
+    }
   | ({ readonly kind: 'delayed' | 'failed' } & Problem);
 
+export type TlsConnection = {
+  readonly outcome: TlsLevel | { readonly kind: 'failed'; readonly failure: TlsFailure };
+  readonly address: string;
+  /** Of ours; undefined where no connection stood. */
+  readonly localAddress: string | undefined;
+};
+
 export type TlsPolicy = {
-  ofDomain(found: DomainExchanges): Promise<DomainTls>;
+  ofDomain(found: DomainExchanges, wish: TlsWish): Promise<DomainTls>;
 };
 
 /** The same for every host: where nothing is known of any domain. */

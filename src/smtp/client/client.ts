@@ -6,7 +6,7 @@
  */
 import { fromUtf8 } from '../../base/bytes.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { Connection } from '../../base/connection.ts';
+import type { ClientTlsRequest, Connection } from '../../base/connection.ts';
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
@@ -31,11 +31,10 @@ export type SmtpClientOptions = {
   readonly helloName: string;
   /** The name to ask for and to check in TLS. */
   readonly servername: string;
-  /**
-   * 'opportunistic': STARTTLS where it is offered, any certificate; where STARTTLS is refused, in plain. 'required' and
-   * 'verified': never in plain; 'verified' also checks the certificate.
-   */
-  readonly tls: 'none' | 'opportunistic' | 'required' | 'verified';
+  /** 'opportunistic': STARTTLS where it is offered; where it is refused, in plain. 'required': never in plain. */
+  readonly tls: 'none' | 'opportunistic' | 'required';
+  /** What must hold of TLS, where there is any. */
+  readonly handshake: Pick<ClientTlsRequest, 'certificate' | 'versionMin' | 'identity'>;
   readonly credentials?: SaslCredentials | undefined;
   /** Send the content by BDAT where CHUNKING is offered. */
   readonly chunking: boolean;
@@ -155,7 +154,7 @@ export class SmtpClient {
 
   /** Source: RFC 3207 §4. */
   async #startTls(): Promise<ClientProblem | undefined> {
-    const { tls, servername, timeouts } = this.#options;
+    const { tls, servername, handshake, timeouts } = this.#options;
     const mayBePlain = tls === 'opportunistic';
     if (!this.features.startTls)
       return mayBePlain ? undefined : { kind: 'not-offered', stage: 'starttls', feature: 'STARTTLS' };
@@ -165,15 +164,18 @@ export class SmtpClient {
       return mayBePlain && invited.value.code !== 421 ? undefined : unexpected('starttls', invited.value);
     // What was said in plain behind the invitation must never be taken for a reply under TLS.
     if (this.#replies.unasked)
-      return { kind: 'tls', stage: 'starttls', detail: 'The peer sent plain text behind its invitation' };
-    const verify = tls === 'verified' ? 'verified' : 'opportunistic';
+      return {
+        kind: 'tls',
+        stage: 'starttls',
+        problem: { kind: 'handshake', text: 'The peer sent plain text behind its invitation' },
+      };
     const started = await this.#connection.startTls({
       side: 'client',
       servername,
-      verify,
+      ...handshake,
       timeoutMs: timeouts.handshakeMs,
     });
-    if (!started.ok) return { kind: 'tls', stage: 'starttls', detail: started.error.text };
+    if (!started.ok) return { kind: 'tls', stage: 'starttls', problem: started.error };
     return this.#hello();
   }
 
@@ -211,6 +213,10 @@ export class SmtpClient {
     // RFC 6531 §3.5, RFC 6152 §3, RFC 1870 §5.
     if (!smtpUtf8 && needsSmtpUtf8(message))
       return { kind: 'not-offered', stage: 'mail', feature: 'SMTPUTF8' };
+    // RFC 8689 §2: the keyword counts in the answer under TLS; §5: a report is not held up by its lack.
+    if (message.requireTls === true && message.reversePath !== null)
+      if (!this.features.requireTls || this.#connection.tls === undefined)
+        return { kind: 'not-offered', stage: 'mail', feature: 'REQUIRETLS' };
     if (message.body === '8BITMIME' && !eightBitMime)
       return { kind: 'not-offered', stage: 'mail', feature: '8BITMIME' };
     if (sizeOctetsMax !== undefined && message.octets > sizeOctetsMax)

@@ -10,6 +10,7 @@ export type Features = {
   readonly eightBitMime: boolean;
   readonly smtpUtf8: boolean;
   readonly startTls: boolean;
+  readonly requireTls: boolean;
   /** SIZE is offered; its number, where it is one and not 0 (RFC 1870 §4: 0 means no fixed limit). */
   readonly size: boolean;
   readonly sizeOctetsMax: number | undefined;
@@ -35,6 +36,7 @@ export function parseFeatures(hello: PeerReply): Features {
     eightBitMime: keywords.has('8BITMIME'),
     smtpUtf8: keywords.has('SMTPUTF8'),
     startTls: keywords.has('STARTTLS'),
+    requireTls: keywords.has('REQUIRETLS'),
     size: size !== undefined,
     sizeOctetsMax: octets > 0 ? octets : undefined,
     mechanisms: (keywords.get('AUTH') ?? '')

@@ -20,6 +20,8 @@ export type OutgoingMessage = {
   readonly smtpUtf8: boolean;
   readonly ret?: 'FULL' | 'HDRS' | undefined;
   readonly envelopeId?: string | undefined;
+  /** RFC 8689 §2: it goes only over a session that was verified, to a peer that keeps to that; the first is the caller's to see to. */
+  readonly requireTls?: boolean;
   /** Of the content, prefix included; line ends that are mended on the way do not count. */
   readonly octets: number;
   /** Prefix, then blob. May be asked for once; what it throws goes to the caller of `send`. */
@@ -39,6 +41,8 @@ export function mailLine(message: OutgoingMessage, features: Features): string |
   if (features.size) line += ` SIZE=${message.octets}`;
   if (features.eightBitMime && message.body === '8BITMIME') line += ' BODY=8BITMIME';
   if (features.smtpUtf8 && needsSmtpUtf8(message)) line += ' SMTPUTF8';
+  // RFC 8689 §5: a report (null path) goes on without it rather than not at all.
+  if (features.requireTls && message.requireTls === true) line += ' REQUIRETLS';
   if (features.dsn) {
     if (message.ret !== undefined) line += ` RET=${message.ret}`;
     if (message.envelopeId !== undefined) line += ` ENVID=${encodeXtext(message.envelopeId)}`;

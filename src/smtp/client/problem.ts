@@ -1,4 +1,5 @@
 /** What can go wrong with a next hop. Everything that it does comes back as one of these, never as a throw. */
+import type { TlsProblem } from '../../base/connection.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { EnhancedStatus } from '../wire/enhanced-status.ts';
 import { parseEnhancedStatus } from '../wire/enhanced-status.ts';
@@ -26,12 +27,19 @@ export type ClientProblem =
   | { readonly kind: 'closed'; readonly stage: Stage }
   | { readonly kind: 'timeout'; readonly stage: Stage }
   /** The connection is of no more use; opportunistic senders may try again without TLS. */
-  | { readonly kind: 'tls'; readonly stage: 'starttls'; readonly detail: string }
+  | { readonly kind: 'tls'; readonly stage: 'starttls'; readonly problem: TlsProblem }
   /** The peer lacks what this message or our settings need. */
   | {
       readonly kind: 'not-offered';
       readonly stage: Stage;
-      readonly feature: 'STARTTLS' | 'AUTH' | '8BITMIME' | 'SMTPUTF8' | 'SIZE' | 'plain-auth-without-tls';
+      readonly feature:
+        | 'STARTTLS'
+        | 'AUTH'
+        | '8BITMIME'
+        | 'SMTPUTF8'
+        | 'SIZE'
+        | 'REQUIRETLS'
+        | 'plain-auth-without-tls';
     }
   /** An address that no SMTP path can carry. */
   | { readonly kind: 'bad-path'; readonly stage: 'mail' | 'rcpt' };
@@ -57,7 +65,7 @@ export function isPermanent(problem: ClientProblem): boolean {
       // RFC 5321 §4.5.3.1.10: 552 to RCPT means too many recipients, and is to be treated as 452.
       return problem.reply.code >= 500 && !(problem.stage === 'rcpt' && problem.reply.code === 552);
     case 'not-offered':
-      return problem.feature === '8BITMIME' || problem.feature === 'SMTPUTF8' || problem.feature === 'SIZE';
+      return !PASSING.has(problem.feature);
     case 'bad-path':
       return true;
     case 'garbage':
@@ -107,7 +115,7 @@ export function formatProblem(problem: ClientProblem): string {
     case 'timeout':
       return `No answer in time at ${problem.stage}`;
     case 'tls':
-      return `TLS failed: ${problem.detail}`;
+      return `TLS failed: ${problem.problem.text}`;
     case 'not-offered':
       return `The next hop does not offer what is needed: ${problem.feature}`;
     case 'bad-path':
@@ -116,6 +124,9 @@ export function formatProblem(problem: ClientProblem): string {
       return unreachable(problem);
   }
 }
+
+/** What a peer may well offer another time. */
+const PASSING: ReadonlySet<string> = new Set(['STARTTLS', 'AUTH', 'plain-auth-without-tls']);
 
 const NOT_OFFERED_STATUS = {
   STARTTLS: '4.7.10',
@@ -126,4 +137,6 @@ const NOT_OFFERED_STATUS = {
   // RFC 6531 §4.5.
   SMTPUTF8: '5.6.7',
   SIZE: '5.3.4',
+  // RFC 8689 §4.2.1.
+  REQUIRETLS: '5.7.30',
 } as const satisfies Record<Extract<ClientProblem, { kind: 'not-offered' }>['feature'], EnhancedStatus>;

@@ -558,8 +558,14 @@ test('STARTTLS forgets all that was said in plain (RFC 3207 §4.2)', async () =>
   await talk.say(EHLO + MAIL);
   assert.deepEqual(await talk.codes('STARTTLS\r\n'), ['220 2.0.0']);
   assert.ok(
-    (await talk.client.startTls({ side: 'client', servername: 'x', verify: 'opportunistic', timeoutMs: 1 }))
-      .ok,
+    (
+      await talk.client.startTls({
+        side: 'client',
+        servername: 'x',
+        certificate: { kind: 'any' },
+        timeoutMs: 1,
+      })
+    ).ok,
   );
   assert.deepEqual(await talk.codes(RCPT + MAIL), ['503 5.5.1', '503 5.5.1']);
   const features = await talk.say(EHLO);
