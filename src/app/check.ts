@@ -24,7 +24,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     ? (
         await Promise.all([
           checkCertificate(config.value),
-          checkRelay(config.value),
+          checkPasswords(config.value),
           checkData(config.value),
           checkResolver(config.value),
         ])
@@ -62,11 +62,16 @@ async function checkCertificate({ tls, hostname }: Config): Promise<readonly Fou
   return found;
 }
 
-async function checkRelay({ relay }: Config): Promise<readonly Found[]> {
-  if (relay?.passwordFile === undefined) return [];
-  const password = await read(relay.passwordFile);
-  if (typeof password !== 'string') return [password];
-  return password.trim() === '' ? [problem(`${relay.passwordFile} holds no password`)] : [];
+async function checkPasswords({ routes }: Config): Promise<readonly Found[]> {
+  const files = routes.map(({ passwordFile }) => passwordFile).filter((file) => file !== undefined);
+  const found = await Promise.all(
+    files.map(async (file) => {
+      const password = await read(file);
+      if (typeof password !== 'string') return [password];
+      return password.trim() === '' ? [problem(`${file} holds no password`)] : [];
+    }),
+  );
+  return found.flat();
 }
 
 async function checkData({ dataDirectory }: Config): Promise<readonly Found[]> {

@@ -1,12 +1,9 @@
 /** Puts delivery together: the intake that sessions hand over to, the settler, and the queue's worker with its next hops. */
 import { networkInterfaces } from 'node:os';
-import type { Config } from '../config/config.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
-import type { Router } from '../delivery/remote/router.ts';
-import { directRouter, relayRouter } from '../delivery/remote/router.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
 import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
@@ -14,9 +11,9 @@ import { DeliveryRunner } from '../delivery/runner.ts';
 import { Settler } from '../delivery/settler.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
-import type { SaslCredentials } from '../sasl/mechanism.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
 import { ownAddresses } from './own-addresses.ts';
+import { createRouter, RouteAccounts } from './routes.ts';
 import type { ServiceOptions } from './service-options.ts';
 
 const CONNECT_MS = 30_000;
@@ -55,10 +52,25 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       dsnLifetimeMs: lifetimeMs,
     },
   );
+  const accounts = new RouteAccounts(config, directory, clock, (cause) =>
+    events({ name: 'delivery.fault', queueId: undefined, doing: 'Looking up the accounts of routes', cause }),
+  );
+  const router = createRouter(config, options.routePasswords, (address) => accounts.idOf(address));
   const local = new LocalDelivery({ store: mail, blobs, directory, clock });
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
-  const intake = new DeliveryIntake({ directory, blobs, local, now, settler, clock, events }, { lifetimeMs });
-  if (!runsQueue) return { intake, start: () => undefined, stop: () => now.idle() };
+  const intake = new DeliveryIntake(
+    { directory, router, blobs, local, now, settler, clock, events },
+    { lifetimeMs },
+  );
+  if (!runsQueue)
+    return {
+      intake,
+      start: () => void accounts.start(),
+      stop: async () => {
+        accounts.stop();
+        await now.idle();
+      },
+    };
 
   const routing = new Routing({
     resolver: options.resolver,
@@ -74,43 +86,23 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     timeouts: SMTP_TIMEOUTS,
   });
   const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });
-  const remote = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock });
+  const remote = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock, events });
   const runner = new DeliveryRunner(
-    { queue, local, remote, router: routerOf(options), settler, clock, events },
+    { queue, local, remote, router, settler, clock, events },
     { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
   );
+  let stopped = false;
   return {
     intake,
-    start: () => runner.start(),
+    start: () => {
+      void accounts.start().then(() => {
+        if (!stopped) runner.start();
+      });
+    },
     stop: async (graceMs) => {
+      stopped = true;
+      accounts.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
     },
   };
-}
-
-function routerOf({ config, relayPassword }: ServiceOptions): Router {
-  const { relay, outgoing, hostname } = config;
-  const speech = { protocol: 'smtp', helloName: hostname } as const;
-  if (relay === undefined)
-    return directRouter(outgoing.port, {
-      ...speech,
-      implicitTls: false,
-      tls: 'policy',
-      credentials: undefined,
-    });
-  return relayRouter(relay, {
-    ...speech,
-    implicitTls: relay.tls === 'implicit',
-    tls: relay.tls === 'none' ? 'none' : 'verified',
-    credentials: credentialsOf(relay, relayPassword),
-  });
-}
-
-function credentialsOf(
-  { username }: NonNullable<Config['relay']>,
-  password: string | undefined,
-): SaslCredentials | undefined {
-  return username === undefined || password === undefined
-    ? undefined
-    : { authenticationId: username, password };
 }

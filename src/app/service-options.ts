@@ -9,6 +9,7 @@ import type { ServerTls } from '../net/socket-connection.ts';
 import type { Trust } from '../policy/trust.ts';
 import type { Backends } from './backends.ts';
 import type { Observers } from './observers.ts';
+import type { RoutePasswords } from './routes.ts';
 
 export type ServiceOptions = {
   readonly config: Config;
@@ -28,6 +29,5 @@ export type ServiceOptions = {
   readonly version: string;
   /** Mail may be sent on to addresses of this machine: for a post office on loopback. */
   readonly loopbackAllowed: boolean;
-  /** The password of `relay.username`. */
-  readonly relayPassword: string | undefined;
+  readonly routePasswords: RoutePasswords;
 };

@@ -1,14 +1,13 @@
 /** The entry of a session thread: opens its view of the backends, serves, and stops when it is told. */
-import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fault } from '../base/fault.ts';
-import type { Config } from '../config/config.ts';
 import { Admission } from '../net/admission.ts';
 import { connect } from '../net/connect.ts';
 import { serverTls } from '../net/tls-context.ts';
 import { openBackends } from './backends.ts';
 import { createObservers } from './observers.ts';
 import { createResolver } from './resolver.ts';
+import { readRoutePasswords } from './routes.ts';
 import { startServices, type Services } from './services.ts';
 import { systemClock, systemRandom } from './system.ts';
 import { createTrust } from './trust.ts';
@@ -51,14 +50,8 @@ async function start(): Promise<Services> {
     runsQueue: data.runsQueue,
     version: data.version,
     loopbackAllowed: data.loopbackAllowed,
-    relayPassword: await relayPassword(config),
+    routePasswords: await readRoutePasswords(config),
   });
-}
-
-async function relayPassword({ relay }: Config): Promise<string | undefined> {
-  if (relay?.passwordFile === undefined) return undefined;
-  const [first = ''] = (await readFile(relay.passwordFile, 'utf8')).split(/\r?\n/);
-  return first;
 }
 
 try {

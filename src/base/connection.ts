@@ -152,7 +152,8 @@ export type ConnectTarget = {
 
 /** Why no connection came about; `text` is for logs and traces. */
 export type ConnectProblem =
-  | { readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset'; readonly text: string }
+  /** 'source': the local address asked for cannot be used; nothing was learned of the peer. */
+  | { readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset' | 'source'; readonly text: string }
   | { readonly kind: 'tls'; readonly text: string; readonly problem: TlsProblem };
 
 /** Opens a connection; never rejects for what the network does. */

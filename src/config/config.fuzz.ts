@@ -8,7 +8,7 @@ export const covers: RegExp = /\/src\/config\//;
 export const seeds: readonly Uint8Array[] = [
   'hostname = "mail.example.org"\ndataDirectory = "/x"\n[tls]\nselfSigned = true\n',
   'tls = { certificateFile = "a", keyFile = \'b\' }\n[listeners]\nsmtp.addresses = ["::1"]\n',
-  '[queue]\nretryAfterSeconds = [1, 2, 3]\n[resolver]\nservers = ["[::1]:53"]\n[relay]\nhost = """a"""\n',
+  '[queue]\nretryAfterSeconds = [1, 2, 3]\n[resolver]\nservers = ["[::1]:53"]\n[[routes]]\nname = "x"\nfallback = """a"""\n',
 ].map(fromUtf8);
 
 export function fuzz(octets: Uint8Array): void {

@@ -20,12 +20,12 @@ function problemsOf(text: string): string[] {
 test('four lines are a configuration, and every default is in place', () => {
   const result = parseConfig(MINIMAL);
   assert.ok(result.ok, problemsOf(MINIMAL).join('\n'));
-  const { listeners, store, queue, relay, limits } = result.value;
+  const { listeners, store, queue, routes, limits } = result.value;
   assert.equal(listeners.smtp.port, 25);
   assert.deepEqual(listeners.imaps.addresses, ['0.0.0.0', '::']);
   assert.equal(listeners.lmtp.enabled, false);
   assert.equal(store.backend, 'embedded');
-  assert.equal(relay, undefined);
+  assert.deepEqual(routes, []);
   assert.equal(queue.expireAfterSeconds, 432_000);
   assert.equal(limits.messageOctetsMax, LIMITS.messageOctetsMax);
 });
@@ -118,13 +118,56 @@ const refused = [
   },
   {
     name: 'a password in the clear',
-    text: `${MINIMAL}[relay]\nhost = "relay.example.net"\ntls = "none"\nusername = "u"\npasswordFile = "/p"\n`,
-    want: ['relay.tls (line 7): cannot be "none" where a password is sent'],
+    text: `${MINIMAL}[[routes]]\nname = "r"\nhosts = ["relay.example.net"]\ntls = "none"\nusername = "u"\npasswordFile = "/p"\n`,
+    want: ['routes[0].tls (line 8): cannot be "none" where a password is sent'],
   },
   {
-    name: 'a relay needs its host',
-    text: `${MINIMAL}[relay]\nport = 25\n`,
-    want: ['relay.host (line 5): is missing'],
+    name: 'a route needs a name that is its own',
+    text: `${MINIMAL}[[routes]]\nhosts = ["a"]\n[[routes]]\nname = "x"\n[[routes]]\nname = "x y"\n`,
+    want: [
+      'routes[0].name (line 5): is missing',
+      'routes[2].name (line 10): must be a name of letters, digits and hyphens, not "x y"',
+    ],
+  },
+  {
+    name: 'routes and pools of one name',
+    text: `${MINIMAL}${'[[routes]]\nname = "x"\n'.repeat(2)}${'[[pools]]\nname = "p"\nsources = [{ address = "192.0.2.1" }]\n'.repeat(2)}`,
+    want: ['routes[1].name (line 8): "x" is taken', 'pools[1].name (line 13): "p" is taken'],
+  },
+  {
+    name: 'patterns, hosts and sources that are none',
+    text: `${MINIMAL}[[routes]]\nname = "r"\nrecipients = ["a b"]\nsenders = ["<a>"]\nhosts = ["a:b"]\n[[pools]]\nname = "p"\nsources = [{ address = "x" }]\n`,
+    want: [
+      'routes[0].recipients[0] (line 7): must be "example.org", ".example.org", "someone@example.org" or "*", not "a b"',
+      'routes[0].senders[0] (line 8): must be "example.org", ".example.org", "someone@example.org", "<>" or "*", not "<a>"',
+      'routes[0].hosts[0] (line 9): must be a host such as "relay.example.net" or "relay.example.net:587", not "a:b"',
+      'pools[0].sources[0].address (line 12): must be an IP address, not "x"',
+    ],
+  },
+  {
+    name: 'a fallback that is not there, and a pool',
+    text: `${MINIMAL}[[routes]]\nname = "r"\nfallback = "s"\npool = "p"\n`,
+    want: [
+      'routes[0] (line 5): names the pool "p", which is not there',
+      'routes[0].fallback (line 7): names the route "s", which is not there',
+    ],
+  },
+  {
+    name: 'fallbacks that lead round',
+    text: `${MINIMAL}[[routes]]\nname = "a"\nfallback = "b"\n[[routes]]\nname = "b"\nfallback = "a"\n`,
+    want: [
+      'routes[0].fallback (line 7): leads back to where it began',
+      'routes[1].fallback (line 10): leads back to where it began',
+    ],
+  },
+  {
+    name: 'what needs hosts',
+    text: `${MINIMAL}[[routes]]\nname = "a"\nprotocol = "lmtp"\nimplicitTls = true\nfallbackAfterSeconds = 1\n`,
+    want: [
+      'routes[0].protocol (line 7): cannot be "lmtp" without hosts',
+      'routes[0].implicitTls (line 8): needs hosts',
+      'routes[0].fallbackAfterSeconds (line 9): needs a fallback',
+    ],
   },
 ] as const;
 

@@ -5,13 +5,11 @@
 import { TomlError, parse } from 'smol-toml';
 import type { XStatic } from 'typebox/schema';
 import { type Result, err, ok } from '../base/result.ts';
+import type { DeepReadonly } from './deep-readonly.ts';
 import { keyLines, lineOf } from './lines.ts';
 import { type ConfigProblem, readTable } from './read.ts';
+import { reportRouteContradictions } from './routes.ts';
 import { SCHEMA } from './schema.ts';
-
-type DeepReadonly<Value> = Value extends object
-  ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
-  : Value;
 
 export type Config = DeepReadonly<XStatic<typeof SCHEMA>>;
 export type ServiceName = keyof Config['listeners'];
@@ -71,12 +69,7 @@ function reportContradictions(config: Config, report: (path: string, text: strin
   if (config.store.backend === 'embedded' && config.store.url !== undefined)
     report('store.url', 'is of no use with the backend "embedded"');
 
-  const { relay } = config;
-  if (relay !== undefined && (relay.username === undefined) !== (relay.passwordFile === undefined))
-    report('relay', 'username and passwordFile belong together');
-  if (relay?.username !== undefined && relay.tls === 'none')
-    report('relay.tls', 'cannot be "none" where a password is sent');
-
+  reportRouteContradictions(config, report);
   reportCollisions(config, report);
 }
 

@@ -34,6 +34,22 @@ function isIpPort(text: string): boolean {
   return isIP(host) === 4;
 }
 
+/** A host, with a port if it is not the usual one; an IPv6 address with a port stands in brackets. */
+function isHostPort(text: string): boolean {
+  if (isIP(text) !== 0 || isHostname(text)) return true;
+  const colon = text.lastIndexOf(':');
+  return isPort(text.slice(colon + 1)) && (isIpPort(text) || isHostname(text.slice(0, Math.max(colon, 0))));
+}
+
+function isRecipientPattern(text: string): boolean {
+  return (
+    text === '*' ||
+    isAddress(text) ||
+    isHostname(text.startsWith('.') ? text.slice(1) : text) ||
+    (text.startsWith('[') && text.endsWith(']') && isIP(text.slice(1, -1).replace(/^ipv6:/i, '')) !== 0)
+  );
+}
+
 function isPostgresUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
 }
@@ -49,6 +65,19 @@ export const FORMATS: Readonly<
   network: {
     test: (text) => parseIpNetwork(text) !== undefined && !text.includes('%'),
     wanted: 'an IP address or a network such as "192.0.2.0/24"',
+  },
+  name: {
+    test: (text) => /^[A-Za-z0-9-]{1,63}$/.test(text),
+    wanted: 'a name of letters, digits and hyphens',
+  },
+  'host-port': { test: isHostPort, wanted: 'a host such as "relay.example.net" or "relay.example.net:587"' },
+  'recipient-pattern': {
+    test: isRecipientPattern,
+    wanted: '"example.org", ".example.org", "someone@example.org" or "*"',
+  },
+  'sender-pattern': {
+    test: (text) => text === '<>' || isRecipientPattern(text),
+    wanted: '"example.org", ".example.org", "someone@example.org", "<>" or "*"',
   },
   'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
 };

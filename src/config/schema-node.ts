@@ -34,4 +34,15 @@ export type ListNode = Common & {
   readonly default: readonly (string | number)[];
 };
 
-export type FormatName = 'hostname' | 'host' | 'address' | 'ip' | 'ip-port' | 'network' | 'postgres-url';
+export type FormatName =
+  | 'hostname'
+  | 'host'
+  | 'address'
+  | 'ip'
+  | 'ip-port'
+  | 'network'
+  | 'postgres-url'
+  | 'name'
+  | 'host-port'
+  | 'recipient-pattern'
+  | 'sender-pattern';

@@ -16,7 +16,8 @@ import { SUBMISSION } from './section/submission.ts';
 import { QUEUE } from './section/queue.ts';
 import { RESOLVER } from './section/resolver.ts';
 import { OUTGOING } from './section/outgoing.ts';
-import { RELAY } from './section/relay.ts';
+import { POOLS } from './section/pools.ts';
+import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
 import { TRUST } from './section/trust.ts';
 
@@ -59,7 +60,8 @@ const SECTIONS: {
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
   readonly outgoing: typeof OUTGOING;
-  readonly relay: typeof RELAY;
+  readonly routes: typeof ROUTES;
+  readonly pools: typeof POOLS;
   readonly log: typeof LOG;
 } = {
   tls: TLS,
@@ -72,7 +74,8 @@ const SECTIONS: {
   queue: QUEUE,
   resolver: RESOLVER,
   outgoing: OUTGOING,
-  relay: RELAY,
+  routes: ROUTES,
+  pools: POOLS,
   log: LOG,
 };
 
@@ -90,6 +93,8 @@ const REQUIRED = [
   'queue',
   'resolver',
   'outgoing',
+  'routes',
+  'pools',
   'log',
 ] as const;
 

@@ -67,6 +67,12 @@ export class Destinations {
     return new Promise((resolve) => destination.waiting.push(resolve));
   }
 
+  /** Nobody there answers, and it is not yet time to see whether that has changed. */
+  isDown(domain: string): boolean {
+    const down = this.#known.get(domain)?.down;
+    return down !== undefined && this.#clock.monotonicMs() < down.untilMs;
+  }
+
   /** How long until one should come back to a domain that was full: one that works makes room soon. One behind the other. */
   comeBackMs(domain: string): number {
     const destination = this.#of(domain);

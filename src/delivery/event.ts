@@ -52,6 +52,13 @@ export type DeliveryEvent =
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */
   | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
+  /** An address of a pool cannot be used on this machine; the next of the pool is. */
+  | {
+      readonly name: 'delivery.source-unusable';
+      readonly pool: string;
+      readonly address: string;
+      readonly text: string;
+    }
   /** A fault of the world; the work is done again later. */
   | {
       readonly name: 'delivery.fault';

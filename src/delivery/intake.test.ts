@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, settled } from '../../test/support/fake-clock.ts';
+import { routeRule, ruleRouter } from '../../test/support/routes.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { fromLatin1, latin1 } from '../base/bytes.ts';
@@ -28,6 +29,11 @@ export function asSessionPorts(intake: DeliveryIntake): RecipientVerifier & Inta
 }
 
 const path = (text: string): EnvelopeAddress => parseEnvelopeAddress(text) ?? assert.fail(text);
+
+const REFUSES = routeRule('no', {
+  recipients: ['closed.example'],
+  action: { kind: 'refuse', text: 'We do not write there' },
+});
 
 async function world() {
   const clock = new FakeClock();
@@ -71,7 +77,7 @@ async function world() {
   );
   const now = new DeliverNow({ queue, local, settler, clock, events: note }, 'thread-1');
   const intake = new DeliveryIntake(
-    { directory, blobs, local, now, settler, clock, events: note },
+    { directory, router: ruleRouter({ rules: [REFUSES] }), blobs, local, now, settler, clock, events: note },
     { lifetimeMs: 5 * 86_400_000 },
   );
   const inbox = async (id: typeof bob) => {
@@ -167,6 +173,7 @@ const verdicts = [
   { address: 'eve@far.example', role: 'relay', want: '550 5.7.1 recipient.relay-denied' },
   { address: 'eve@far.example', role: 'lmtp', want: '550 5.7.1 recipient.relay-denied' },
   { address: 'eve@far.example', role: 'submission', want: 'accept' },
+  { address: 'eve@closed.example', role: 'submission', want: '550 5.7.1 route.refused' },
   // Source routes are dropped by the parser; what is left of other tricks is a local part like any (RFC 5321 §5.1).
   { address: 'eve%far.example@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },
   { address: '"eve@far.example"@here.example', role: 'relay', want: '550 5.1.1 recipient.unknown' },

@@ -30,10 +30,12 @@ import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, mailboxOf } from './outcome.ts';
+import type { Router } from './remote/router.ts';
 import type { Settler } from './settler.ts';
 
 export type IntakePorts = {
   readonly directory: Pick<Directory, 'resolve'>;
+  readonly router: Router;
   readonly blobs: BlobStore;
   readonly local: LocalDelivery;
   readonly now: DeliverNow;
@@ -92,10 +94,11 @@ export class DeliveryIntake {
   /** At RCPT. Relaying is for those who have authenticated; LMTP's clients deliver here and nowhere else. */
   async verify(
     forwardPath: ForwardPath,
-    _transaction: IntakeTransaction,
+    transaction: IntakeTransaction,
     session: IntakeSession,
   ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
-    const resolution = await this.#ports.directory.resolve(formatEnvelopeAddress(forwardPath));
+    const address = formatEnvelopeAddress(forwardPath);
+    const resolution = await this.#ports.directory.resolve(address);
     switch (resolution.kind) {
       case 'local':
         return { kind: 'accept' };
@@ -105,9 +108,31 @@ export class DeliveryIntake {
         return refuse(reply(550, '5.2.1', 'This mailbox is closed'), 'recipient.disabled');
       case 'remote':
         return session.principal !== undefined && session.role.name !== 'lmtp'
-          ? { kind: 'accept' }
+          ? this.#routable(address, resolution.domain, transaction, session)
           : refuse(reply(550, '5.7.1', 'Relaying is not permitted'), 'recipient.relay-denied');
     }
+  }
+
+  /** What a route refuses is refused here: later, its sender would have to be told by a report. */
+  #routable(
+    address: string,
+    domain: string,
+    transaction: IntakeTransaction,
+    session: IntakeSession,
+  ): { readonly kind: 'accept' } | IntakeRefusal {
+    const { clock, router } = this.#ports;
+    const nowMs = clock.nowMs();
+    const { next } = router.plan(
+      {
+        reversePath: reversePathOf(transaction),
+        source: sourceOf(session),
+        arrivedAtMs: nowMs,
+      },
+      { forwardPath: address },
+      domain,
+      nowMs,
+    );
+    return next.kind === 'failed' ? refuse(reply(550, '5.7.1', next.text), next.reason) : { kind: 'accept' };
   }
 
   /** Takes one message. */
@@ -231,13 +256,13 @@ export class DeliveryIntake {
 
   #newMessage(message: IntakeMessage, blob: BlobRef, recipients: readonly NewRecipient[]): NewQueuedMessage {
     const { transaction, session, prefix, hold } = message;
-    const { parameters, reversePath } = transaction;
+    const { parameters } = transaction;
     const nowMs = this.#ports.clock.nowMs();
     return {
       id: queueIdOf(transaction.traceId),
       blob,
       prefix,
-      reversePath: reversePath === null ? null : formatEnvelopeAddress(reversePath),
+      reversePath: reversePathOf(transaction),
       body: parameters.body === undefined ? '7bit' : BODY[parameters.body],
       smtpUtf8: parameters.smtpUtf8,
       dsn: {
@@ -251,12 +276,7 @@ export class DeliveryIntake {
       arrivedAtMs: nowMs,
       releaseAtMs: undefined,
       expiresAtMs: nowMs + this.#options.lifetimeMs,
-      source: {
-        kind: session.role.name === 'relay' ? 'mx' : session.role.name,
-        remote: session.remote.address,
-        helo: session.hello?.domain,
-        account: session.principal?.account,
-      },
+      source: sourceOf(session),
       recipients,
       hold,
     };
@@ -307,6 +327,19 @@ export class IntakeSink {
 const NOTIFY = { SUCCESS: 'success', FAILURE: 'failure', DELAY: 'delay' } as const;
 const BODY = { '7BIT': '7bit', '8BITMIME': '8bitmime', BINARYMIME: 'binarymime' } as const;
 const RET = { FULL: 'full', HDRS: 'hdrs' } as const;
+
+function reversePathOf({ reversePath }: IntakeTransaction): string | null {
+  return reversePath === null ? null : formatEnvelopeAddress(reversePath);
+}
+
+function sourceOf({ role, remote, hello, principal }: IntakeSession): NewQueuedMessage['source'] {
+  return {
+    kind: role.name === 'relay' ? 'mx' : role.name,
+    remote: remote.address,
+    helo: hello?.domain,
+    account: principal?.account,
+  };
+}
 
 function refuse(text: Reply, reason: string): IntakeRefusal {
   return { kind: 'refuse', reply: text, reason };

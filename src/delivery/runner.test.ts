@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { localRecipient, newMessage, queueId, remoteRecipient } from '../../test/support/queued.ts';
-import { DIRECT } from '../../test/support/routes.ts';
+import { directRouter, routeRule, ruleRouter } from '../../test/support/routes.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { fromLatin1 } from '../base/bytes.ts';
@@ -23,7 +23,7 @@ import type { DeliveryEvent } from './event.ts';
 import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
-import { directRouter } from './remote/router.ts';
+import type { Router } from './remote/router.ts';
 import { Routing } from './remote/routing.ts';
 import { uniformTlsPolicy } from './remote/tls-policy.ts';
 import { DeliveryRunner } from './runner.ts';
@@ -49,7 +49,7 @@ const down: HopVisit = {
   problem: { kind: 'timeout', text: 'No connection within 30000 ms' },
 };
 
-async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number } = {}) {
+async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number; router?: Router } = {}) {
   const clock = new FakeClock();
   const random = seededRandom();
   const store = openMemoryMailStore(clock);
@@ -62,6 +62,7 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number 
   const author = added.value.id;
   const events: DeliveryEvent[] = [];
   const visited: string[] = [];
+  const note = (event: DeliveryEvent): void => void events.push(event);
   const remote = new RemoteDelivery({
     routing: new Routing({
       resolver: new MemoryResolver(options.zone ?? { 'far.example': { a: ['192.0.2.1'] } }),
@@ -79,8 +80,8 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number 
     },
     blobs,
     clock,
+    events: note,
   });
-  const note = (event: DeliveryEvent): void => void events.push(event);
   const local = new LocalDelivery({ store, blobs, directory, clock });
   const settler = new Settler(
     {
@@ -95,7 +96,7 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number 
     },
     { hostname: 'mx.here.example', delayReportAfterMs: 4 * HOUR_MS, dsnLifetimeMs: 2 * DAY_MS },
   );
-  const router = directRouter(25, DIRECT);
+  const router = options.router ?? directRouter();
   const ports = { queue, local, remote, router, settler, clock, events: note };
   const runner = new DeliveryRunner(ports, {
     owner: 'runner-1',
@@ -376,6 +377,49 @@ test('a domain that is down is probed, not hammered, and its mail waits with the
     assert.equal(recipients[0]?.state.lastAnswer?.reason, 'connect.timeout');
   await clock.advance(DAY_MS);
   assert.ok(visited.length < 400, `${visited.length} visits in a day for 200 messages`);
+  await runner.stop(0);
+});
+
+test('mail of a route that is down takes its fallback without finding that out each time', async () => {
+  const router = ruleRouter({
+    rules: [
+      routeRule('first', {
+        to: ['one.example'],
+        fallback: { rule: 'second', afterMs: Number.POSITIVE_INFINITY },
+      }),
+      routeRule('second', { to: ['two.example'], recipients: [] }),
+    ],
+  });
+  const zone = { 'one.example': { a: ['192.0.2.1'] }, 'two.example': { a: ['192.0.2.2'] } };
+  const { runner, accept, clock, visited, queue } = await world(
+    (target) => (target.host === 'one.example' ? down : took),
+    { router, zone },
+  );
+  runner.start();
+  for (let n = 0; n < 50; n += 1)
+    await accept([remoteRecipient('bob@far.example')], { id: queueId(`m${n}`), reversePath: null });
+  await clock.advance(30_000);
+  assert.equal((await queue.count()).messages, 0);
+  const first = visited.filter((host) => host === 'one.example').length;
+  assert.ok(first <= LIMITS.destinationVisitsAtFirst, `${first} visits to the one that is down`);
+  assert.equal(visited.length - first, 50);
+  await runner.stop(0);
+});
+
+test('a rule that holds keeps mail until it is released', async () => {
+  const router = ruleRouter({ rules: [routeRule('no', { action: { kind: 'hold', text: 'Not now' } })] });
+  const { runner, accept, clock, visited, queue } = await world(() => took, { router });
+  runner.start();
+  await accept([remoteRecipient('bob@far.example')]);
+  await clock.advance(DAY_MS);
+  const [held] = await queue.list({}, undefined, 10);
+  assert.deepEqual(
+    [held?.recipients[0]?.state.kind, held?.recipients[0]?.state.lastAnswer?.reason, visited.length],
+    ['held', 'route.held', 0],
+  );
+  await queue.release({}, clock.nowMs());
+  await clock.advance(1000);
+  assert.deepEqual([(await queue.count()).messages, visited.length], [0, 1]);
   await runner.stop(0);
 });
 

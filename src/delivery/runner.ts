@@ -9,7 +9,7 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Queue, QueuedMessage, QueuedRecipient, QueueId } from '../queue/queue.ts';
+import type { LastAnswer, Queue, QueuedMessage, QueuedRecipient, QueueId } from '../queue/queue.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
@@ -214,13 +214,20 @@ export class DeliveryRunner {
     const groups = new Map<string, { readonly route: RemoteRoute; readonly recipients: QueuedRecipient[] }>();
     for (const recipient of due) {
       if (recipient.route.kind !== 'remote') continue;
-      const route = this.#ports.router.plan(message, recipient, recipient.route.domain);
+      const route = this.#routeOf(message, recipient, recipient.route.domain);
       const key = `${route.key} ${recipient.reversePath ?? ''}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { route, recipients: [recipient] });
       else group.recipients.push(recipient);
     }
     return groups.values();
+  }
+
+  /** Where nobody of a route answers just now, its fallback. */
+  #routeOf(message: QueuedMessage, recipient: QueuedRecipient, domain: string): RemoteRoute {
+    let route = this.#ports.router.plan(message, recipient, domain, this.#ports.clock.nowMs());
+    while (route.fallback !== undefined && this.#destinations.isDown(route.key)) route = route.fallback;
+    return route;
   }
 
   #landed(id: QueueId): void {
@@ -297,11 +304,15 @@ export class DeliveryRunner {
     const { clock, events, remote } = this.#ports;
     const admitted = await admission;
     if (admitted.kind === 'down') {
+      const { fallback } = route;
+      const other = fallback === undefined ? undefined : this.#destinations.enter(fallback.key);
+      if (fallback !== undefined && other !== undefined)
+        return this.#visit(message, { route: fallback, recipients, admission: other }, signal, note);
       const answer = { ...admitted.answer, atMs: clock.nowMs() };
       for (const { number } of recipients) note(number, { kind: 'delayed', answer });
       return;
     }
-    let unreachable: Outcome['answer'];
+    let unreachable: LastAnswer | undefined;
     try {
       const visited = await remote.deliver(withReversePath(message, recipients), route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
@@ -312,8 +323,7 @@ export class DeliveryRunner {
           doing: 'Reading a message',
           cause: visited.fault,
         });
-      if (visited.unreachable && !signal.aborted)
-        [unreachable] = [...visited.outcomes.values()].map((one) => one.answer);
+      if (!signal.aborted) ({ unreachable } = visited);
     } catch (cause) {
       events({ name: 'delivery.fault', queueId: message.id, doing: 'Delivering to another host', cause });
       for (const { number } of recipients)

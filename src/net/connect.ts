@@ -37,7 +37,7 @@ async function openSocket(
       resolve(answer);
     };
     const onConnect = (): void => settle(ok(new SocketConnection(socket, undefined, undefined, trustStore)));
-    const onError = (cause: Error & { code?: string }): void => settle(err(problem(cause)));
+    const onError = (cause: Error & { code?: string }): void => settle(err(problem(cause, target)));
     const onAbort = (): void => settle(err({ kind: 'reset', text: 'Given up' }));
     const timer = setTimeout(
       () => settle(err({ kind: 'timeout', text: `No connection within ${target.timeoutMs} ms` })),
@@ -56,6 +56,14 @@ const KINDS: ReadonlyMap<string, ConnectProblem> = new Map([
   ['EPIPE', { kind: 'reset', text: 'Connection reset by peer' }],
 ]);
 
-function problem({ code = '', message }: Error & { code?: string }): ConnectProblem {
+/** Of `bind`: not an address of this machine, of another family, not permitted. */
+const SOURCE_CODES: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EINVAL', 'EAFNOSUPPORT', 'EACCES']);
+
+function problem(
+  { code = '', message }: Error & { code?: string },
+  { localAddress }: ConnectTarget,
+): ConnectProblem {
+  if (localAddress !== undefined && SOURCE_CODES.has(code))
+    return { kind: 'source', text: `${localAddress} cannot be used (${code})` };
   return KINDS.get(code) ?? { kind: 'unreachable', text: code === '' ? message : code };
 }

@@ -1,15 +1,55 @@
 /** Routes and targets for tests of delivery, with everything that a test does not care about filled in. */
 import type { HopTarget } from '../../src/delivery/remote/hop.ts';
-import type { HopSpeech } from '../../src/delivery/remote/router.ts';
+import type { RouteRule } from '../../src/delivery/remote/route-rule.ts';
+import type { RemoteRoute, Router } from '../../src/delivery/remote/router.ts';
+import type { RuleRouterOptions } from '../../src/delivery/remote/rule-router.ts';
+import { DIRECT, RuleRouter } from '../../src/delivery/remote/rule-router.ts';
 
-/** How a host that MX names is spoken with. */
-export const DIRECT: HopSpeech = {
-  protocol: 'smtp',
-  implicitTls: false,
-  tls: 'policy',
-  credentials: undefined,
-  helloName: 'here.example',
-};
+export function ruleRouter(options: Partial<RuleRouterOptions> = {}): RuleRouter {
+  return new RuleRouter({
+    rules: [],
+    pools: [],
+    defaultPool: { name: undefined, sources: [{ address: undefined, helloName: 'here.example' }] },
+    port: 25,
+    accountId: () => undefined,
+    ...options,
+  });
+}
+
+/** To the hosts of each domain. */
+export function directRouter(port = 25): Router {
+  return ruleRouter({ port });
+}
+
+export function directRoute(domain: string, port = 25): RemoteRoute {
+  return {
+    key: domain,
+    rule: undefined,
+    next: { kind: 'domain', domain, port },
+    speech: DIRECT,
+    pool: { name: undefined, sources: [{ address: undefined, helloName: 'here.example' }] },
+    fallback: undefined,
+  };
+}
+
+export function routeRule(
+  name: string,
+  more: Partial<RouteRule> & {
+    readonly to?: readonly string[];
+    readonly recipients?: readonly string[];
+  } = {},
+): RouteRule {
+  const { to = [], recipients = ['*'], ...rest } = more;
+  const hosts = to.map((host) => ({ host, port: 25 }));
+  return {
+    name,
+    match: { recipients, senders: [], accounts: [], networks: [], pools: [] },
+    action: { kind: 'deliver', hosts, speech: { ...DIRECT, tls: 'opportunistic' } },
+    pool: undefined,
+    fallback: undefined,
+    ...rest,
+  };
+}
 
 export function hopTarget(more: Partial<HopTarget> = {}): HopTarget {
   return {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDnsServer } from '../../../test/support/dns-server.ts';
 import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
-import { DIRECT } from '../../../test/support/routes.ts';
+import { directRoute } from '../../../test/support/routes.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import { REAL_CLOCK, seededRandom } from '../../../test/support/world.ts';
 import { fromLatin1 } from '../../base/bytes.ts';
@@ -16,7 +16,6 @@ import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
 import { serveSmtp } from '../../smtp/server/session.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
-import { directRoute } from './router.ts';
 import { Routing } from './routing.ts';
 import { SmtpHop } from './smtp-hop.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
@@ -81,6 +80,7 @@ for (const startTls of [true, false])
       }),
       blobs,
       clock: REAL_CLOCK,
+      events: () => undefined,
     });
     const recipients = ['bob@example.test', 'nobody@example.test'].map((path) => remoteRecipient(path));
     const message = queued(
@@ -89,7 +89,7 @@ for (const startTls of [true, false])
     try {
       const { outcomes } = await delivery.deliver(
         message,
-        directRoute('example.test', listener.port, DIRECT),
+        directRoute('example.test', listener.port),
         message.recipients,
         new AbortController().signal,
       );

@@ -2,17 +2,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { newMessage, NO_BLOB, queued, remoteRecipient } from '../../../test/support/queued.ts';
-import { DIRECT } from '../../../test/support/routes.ts';
+import { directRoute, routeRule, ruleRouter } from '../../../test/support/routes.ts';
 import { seededRandom } from '../../../test/support/world.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
+import type { DeliveryEvent } from '../event.ts';
 import type { HopAnswer, HopMessage, HopTarget, HopVisit } from './hop.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
+import type { RouteRule } from './route-rule.ts';
 import type { RemoteRoute } from './router.ts';
-import { directRoute, relayRouter } from './router.ts';
+import type { PoolRule } from './rule-router.ts';
 import { Routing } from './routing.ts';
 import type { TlsPolicy } from './tls-policy.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
@@ -76,6 +78,7 @@ async function deliver(
   } = {},
 ) {
   const visited: Visited[] = [];
+  const events: DeliveryEvent[] = [];
   const delivery = new RemoteDelivery({
     routing: new Routing({
       resolver: new MemoryResolver(ZONE),
@@ -93,20 +96,29 @@ async function deliver(
     },
     blobs: openMemoryBlobStore(),
     clock: new FakeClock(),
+    events: (event) => events.push(event),
   });
   const message = queued(newMessage(locals.map((local) => remoteRecipient(`${local}@${domain}`))));
   const outcome = await delivery.deliver(
     message,
-    options.route ?? directRoute(domain, 25, DIRECT),
+    options.route ?? directRoute(domain),
     message.recipients,
     options.signal ?? new AbortController().signal,
   );
   return {
     visited,
-    unreachable: outcome.unreachable,
+    events,
+    unreachable: outcome.unreachable !== undefined,
     outcomes: [...outcome.outcomes].map(([number, one]) => `${number} ${one.kind} ${one.answer?.status}`),
     outcome,
   };
+}
+
+/** The route of a message to the domain by these rules. */
+function routeFor(rules: readonly RouteRule[], pools: readonly PoolRule[] = []): RemoteRoute {
+  const message = newMessage([]);
+  const recipient = { forwardPath: 'bob@two.example' };
+  return ruleRouter({ rules, pools }).plan(message, recipient, 'two.example', message.arrivedAtMs);
 }
 
 const at = (host: string, first: HopVisit, second: HopVisit) => (target: HopTarget) =>
@@ -324,15 +336,9 @@ test('a host that the policy rules out is passed over, and is told what was foun
 
 test('a host that the operator names takes everything, without MX and without the policy', async () => {
   const credentials = { authenticationId: 'us', password: 'secret' };
-  const router = relayRouter(
-    { host: '127.0.0.1', port: 587 },
-    { ...DIRECT, tls: 'verified', implicitTls: true, credentials },
-  );
-  const message = queued(newMessage([remoteRecipient('bob@null.example')]));
-  const [recipient] = message.recipients;
-  assert.ok(recipient !== undefined);
-  const route = router.plan(message, recipient, 'null.example');
-  assert.equal(route.key, 'smtp:[127.0.0.1]:587');
+  const speech = { protocol: 'smtp', tls: 'verified', implicitTls: true, credentials } as const;
+  const hosts = [{ host: '127.0.0.1', port: 587 }];
+  const route = routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]);
   const { visited, outcomes } = await deliver('null.example', ['bob'], () => session(said('content', 250)), {
     route,
     tlsPolicy: { ofDomain: () => assert.fail('the route says it') },
@@ -354,6 +360,88 @@ test('a host that the operator names takes everything, without MX and without th
     ],
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
+
+test('where no host of a route answers, its fallback is taken in the same attempt', async () => {
+  const fallback = { rule: 'second', afterMs: Number.POSITIVE_INFINITY };
+  const route = routeFor([
+    routeRule('first', { to: ['one.example'], fallback }),
+    routeRule('second', { to: ['other.example'], recipients: [] }),
+  ]);
+  const answers = [
+    { visit: at('one.example', refused, session(said('content', 250))), want: 'relayed 2.0.0', hosts: 2 },
+    { visit: () => refused, want: 'delayed 4.4.1', hosts: 2 },
+    // Who answers has said what is to be done.
+    { visit: () => session(said('rcpt', 450, '4.2.1 later')), want: 'delayed 4.2.1', hosts: 1 },
+    { visit: () => session(said('rcpt', 550, '5.1.1 no')), want: 'failed 5.1.1', hosts: 1 },
+  ];
+  for (const { visit, want, hosts } of answers) {
+    // oxlint-disable-next-line no-await-in-loop -- one case after the other
+    const { visited, outcomes, outcome } = await deliver('two.example', ['bob'], visit, { route });
+    assert.deepEqual([outcomes, visited.length], [[`0 ${want}`], hosts]);
+    assert.equal(
+      outcome.unreachable?.status,
+      hosts === 2 ? '4.4.1' : undefined,
+      'the first is down all the same',
+    );
+  }
+});
+
+test('a rule that holds and one that refuses visit nobody', async () => {
+  for (const [kind, want] of [
+    ['hold', '0 held 4.7.1'],
+    ['refuse', '0 failed 5.7.1'],
+  ] as const) {
+    const route = routeFor([routeRule('no', { action: { kind, text: 'Not now' } })]);
+    // oxlint-disable-next-line no-await-in-loop -- one case after the other
+    const { visited, outcomes, outcome } = await deliver('two.example', ['bob'], () => refused, { route });
+    assert.deepEqual([visited.length, outcomes], [0, [want]]);
+    assert.equal(outcome.outcomes.get(0)?.answer?.text, 'Not now');
+  }
+});
+
+const POOL: PoolRule = {
+  pool: {
+    name: 'bulk',
+    sources: [
+      { address: '192.0.2.50', helloName: 'fifty.example' },
+      { address: '192.0.2.51', helloName: 'fifty-one.example' },
+      { address: '2001:db8::50', helloName: 'six.example' },
+    ],
+  },
+  senders: ['*'],
+  accounts: [],
+};
+
+test('a source address that cannot be used is told of, and the next of its family is', async () => {
+  const unusable: string[] = [];
+  const { visited, outcomes, events } = await deliver(
+    'two.example',
+    ['bob'],
+    ({ localAddress = '' }) => {
+      if (unusable.length > 0) return session(said('content', 250));
+      unusable.push(localAddress);
+      return { kind: 'no-connection', problem: { kind: 'source', text: 'EADDRNOTAVAIL' } };
+    },
+    { route: routeFor([], [POOL]) },
+  );
+  const sources = visited.map(({ target }) => `${target.localAddress} ${target.helloName}`).toSorted();
+  assert.deepEqual(sources, ['192.0.2.50 fifty.example', '192.0.2.51 fifty-one.example']);
+  assert.deepEqual(
+    events.map((event) => event.name === 'delivery.source-unusable' && [event.pool, event.address]),
+    [['bulk', unusable[0]]],
+  );
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
+
+test('where no source can be used, mail waits, and the host does not count as down', async () => {
+  const { outcomes, unreachable } = await deliver(
+    'two.example',
+    ['bob'],
+    () => ({ kind: 'no-connection', problem: { kind: 'source', text: 'EADDRNOTAVAIL' } }),
+    { route: routeFor([], [POOL]) },
+  );
+  assert.deepEqual([outcomes, unreachable], [['0 delayed 4.3.5'], false]);
 });
 
 test('each recipient by its own answer; only the undecided go to the next host', async () => {
@@ -411,7 +499,7 @@ test('octets that cannot be read delay whoever is left, and nobody who was serve
     throw new Fault('Reading a segment');
   });
   assert.deepEqual(outcomes, ['0 relayed 2.0.0', '1 delayed 4.3.0']);
-  assert.equal(outcome.unreachable, false);
+  assert.equal(outcome.unreachable, undefined);
   assert.ok(outcome.fault instanceof Fault);
 });
 

@@ -9,13 +9,15 @@ import { LIMITS } from '../../base/limits.ts';
 import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import { BlobError } from '../../store/blob-store.ts';
+import type { DeliveryEventSink } from '../event.ts';
 import type { Outcome } from '../outcome.ts';
 import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
 import type { Problem } from './problem.ts';
-import type { HopSpeech, RemoteRoute } from './router.ts';
+import { sourcesFor } from './pool.ts';
+import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
@@ -27,13 +29,14 @@ export type RemoteDeliveryPorts = {
   readonly hop: RemoteHop;
   readonly blobs: BlobStore;
   readonly clock: Clock;
+  readonly events: DeliveryEventSink;
 };
 
 export type RemoteOutcome = {
   /** By the recipient's number. */
   readonly outcomes: ReadonlyMap<number, Outcome>;
-  /** No host of the route spoke with us: it is down, and its other mail need not find that out one by one. */
-  readonly unreachable: boolean;
+  /** What was met where no host of the route spoke with us: it is down, its other mail need not find that out one by one. */
+  readonly unreachable: LastAnswer | undefined;
   /** What was thrown while the message was read; who was left then is delayed. */
   readonly fault: unknown;
 };
@@ -41,12 +44,14 @@ export type RemoteOutcome = {
 /** How far the hosts of a route were gone through. */
 type Progress = { spoke: boolean; visits: number };
 
-type Host = { readonly host: string; readonly port: number };
-
 /** Where a route leads in this attempt. */
 type Hosts =
-  | { readonly kind: 'hosts'; readonly hosts: readonly Host[]; readonly tls: DomainTls & { kind: 'policy' } }
-  | ({ readonly kind: 'delayed' | 'failed' } & Problem);
+  | {
+      readonly kind: 'hosts';
+      readonly hosts: readonly RouteHost[];
+      readonly tls: DomainTls & { kind: 'policy' };
+    }
+  | ({ readonly kind: 'delayed' | 'failed' | 'held' } & Problem);
 
 /** The recipients that no host has decided about yet, and the last word about each. */
 class Pending {
@@ -65,6 +70,13 @@ class Pending {
   settle(number: number, outcome: Outcome): void {
     this.#recipients.delete(number);
     this.outcomes.set(number, outcome);
+  }
+
+  /** The last word about one of those that are left. */
+  get word(): LastAnswer | undefined {
+    return this.recipients
+      .map(({ number }) => this.#last.get(number)?.answer)
+      .find((one) => one !== undefined);
   }
 
   /** A word about all that are left; one that leaves hope is not overruled by one that leaves none. */
@@ -109,28 +121,49 @@ export class RemoteDelivery {
     signal: AbortSignal,
   ): Promise<RemoteOutcome> {
     const pending = new Pending(recipients);
-    const found = await this.#hostsOf(route, message);
-    if (found.kind !== 'hosts') {
-      pending.note(found.kind, this.#own(found));
-      pending.close(this.#own(found));
-      return { outcomes: pending.outcomes, unreachable: false, fault: undefined };
-    }
-    const attempt: Attempt = { message, route, tls: found.tls, pending, signal };
-    const progress: Progress = { spoke: false, visits: 0 };
+    const { clock } = this.#ports;
+    let unreachable: LastAnswer | undefined;
     let fault: unknown;
     try {
-      for (const host of found.hosts)
-        // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
-        if (!(await this.#tryHost(host, attempt, progress))) break;
+      for (let way: RemoteRoute | undefined = route; way !== undefined; way = way.fallback) {
+        // oxlint-disable-next-line no-await-in-loop -- a fallback is for what the way before it left
+        const answered = await this.#along(way, message, pending, signal);
+        if (answered || signal.aborted) break;
+        if (way === route) unreachable = pending.word;
+        if (pending.recipients.length === 0) break;
+      }
     } catch (cause) {
       fault = cause;
-      const nowMs = this.#ports.clock.nowMs();
-      for (const { number } of pending.recipients) pending.settle(number, unreadable(cause, nowMs));
+      for (const { number } of pending.recipients) pending.settle(number, unreadable(cause, clock.nowMs()));
     }
     const stopped = { status: '4.3.2', reason: 'delivery.stopped', text: 'Delivery was interrupted' };
     pending.close(this.#own(stopped));
-    const unreachable = !progress.spoke && progress.visits > 0 && fault === undefined;
-    return { outcomes: pending.outcomes, unreachable, fault };
+    return { outcomes: pending.outcomes, unreachable: fault === undefined ? unreachable : undefined, fault };
+  }
+
+  /** False where none of the route's hosts spoke with us. */
+  async #along(
+    route: RemoteRoute,
+    message: QueuedMessage,
+    pending: Pending,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const found = await this.#hostsOf(route, message);
+    if (found.kind === 'held') {
+      for (const { number } of pending.recipients)
+        pending.settle(number, { kind: 'held', answer: this.#own(found) });
+      return true;
+    }
+    if (found.kind !== 'hosts') {
+      pending.note(found.kind, this.#own(found));
+      return true;
+    }
+    const attempt: Attempt = { message, route, tls: found.tls, pending, signal };
+    const progress: Progress = { spoke: false, visits: 0 };
+    for (const host of found.hosts)
+      // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
+      if (!(await this.#tryHost(host, attempt, progress))) break;
+    return progress.spoke || progress.visits === 0;
   }
 
   async #hostsOf({ next, speech }: RemoteRoute, message: QueuedMessage): Promise<Hosts> {
@@ -138,6 +171,7 @@ export class RemoteDelivery {
     const { tls } = speech;
     const wish = wishOf(message);
     if (next.kind === 'hosts') return { kind: 'hosts', hosts: next.hosts, tls: fixedTls(tls, wish) };
+    if (next.kind !== 'domain') return next;
     const { domain, port } = next;
     const found = await routing.exchangesOf(domain);
     if (found.kind !== 'exchanges') return found;
@@ -151,7 +185,7 @@ export class RemoteDelivery {
   }
 
   /** All addresses of one exchange; false where no other exchange is to follow. */
-  async #tryHost({ host, port }: Host, attempt: Attempt, progress: Progress): Promise<boolean> {
+  async #tryHost({ host, port }: RouteHost, attempt: Attempt, progress: Progress): Promise<boolean> {
     const { route, pending, signal } = attempt;
     const { next, speech } = route;
     const goesOn = (): boolean =>
@@ -176,27 +210,44 @@ export class RemoteDelivery {
       pending.note(required.kind, this.#own(required));
       return true;
     }
-    const { protocol, implicitTls, credentials, helloName } = speech;
+    const { protocol, implicitTls, credentials } = speech;
     for (const address of found.addresses) {
       if (!goesOn()) return false;
-      progress.visits += 1;
-      const target: HopTarget = {
-        host,
-        address,
-        port,
-        protocol,
-        implicitTls,
-        tls: required.tls,
-        credentials,
-        localAddress: undefined,
-        helloName,
-      };
+      const target = { host, address, port, protocol, implicitTls, tls: required.tls, credentials };
       // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
-      const visit = await this.#visit(target, { ...attempt, told: required.told });
-      if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
+      const visit = await this.#visitFromPool(target, { ...attempt, told: required.told });
+      if (visit === undefined) continue;
+      progress.visits += 1;
       progress.spoke ||= isAlive(visit);
     }
     return true;
+  }
+
+  /** From the first source of the pool that this machine can use. Undefined: there is none, and the address was not gone to. */
+  async #visitFromPool(
+    to: Omit<HopTarget, 'localAddress' | 'helloName'>,
+    attempt: Attempt,
+  ): Promise<HopVisit | undefined> {
+    const { message, route, pending, signal } = attempt;
+    for (const { address: localAddress, helloName } of sourcesFor(route.pool, to.address, message.id)) {
+      const target: HopTarget = { ...to, localAddress, helloName };
+      // oxlint-disable-next-line no-await-in-loop -- the next source is for when this one is of no use
+      const visit = await this.#visit(target, attempt);
+      if (visit.kind !== 'no-connection' || visit.problem.kind !== 'source') {
+        if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
+        return visit;
+      }
+      this.#ports.events({
+        name: 'delivery.source-unusable',
+        pool: route.pool.name ?? '',
+        address: localAddress ?? '',
+        text: visit.problem.text,
+      });
+    }
+    // RFC 3463 §3.4: X.3.5, system incorrectly configured.
+    const none = `No source address of the pool ${route.pool.name ?? ''} can reach ${to.address}`;
+    pending.note('delayed', this.#own({ status: '4.3.5', reason: 'route.no-source', text: none }));
+    return undefined;
   }
 
   async #visit(target: HopTarget, { message, pending, signal, told }: Attempt): Promise<HopVisit> {

@@ -4,6 +4,8 @@
  */
 import type { QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { SaslCredentials } from '../../sasl/mechanism.ts';
+import type { Pool } from './pool.ts';
+import type { Problem } from './problem.ts';
 
 export type HopProtocol = 'smtp' | 'lmtp';
 
@@ -17,9 +19,15 @@ export type HopSpeech = {
   /** 'policy': what the {@link TlsPolicy} says of the domain. 'verified': for the name of the host. */
   readonly tls: 'policy' | 'none' | 'opportunistic' | 'encrypt' | 'verified';
   readonly credentials: SaslCredentials | undefined;
-  /** Our name in EHLO: one that leads back to us (RFC 5321 §4.1.4). */
-  readonly helloName: string;
 };
+
+/** Where a route leads. */
+export type NextHop =
+  | { readonly kind: 'domain'; readonly domain: string; readonly port: number }
+  /** In this order, each by its addresses. */
+  | { readonly kind: 'hosts'; readonly hosts: readonly RouteHost[] }
+  /** Nowhere: a rule keeps such mail back, or has it fail. */
+  | ({ readonly kind: 'held' | 'failed' } & Problem);
 
 export type RemoteRoute = {
   /**
@@ -27,33 +35,24 @@ export type RemoteRoute = {
    * `smtp:[relay.example]:587` for one that is named. Two routes with one key lead to the same hosts in the same way.
    */
   readonly key: string;
-  readonly next:
-    | { readonly kind: 'domain'; readonly domain: string; readonly port: number }
-    /** In this order, each by its addresses. */
-    | { readonly kind: 'hosts'; readonly hosts: readonly RouteHost[] };
+  /** The rule that chose it; undefined where none did. */
+  readonly rule: string | undefined;
+  readonly next: NextHop;
   readonly speech: HopSpeech;
+  readonly pool: Pool;
+  /** The way to go where no host of this one answers. */
+  readonly fallback: RemoteRoute | undefined;
+};
+
+/** What is known of a message when it is routed. */
+export type RoutedMessage = Pick<QueuedMessage, 'reversePath' | 'source' | 'arrivedAtMs'>;
+
+export type RoutedRecipient = Pick<QueuedRecipient, 'forwardPath' | 'reversePath'> & {
+  /** Left out before there is one: at RCPT. */
+  readonly state?: QueuedRecipient['state'];
 };
 
 export type Router = {
   /** @param domain of the recipient: A-labels, lower case, or an address literal in brackets */
-  plan(message: QueuedMessage, recipient: QueuedRecipient, domain: string): RemoteRoute;
+  plan(message: RoutedMessage, recipient: RoutedRecipient, domain: string, nowMs: number): RemoteRoute;
 };
-
-/** To the hosts that the domain's MX records name. */
-export function directRouter(port: number, speech: HopSpeech): Router {
-  return { plan: (_message, _recipient, domain) => directRoute(domain, port, speech) };
-}
-
-export function directRoute(domain: string, port: number, speech: HopSpeech): RemoteRoute {
-  return { key: domain, next: { kind: 'domain', domain, port }, speech };
-}
-
-/** Everything to one host. */
-export function relayRouter({ host, port }: RouteHost, speech: HopSpeech): Router {
-  const route: RemoteRoute = {
-    key: `${speech.protocol}:[${host}]:${port}`,
-    next: { kind: 'hosts', hosts: [{ host, port }] },
-    speech,
-  };
-  return { plan: () => route };
-}

@@ -90,6 +90,18 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
+    'delivery.source-unusable': {
+      level: 'error',
+      text: 'A source address cannot be used on this machine; the next of its pool is',
+      fields: {
+        pool: { type: 'text', description: 'The pool.' },
+        address: { type: 'text', description: 'The address.' },
+        text: { type: 'text', description: 'What the system said.' },
+      },
+      metrics: [
+        { name: 'postrider_sources_unusable_total', help: 'Visits that a source address was no use for.' },
+      ],
+    },
     'delivery.fault': {
       level: 'error',
       text: 'A delivery met a fault outside it and is tried again',

@@ -1,0 +1,163 @@
+/** Puts routes and pools together from the configuration, with the passwords and accounts that they name. */
+import { readFile } from 'node:fs/promises';
+import type { Directory } from '../auth/directory.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { parseIpNetwork } from '../base/ip-network.ts';
+import type { Config } from '../config/config.ts';
+import type { RouteRule } from '../delivery/remote/route-rule.ts';
+import type { HopSpeech, RouteHost } from '../delivery/remote/router.ts';
+import { DIRECT, RuleRouter } from '../delivery/remote/rule-router.ts';
+import type { AccountId } from '../store/ids.ts';
+
+type RouteConfig = Config['routes'][number];
+
+/** By the route's name. */
+export type RoutePasswords = ReadonlyMap<string, string>;
+
+/** The first line of each file. Throws `Fault`. */
+export async function readRoutePasswords({ routes }: Pick<Config, 'routes'>): Promise<RoutePasswords> {
+  const passwords = new Map<string, string>();
+  await Promise.all(
+    routes.map(async ({ name, passwordFile }) => {
+      if (passwordFile === undefined) return;
+      try {
+        const [first = ''] = (await readFile(passwordFile, 'utf8')).split(/\r?\n/);
+        passwords.set(name, first);
+      } catch (cause) {
+        throw new Fault(`Reading ${passwordFile}`, cause);
+      }
+    }),
+  );
+  return passwords;
+}
+
+const REFRESH_MS = 30_000;
+
+/** The ids of the accounts that routes and pools name, looked up again from time to time. */
+export class RouteAccounts {
+  readonly #directory: Pick<Directory, 'accountByAddress'>;
+  readonly #clock: Clock;
+  readonly #addresses: ReadonlySet<string>;
+  readonly #onFault: (cause: unknown) => void;
+  #ids: ReadonlyMap<string, AccountId> = new Map();
+  #timer: Timer | undefined;
+  #stopped = false;
+
+  constructor(
+    { routes, pools }: Pick<Config, 'routes' | 'pools'>,
+    directory: Pick<Directory, 'accountByAddress'>,
+    clock: Clock,
+    onFault: (cause: unknown) => void,
+  ) {
+    this.#directory = directory;
+    this.#clock = clock;
+    this.#addresses = new Set([...routes, ...pools].flatMap(({ accounts }) => accounts));
+    this.#onFault = onFault;
+  }
+
+  idOf(address: string): AccountId | undefined {
+    return this.#ids.get(address);
+  }
+
+  /** Resolves once they are known for the first time: before that, mail would go another way. */
+  async start(): Promise<void> {
+    while (!this.#stopped && this.#addresses.size > 0 && !(await this.#refresh()))
+      await new Promise<void>((resolve) => {
+        this.#timer = this.#clock.after(REFRESH_MS, resolve);
+      });
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#addresses.size === 0) return;
+    this.#timer = this.#clock.after(REFRESH_MS, () => {
+      void this.#refresh().then(() => this.#schedule());
+    });
+  }
+
+  /** What was known stays where the directory cannot be asked. */
+  async #refresh(): Promise<boolean> {
+    try {
+      const ids = new Map<string, AccountId>();
+      for (const address of this.#addresses) {
+        const account = await this.#directory.accountByAddress(address);
+        if (account !== undefined) ids.set(address, account.id);
+      }
+      this.#ids = ids;
+      return true;
+    } catch (cause) {
+      this.#onFault(cause);
+      return false;
+    }
+  }
+}
+
+export function createRouter(
+  config: Pick<Config, 'routes' | 'pools' | 'outgoing' | 'hostname'>,
+  passwords: RoutePasswords,
+  accountId: (address: string) => AccountId | undefined,
+): RuleRouter {
+  const { routes, pools, outgoing, hostname } = config;
+  return new RuleRouter({
+    rules: routes.map((route) => toRule(route, passwords.get(route.name))),
+    pools: pools.map(({ name, sources, senders, accounts }) => ({
+      pool: {
+        name,
+        sources: sources.map(({ address, helloName }) => ({ address, helloName: helloName ?? hostname })),
+      },
+      senders,
+      accounts,
+    })),
+    defaultPool: { name: undefined, sources: [{ address: undefined, helloName: hostname }] },
+    port: outgoing.port,
+    accountId,
+  });
+}
+
+function toRule(route: RouteConfig, password: string | undefined): RouteRule {
+  const { name, recipients, senders, accounts, pools, pool, fallback, fallbackAfterSeconds } = route;
+  const networks = route.networks
+    .map((text) => parseIpNetwork(text))
+    .filter((network) => network !== undefined);
+  return {
+    name,
+    match: { recipients, senders, accounts, networks, pools },
+    action:
+      route.action === 'deliver'
+        ? { kind: 'deliver', hosts: hostsOf(route), speech: speechOf(route, password) }
+        : { kind: route.action, text: route.text },
+    pool,
+    fallback:
+      fallback === undefined
+        ? undefined
+        : {
+            rule: fallback,
+            afterMs: fallbackAfterSeconds === 0 ? Number.POSITIVE_INFINITY : fallbackAfterSeconds * 1000,
+          },
+  };
+}
+
+function speechOf(route: RouteConfig, password: string | undefined): HopSpeech {
+  const { protocol, implicitTls, tls, username, hosts } = route;
+  const credentials =
+    username === undefined || password === undefined ? undefined : { authenticationId: username, password };
+  if (hosts.length === 0) return tls === 'auto' ? DIRECT : { ...DIRECT, tls };
+  const auto = credentials === undefined ? 'opportunistic' : 'verified';
+  return { protocol, implicitTls, tls: tls === 'auto' ? auto : tls, credentials };
+}
+
+function hostsOf({ hosts, protocol, implicitTls, username }: RouteConfig): readonly RouteHost[] {
+  const usual = protocol === 'lmtp' ? 24 : implicitTls ? 465 : username === undefined ? 25 : 587;
+  return hosts.map((text) => {
+    const found = /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d+)$/.exec(text)?.groups;
+    return found === undefined
+      ? { host: text, port: usual }
+      : { host: found['six'] ?? found['name'] ?? '', port: Number(found['port']) };
+  });
+}
