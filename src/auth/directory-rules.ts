@@ -4,11 +4,12 @@
  */
 import { Buffer } from 'node:buffer';
 import { LIMITS } from '../base/limits.ts';
+import type { Random } from '../base/random.ts';
 import { err, ok } from '../base/result.ts';
 import type { Result } from '../base/result.ts';
 import { isNameable, toAddressKey, toCatchAllDomain, toDomainName } from './address-key.ts';
 import type { AddressKey } from './address-key.ts';
-import type { DirectoryProblem } from './directory.ts';
+import type { Alias, AliasChange, DirectoryProblem } from './directory.ts';
 import type { Scope } from './principal.ts';
 import { expandAddress, walk } from './resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from './resolve-address.ts';
@@ -49,16 +50,19 @@ export function toAliasKey(
   return domain === undefined ? toAddressKey(address) : { key: `@${domain}`, domain };
 }
 
+export type CheckedAlias = Pick<Alias, 'targets' | 'owner' | 'verp'> & {
+  readonly key: string;
+  readonly domain: string;
+};
+
 /** Key and targets of an alias that is to be, each target once. Loops are refused here; resolving would only pass over them. */
 export function checkAlias(
   address: string,
   targets: readonly string[],
+  change: AliasChange,
   settings: DirectorySettings,
   row: RowLookup,
-): Result<
-  { readonly key: string; readonly domain: string; readonly targets: readonly string[] },
-  DirectoryProblem
-> {
+): Result<CheckedAlias, DirectoryProblem> {
   const alias = toAliasKey(address);
   const keys = targets.map((target) => toAddressKey(target)?.mailable);
   const mailable = [...new Set(keys.filter((key) => key !== undefined))];
@@ -79,5 +83,38 @@ export function checkAlias(
     if (found.isLooped) return err({ kind: 'loop' });
     if (found.isTooDeep) return err({ kind: 'too-many' });
   }
-  return ok({ key, domain, targets: mailable });
+  const before = row(key);
+  const owning = checkOwner(key, change, before?.kind === 'alias' ? before : {});
+  return owning === undefined
+    ? err({ kind: 'bad-owner' })
+    : ok({ key, domain, targets: mailable, ...owning });
+}
+
+/** Undefined where it cannot be so. */
+function checkOwner(
+  key: string,
+  change: AliasChange,
+  before: { readonly owner?: string; readonly verp?: boolean },
+): Pick<Alias, 'owner' | 'verp'> | undefined {
+  const owner = change.owner === undefined ? before.owner : (change.owner ?? undefined);
+  const verp = change.verp ?? (owner !== undefined && before.verp === true);
+  if (owner === undefined) return verp ? undefined : {};
+  const mailable = toAddressKey(owner)?.mailable;
+  if (mailable === undefined || key.startsWith('@')) return undefined;
+  return toOwning(mailable, verp);
+}
+
+/** What makes an alias a list, as it is kept. */
+export function toOwning(owner: string | undefined, verp: boolean): Pick<Alias, 'owner' | 'verp'> {
+  if (owner === undefined) return {};
+  return verp ? { owner, verp } : { owner };
+}
+
+/** Undefined where the text can be no secret. */
+export function checkSecret(text: string): Result<string, DirectoryProblem> {
+  return /^[\x21-\x7e]{16,256}$/.test(text) ? ok(text) : err({ kind: 'bad-secret' });
+}
+
+export function makeSecret(random: Random): string {
+  return Buffer.from(random.octets(24)).toString('base64url');
 }

@@ -310,6 +310,129 @@ export function directoryContract(
     assert.equal(problem(await directory.removeAlias('sales@a.test')), 'not-found');
   });
 
+  it('tells those whom a list alone reaches, with its owner (RFC 5321 §3.9.2)', async ({ directory }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = value(await directory.addAccount({ address: 'alice@a.test', password: undefined })).id;
+    const bob = value(await directory.addAccount({ address: 'bob@a.test', password: undefined })).id;
+    const members = ['alice+news@a.test', 'bob@a.test', 'far@b.test', 'farther@b.test'];
+    const list = value(
+      await directory.setAlias('News@a.test', members, { owner: 'Boss@A.test', verp: true }),
+    );
+    assert.deepEqual([list.owner, list.verp], ['Boss@a.test', true]);
+    assert.deepEqual(await directory.alias('news@a.test'), list);
+    assert.deepEqual(await directory.aliases(), [list]);
+    const one = (id: AccountId, address: string, detail?: string) => ({ account: id, address, detail });
+    const news = { address: 'news@a.test', owner: 'Boss@a.test', verp: true };
+    assert.deepEqual(await directory.resolve('news@a.test'), {
+      kind: 'local',
+      accounts: [],
+      forwards: [],
+      lists: [
+        {
+          ...news,
+          accounts: [one(alice, 'alice@a.test', 'news'), one(bob, 'bob@a.test')],
+          forwards: ['far@b.test', 'farther@b.test'],
+        },
+      ],
+    });
+    assert.equal(await directory.maySendAs(bob, 'news@a.test'), true);
+    value(await directory.setAlias('all@a.test', ['news@a.test', 'bob@a.test', 'far@b.test']));
+    assert.deepEqual(await directory.resolve('all@a.test'), {
+      kind: 'local',
+      accounts: [one(bob, 'bob@a.test')],
+      forwards: ['far@b.test'],
+      lists: [{ ...news, accounts: [one(alice, 'alice@a.test', 'news')], forwards: ['farther@b.test'] }],
+    });
+    value(await directory.setAlias('news@a.test', ['far@b.test'], { verp: false }));
+    value(await directory.setAlias('more@a.test', ['all@a.test', 'far@b.test'], { owner: 'x@far.test' }));
+    assert.deepEqual(await directory.resolve('more@a.test'), {
+      kind: 'local',
+      accounts: [],
+      forwards: [],
+      lists: [
+        {
+          address: 'more@a.test',
+          owner: 'x@far.test',
+          verp: false,
+          accounts: [one(bob, 'bob@a.test')],
+          forwards: [],
+        },
+        { ...news, verp: false, accounts: [], forwards: ['far@b.test'] },
+      ],
+    });
+    const plain = value(await directory.setAlias('news@a.test', ['far@b.test'], { owner: null }));
+    assert.deepEqual([plain.owner, plain.verp], [undefined, undefined]);
+    const direct = { kind: 'local', accounts: [], forwards: ['far@b.test'] };
+    assert.deepEqual(await directory.resolve('news@a.test'), direct);
+  });
+
+  it('takes an alias for a list where its owner- is beside it, as Sendmail and Postfix do', async ({
+    directory,
+  }) => {
+    value(await directory.addDomain('a.test'));
+    value(await directory.setAlias('news@a.test', ['far@b.test']));
+    value(await directory.setAlias('@a.test', ['rest@b.test']));
+    const list = { address: 'news@a.test', owner: 'owner-news@a.test', verp: false };
+    const before = await directory.resolve('news@a.test');
+    assert.ok(before.kind === 'local' && before.lists === undefined);
+    value(await directory.setAlias('owner-news@a.test', ['boss@b.test']));
+    value(await directory.setAlias('owner-owner-news@a.test', ['boss@b.test']));
+    assert.deepEqual(await directory.resolve('NEWS@a.test'), {
+      kind: 'local',
+      accounts: [],
+      forwards: [],
+      lists: [{ ...list, accounts: [], forwards: ['far@b.test'] }],
+    });
+    const owner = await directory.resolve('owner-news@a.test');
+    assert.deepEqual(owner, { kind: 'local', accounts: [], forwards: ['boss@b.test'] });
+    value(await directory.setAlias('news@a.test', ['far@b.test'], { owner: 'other@a.test' }));
+    const after = await directory.resolve('news@a.test');
+    assert.equal(after.kind === 'local' && after.lists?.[0]?.owner, 'other@a.test');
+  });
+
+  it('refuses owners that can be none', async ({ directory }) => {
+    value(await directory.addDomain('a.test'));
+    const targets = ['far@b.test'];
+    assert.equal(
+      problem(await directory.setAlias('x@a.test', targets, { owner: 'no address' })),
+      'bad-owner',
+    );
+    assert.equal(problem(await directory.setAlias('x@a.test', targets, { verp: true })), 'bad-owner');
+    assert.equal(problem(await directory.setAlias('@a.test', targets, { owner: 'y@a.test' })), 'bad-owner');
+    assert.equal(await directory.alias('x@a.test'), undefined);
+    value(await directory.setAlias('x@a.test', targets, { owner: 'y@a.test', verp: true }));
+    assert.equal(
+      problem(await directory.setAlias('x@a.test', targets, { owner: null, verp: true })),
+      'bad-owner',
+    );
+    const kept = value(await directory.setAlias('x@a.test', ['z@b.test']));
+    assert.deepEqual([kept.owner, kept.verp], ['y@a.test', true]);
+  });
+
+  it('makes a secret when one is first asked for, and keeps the newest first', async ({
+    directory,
+    under,
+    clock,
+  }) => {
+    const [first, ...none] = await directory.secrets('srs');
+    assert.ok(first !== undefined && first.text.length >= 32);
+    assert.equal(none.length, 0);
+    assert.deepEqual(await (under.other?.() ?? directory).secrets('srs'), [first]);
+    clock.ms += 1000;
+    const next = value(await directory.addSecret('srs', 'a-secret-of-old-0'));
+    assert.deepEqual(next, { text: 'a-secret-of-old-0', createdAtMs: clock.ms });
+    assert.deepEqual(await directory.secrets('srs'), [next, first]);
+    for (const bad of ['short', 'with a blank in it', 'x'.repeat(257), 'ümlautümlautümlaut'])
+      assert.equal(problem(await directory.addSecret('srs', bad)), 'bad-secret', bad);
+    for (let count = 0; count < LIMITS.secretsMax; count += 1)
+      value(await directory.addSecret('srs', `secret-number-${count}-of-many`));
+    const all = await directory.secrets('srs');
+    assert.equal(all.length, LIMITS.secretsMax);
+    assert.ok(!all.some(({ text }) => text === first.text || text === next.text));
+    const last = value(await directory.addSecret('srs', 'the-only-one-from-now-on', true));
+    assert.deepEqual(await directory.secrets('srs'), [last]);
+  });
+
   it('refuses aliases that lead back to themselves', async ({ directory }) => {
     value(await directory.addDomain('a.test'));
     assert.equal(problem(await directory.setAlias('a@a.test', ['a@a.test'])), 'loop');

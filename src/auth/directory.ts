@@ -32,8 +32,27 @@ export type Alias = {
   readonly address: string;
   /** At least one, in the order given; local parts as written, since other hosts may tell case apart. */
   readonly targets: readonly string[];
+  /**
+   * Set for a list: who hears what becomes of its copies, which leave with this as their reverse-path (RFC 5321 §3.9.2). An
+   * alias `NAME` without one is a list all the same where `owner-NAME` exists.
+   */
+  readonly owner?: string;
+  /** Each copy's reverse-path is tagged with its recipient. */
+  readonly verp?: true;
   readonly createdAtMs: number;
 };
+
+export type AliasChange = {
+  /** Left out: as it was; `null`: none. */
+  readonly owner?: string | null;
+  /** Left out: as it was. Needs an owner. */
+  readonly verp?: boolean;
+};
+
+/** What a secret is for: its own kind of tagged address. */
+export type SecretPurpose = 'srs';
+
+export type Secret = { readonly text: string; readonly createdAtMs: number };
 
 export type AppPassword = {
   readonly name: string;
@@ -54,7 +73,11 @@ export type DirectoryProblem =
   /** A display name or the name of an app password that is empty, too long, or holds controls. */
   | { readonly kind: 'bad-name' }
   /** Empty, or longer than 1,024 octets. */
-  | { readonly kind: 'bad-password' };
+  | { readonly kind: 'bad-password' }
+  /** A list's owner that is no address, an owner of a catch-all, or VERP without an owner. */
+  | { readonly kind: 'bad-owner' }
+  /** A secret of less than 16 or more than 256 octets, or with other than printable ASCII in it. */
+  | { readonly kind: 'bad-secret' };
 
 /** A part of a list that is ordered by address: what comes behind `after`, at most `limit`. Without it: all. */
 export type DirectoryPage = { readonly after: string | undefined; readonly limit: number };
@@ -78,6 +101,20 @@ export type DirectoryFinding = {
   readonly repaired: boolean;
 };
 
+/** Those who are reached through a list only. */
+export type ListTargets = {
+  /** The list's. */
+  readonly address: string;
+  readonly owner: string;
+  readonly verp: boolean;
+  readonly accounts: readonly {
+    readonly account: AccountId;
+    readonly address: string;
+    readonly detail: string | undefined;
+  }[];
+  readonly forwards: readonly string[];
+};
+
 /** What an address leads to. */
 export type Resolution =
   /** The domain is not ours. `domain` is its A-label form, or an address literal. */
@@ -94,6 +131,8 @@ export type Resolution =
       }[];
       /** Targets of aliases at other hosts. */
       readonly forwards: readonly string[];
+      /** Left out where there are none. Nobody is in it who is above, and nobody twice. */
+      readonly lists?: readonly ListTargets[];
     };
 
 export type Directory = {
@@ -160,6 +199,20 @@ export type Directory = {
   aliases(page?: DirectoryPage): Promise<readonly Alias[]>;
   alias(address: string): Promise<Alias | undefined>;
   /** Adds or replaces. Refused with `exists` where an account has the address. */
-  setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>>;
+  setAlias(
+    address: string,
+    targets: readonly string[],
+    change?: AliasChange,
+  ): Promise<Result<Alias, DirectoryProblem>>;
   removeAlias(address: string): Promise<Result<void, DirectoryProblem>>;
+
+  /** The newest first: that one makes, all of them prove. Asked for the first time, one is made. Shared by all nodes. */
+  secrets(purpose: SecretPurpose): Promise<readonly Secret[]>;
+  /**
+   * Puts a new one before the others, of which the oldest goes beyond a limit.
+   *
+   * @param text left out: a random one
+   * @param only takes all others away: what was made with them proves nothing any more
+   */
+  addSecret(purpose: SecretPurpose, text?: string, only?: boolean): Promise<Result<Secret, DirectoryProblem>>;
 };

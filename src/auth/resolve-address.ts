@@ -9,7 +9,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { AccountId } from '../store/ids.ts';
 import { DETAIL_SEPARATOR, toAddressKey } from './address-key.ts';
 import type { AddressKey } from './address-key.ts';
-import type { Resolution } from './directory.ts';
+import type { Alias, ListTargets, Resolution } from './directory.ts';
 
 /** What is stored under a key. No two kinds ever have the same key. */
 export type DirectoryRow =
@@ -20,7 +20,29 @@ export type DirectoryRow =
       readonly address: string;
       readonly disabled: boolean;
     }
-  | { readonly kind: 'alias'; readonly targets: readonly string[] };
+  | {
+      readonly kind: 'alias';
+      readonly targets: readonly string[];
+      /** Makes it a list. */
+      readonly owner?: string;
+      readonly verp?: boolean;
+    };
+
+export function toAliasRow({
+  targets,
+  owner,
+  verp,
+}: Pick<Alias, 'targets' | 'owner' | 'verp'>): DirectoryRow {
+  return {
+    kind: 'alias',
+    targets,
+    ...(owner === undefined ? {} : { owner }),
+    ...(verp === undefined ? {} : { verp }),
+  };
+}
+
+/** A list that a walk is in. */
+type List = Pick<ListTargets, 'address' | 'owner' | 'verp'>;
 
 export type Walk<Answer> = Generator<string, Answer, DirectoryRow | undefined>;
 
@@ -28,10 +50,16 @@ export type Walk<Answer> = Generator<string, Answer, DirectoryRow | undefined>;
 export type Expansion = {
   readonly accounts: Map<
     AccountId,
-    { readonly account: AccountId; readonly address: string; readonly detail: string | undefined }
+    {
+      readonly account: AccountId;
+      readonly address: string;
+      readonly detail: string | undefined;
+      /** Undefined where a way leads there that is through no list. */
+      readonly list: List | undefined;
+    }
   >;
   readonly disabled: Set<AccountId>;
-  readonly forwards: Set<string>;
+  readonly forwards: Map<string, List | undefined>;
   /** Targets at domains of ours that name nobody. */
   readonly dangling: Set<string>;
   isLooped: boolean;
@@ -62,10 +90,31 @@ export function* resolveAddress(address: string, settings: DirectorySettings): W
   const domain = yield key.domain;
   if (domain?.kind !== 'domain' && !isBare) return { kind: 'remote', domain: key.domain };
   const found = yield* expandAddress(key.mailable, settings);
-  if (found.accounts.size > 0 || found.forwards.size > 0)
-    return { kind: 'local', accounts: [...found.accounts.values()], forwards: [...found.forwards] };
+  if (found.accounts.size > 0 || found.forwards.size > 0) return localResolution(found);
   const [disabled] = found.disabled;
   return disabled === undefined ? { kind: 'unknown' } : { kind: 'disabled', account: disabled };
+}
+
+/** Whether an account is among those an address leads to, through a list too. */
+export function leadsTo(resolution: Resolution, account: AccountId): boolean {
+  if (resolution.kind !== 'local') return false;
+  const reached = [resolution, ...(resolution.lists ?? [])].flatMap(({ accounts }) => accounts);
+  return reached.some((one) => one.account === account);
+}
+
+function localResolution({ accounts, forwards }: Expansion): Resolution {
+  const lists = new Map<string, List>();
+  for (const list of [...accounts.values().map((one) => one.list), ...forwards.values()])
+    if (list !== undefined) lists.set(list.address, list);
+  const reachedBy = (address: string | undefined): Pick<ListTargets, 'accounts' | 'forwards'> => ({
+    accounts: [...accounts.values()]
+      .filter(({ list }) => list?.address === address)
+      .map(({ list: _list, ...account }) => account),
+    forwards: [...forwards].filter(([, list]) => list?.address === address).map(([forward]) => forward),
+  });
+  const direct = { kind: 'local', ...reachedBy(undefined) } as const;
+  if (lists.size === 0) return direct;
+  return { ...direct, lists: [...lists.values()].map((list) => ({ ...list, ...reachedBy(list.address) })) };
 }
 
 /**
@@ -81,17 +130,21 @@ export function* expandAddress(
   const found: Expansion = {
     accounts: new Map(),
     disabled: new Set(),
-    forwards: new Set(),
+    forwards: new Map(),
     dangling: new Set(),
     isLooped: false,
     isTooDeep: false,
   };
-  yield* follow(address, undefined, {
-    found,
-    settings,
-    done: new Set(),
-    path: cameFrom === undefined ? [] : [cameFrom],
-  });
+  yield* follow(
+    address,
+    { detail: undefined, list: undefined },
+    {
+      found,
+      settings,
+      done: new Set(),
+      path: cameFrom === undefined ? [] : [cameFrom],
+    },
+  );
   return found;
 }
 
@@ -103,7 +156,10 @@ type Trail = {
   readonly path: string[];
 };
 
-function* follow(address: string, inheritedDetail: string | undefined, trail: Trail): Walk<void> {
+/** What goes along from an alias to its targets. */
+type Inherited = { readonly detail: string | undefined; readonly list: List | undefined };
+
+function* follow(address: string, inherited: Inherited, trail: Trail): Walk<void> {
   const { found, settings } = trail;
   const key = toAddressKey(address, settings.detailSeparator ?? DETAIL_SEPARATOR);
   if (key === undefined) {
@@ -112,7 +168,8 @@ function* follow(address: string, inheritedDetail: string | undefined, trail: Tr
   }
   const domain = yield key.domain;
   if (domain?.kind !== 'domain') {
-    found.forwards.add(key.mailable);
+    if (!found.forwards.has(key.mailable) || inherited.list === undefined)
+      found.forwards.set(key.mailable, inherited.list);
     return;
   }
   const holder = yield* holderOf(key, domain.catchAll, settings.postmasterAddress);
@@ -120,21 +177,41 @@ function* follow(address: string, inheritedDetail: string | undefined, trail: Tr
     found.dangling.add(key.mailable);
     return;
   }
-  const detail = holder.isExact ? inheritedDetail : (key.detail ?? inheritedDetail);
+  const detail = holder.isExact ? inherited.detail : (key.detail ?? inherited.detail);
   if (holder.row.kind === 'account') {
     const { account, address: primary, disabled } = holder.row;
+    const { list } = inherited;
     if (disabled) found.disabled.add(account);
-    else if (!found.accounts.has(account)) found.accounts.set(account, { account, address: primary, detail });
+    else if (!found.accounts.has(account))
+      found.accounts.set(account, { account, address: primary, detail, list });
+    else if (list === undefined && found.accounts.get(account)?.list !== undefined)
+      found.accounts.set(account, { account, address: primary, detail, list });
     return;
   }
   if (trail.path.includes(holder.key)) found.isLooped = true;
   else if (trail.path.length >= LIMITS.aliasDepthMax) found.isTooDeep = true;
-  else if (!trail.done.has(holder.key)) {
+  else {
+    const list = (yield* listOf(holder)) ?? inherited.list;
+    const done = `${holder.key} ${list?.address ?? ''}`;
+    if (trail.done.has(done)) return;
     trail.path.push(holder.key);
-    for (const target of holder.row.targets) yield* follow(target, detail, trail);
+    for (const target of holder.row.targets) yield* follow(target, { detail, list }, trail);
     trail.path.pop();
-    trail.done.add(holder.key);
+    trail.done.add(done);
   }
+}
+
+const OWNER_PREFIX = 'owner-';
+
+/** What makes an alias a list: an owner of its own, or that `owner-NAME` exists beside `NAME`, as with Sendmail and Postfix. */
+function* listOf({ key, row }: Holder): Walk<List | undefined> {
+  if (row.kind !== 'alias') return undefined;
+  const address = key;
+  if (row.owner !== undefined) return { address, owner: row.owner, verp: row.verp ?? false };
+  if (key.startsWith('@') || key.startsWith(OWNER_PREFIX)) return undefined;
+  const beside = yield `${OWNER_PREFIX}${key}`;
+  const exists = beside?.kind === 'account' || beside?.kind === 'alias';
+  return exists ? { address, owner: `${OWNER_PREFIX}${key}`, verp: false } : undefined;
 }
 
 type Holder = {

@@ -9,6 +9,8 @@ export const LIMITS = {
   smtpAuthLineOctetsMax: 12_288,
   /** RFC 5321 §4.5.3.1.8: at least 100. */
   smtpRecipientsMax: 1000,
+  /** Messages of one session, as MAILMAX says it (RFC 9422 §4.1). */
+  smtpTransactionsMax: 10_000,
   /** Unknown or refused commands before the session is ended. */
   smtpErrorsMax: 20,
   /**
@@ -106,6 +108,8 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
+  /** Secrets of one purpose that are kept: the newest makes, all prove. */
+  secretsMax: 5,
   /** Octets of a password, of a display name and of the name of an app password. */
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,

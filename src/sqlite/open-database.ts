@@ -4,7 +4,7 @@
  * Errors: `DatabaseRefused` for a file that is not ours, newer than this program, or (read only) not yet migrated;
  * `Fault` when the disk refuses.
  */
-import { closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '../base/fault.ts';
@@ -27,6 +27,7 @@ const BUSY_TIMEOUT_MS = 5000;
 const CHECKPOINT_PAGES = 4096;
 /** A WAL that grew beyond this is cut back to it when it starts again. */
 const WAL_OCTETS_KEPT = 33_554_432;
+const MODE = 0o600;
 const WRITER_CACHE_KIB = 4096;
 const READER_CACHE_KIB = 512;
 
@@ -40,6 +41,7 @@ export function openDatabase(file: string, kind: FileKind, options: DatabaseOpti
   const readOnly = options.readOnly === true;
   let connection: DatabaseSync;
   try {
+    if (file !== ':memory:' && !readOnly) makePrivate(file, isNew);
     connection = new DatabaseSync(file, {
       readOnly,
       timeout: BUSY_TIMEOUT_MS,
@@ -80,4 +82,13 @@ function syncDirectory(directory: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * For its owner only: secrets and mail are in it. SQLite gives the files beside it the same mode. What exists is never opened
+ * here: closing it would take away the locks that other connections of this process hold on it.
+ */
+function makePrivate(file: string, isNew: boolean): void {
+  if (isNew) closeSync(openSync(file, 'a', MODE));
+  else chmodSync(file, MODE);
 }

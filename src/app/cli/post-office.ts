@@ -163,6 +163,8 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
     case 'bad-address':
     case 'no-such-domain':
     case 'in-use':
+    case 'bad-owner':
+    case 'bad-secret':
     case 'loop':
     case 'too-many':
     case 'bad-name':

@@ -36,7 +36,7 @@ const damages = [
   {
     want: 'double-address',
     repaired: false,
-    sql: "INSERT INTO alias VALUES ('alice@a.test', 'a.test', 1); INSERT INTO alias_target VALUES ('alice@a.test', 0, 'x@b.test')",
+    sql: "INSERT INTO alias VALUES ('alice@a.test', 'a.test', 1, NULL, 0); INSERT INTO alias_target VALUES ('alice@a.test', 0, 'x@b.test')",
   },
   { want: 'bad-target', repaired: false, sql: "UPDATE alias_target SET target = 'x' WHERE position = 1" },
   {
@@ -50,6 +50,12 @@ const damages = [
     want: 'alias-loop',
     repaired: false,
     sql: "UPDATE alias_target SET target = 'team@a.test' WHERE address = 'sales@a.test' AND position = 0",
+  },
+  { want: 'bad-target', repaired: false, sql: "UPDATE alias SET owner = 'x' WHERE address = 'team@a.test'" },
+  {
+    want: 'dangling-target',
+    repaired: false,
+    sql: "UPDATE alias SET owner = 'nobody@a.test' WHERE address = 'team@a.test'",
   },
   { want: 'bad-password-hash', repaired: false, sql: "UPDATE account SET password_hash = '{PLAIN}x'" },
   {

@@ -127,6 +127,8 @@ function checkAliases(database: Database, report: Report): void {
       database.prepare('DELETE FROM alias_target WHERE address = ?').run(address);
     });
   const row = rowsOf(database);
+  for (const [alias, owner] of textRows(database, 'SELECT address, owner FROM alias WHERE owner IS NOT NULL'))
+    checkOwner(report, row, alias, owner);
   for (const [alias] of textRows(database, 'SELECT address FROM alias')) {
     const targets = textRows(database, 'SELECT target FROM alias_target WHERE address = ?', alias);
     if (targets.length === 0) report('bad-target', alias, 'the alias leads nowhere');
@@ -154,6 +156,18 @@ function checkTarget(
       `more than ${LIMITS.aliasDepthMax} aliases in a row: the rest is not followed`,
     );
   if (found.dangling.has(target)) report('dangling-target', alias, `nobody has the address ${target}`);
+}
+
+function checkOwner(
+  report: Report,
+  row: (key: string) => DirectoryRow | undefined,
+  alias: string,
+  owner: string,
+): void {
+  if (toAddressKey(owner) === undefined)
+    report('bad-target', alias, `the owner ${JSON.stringify(owner)} is no address`);
+  else if (walk(expandAddress(owner, {}), row).dangling.has(owner))
+    report('dangling-target', alias, `nobody has the address ${owner}, the owner of this list`);
 }
 
 function rowsOf(database: Database): (key: string) => DirectoryRow | undefined {

@@ -54,5 +54,19 @@ export const DIRECTORY_FILE: FileKind = {
       PRIMARY KEY (address, position)
     ) STRICT, WITHOUT ROWID;
     `,
+    `
+    -- Set: a list, and where its bounces go. verp: each copy's reverse-path is tagged with its recipient.
+    ALTER TABLE alias ADD COLUMN owner TEXT;
+    ALTER TABLE alias ADD COLUMN verp INTEGER NOT NULL DEFAULT 0;
+
+    -- What tagged addresses are made and proved with; the highest position of a purpose is the newest.
+    CREATE TABLE secret (
+      purpose TEXT NOT NULL,
+      position INTEGER NOT NULL,
+      secret TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (purpose, position)
+    ) STRICT, WITHOUT ROWID;
+    `,
   ],
 };

@@ -36,23 +36,29 @@ import {
   checkName,
   checkNewAccount,
   checkNewDomain,
+  checkSecret,
   isScope,
+  makeSecret,
   toAliasKey,
+  toOwning,
 } from '../directory-rules.ts';
 import type {
   Account,
   Alias,
+  AliasChange,
   AppPassword,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  Secret,
+  SecretPurpose,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, resolveAddress, walk } from '../resolve-address.ts';
+import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
 
@@ -70,6 +76,7 @@ const CACHED_ROWS_MAX = 50_000;
 const CACHED_RESOLUTIONS_MAX = 10_000;
 const LIMIT_NONE = -1;
 
+const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
 
 export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): EmbeddedDirectory {
@@ -87,6 +94,7 @@ export class EmbeddedDirectory implements Directory {
   readonly #rows = new Map<string, DirectoryRow | null>();
   /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
   readonly #resolutions = new Map<string, Resolution>();
+  readonly #secrets = new Map<SecretPurpose, readonly Secret[]>();
   #version = -1;
   /** The version was looked at in this turn of the event loop. */
   #isFresh = false;
@@ -130,8 +138,7 @@ export class EmbeddedDirectory implements Directory {
   }
 
   async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    const found = await this.resolve(address);
-    return found.kind === 'local' && found.accounts.some((one) => one.account === account);
+    return leadsTo(await this.resolve(address), account);
   }
 
   async authenticate(
@@ -283,7 +290,7 @@ export class EmbeddedDirectory implements Directory {
   }
 
   async aliases(page?: DirectoryPage): Promise<readonly Alias[]> {
-    const sql = 'SELECT address, created_at_ms FROM alias WHERE address > ? ORDER BY address LIMIT ?';
+    const sql = `SELECT ${ALIAS_COLUMNS} FROM alias WHERE address > ? ORDER BY address LIMIT ?`;
     return this.#read(() =>
       this.#database
         .prepare(sql)
@@ -297,21 +304,26 @@ export class EmbeddedDirectory implements Directory {
     return this.#read(() => this.#aliasByKey(key));
   }
 
-  async setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>> {
+  async setAlias(
+    address: string,
+    targets: readonly string[],
+    change: AliasChange = {},
+  ): Promise<Result<Alias, DirectoryProblem>> {
     return this.#write('Setting an alias', () => {
-      const checked = checkAlias(address, targets, this.#settings, this.#row);
+      const checked = checkAlias(address, targets, change, this.#settings, this.#row);
       if (!checked.ok) return checked;
-      const { key, domain } = checked.value;
+      const { key, domain, ...kept } = checked.value;
       const createdAtMs = this.#aliasByKey(key)?.createdAtMs ?? this.#clock.nowMs();
-      const insert = `INSERT INTO alias (address, domain, created_at_ms) VALUES (?, ?, ?)
-        ON CONFLICT (address) DO NOTHING`;
-      this.#database.prepare(insert).run(key, domain, createdAtMs);
+      const insert = `INSERT INTO alias (address, domain, created_at_ms, owner, verp) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, verp = excluded.verp`;
+      const values = [key, domain, createdAtMs, kept.owner ?? null, kept.verp === true ? 1 : 0];
+      this.#database.prepare(insert).run(...values);
       this.#database.prepare('DELETE FROM alias_target WHERE address = ?').run(key);
       const target = this.#database.prepare(
         'INSERT INTO alias_target (address, position, target) VALUES (?, ?, ?)',
       );
-      for (const [position, one] of checked.value.targets.entries()) target.run(key, position, one);
-      return ok({ address: key, targets: checked.value.targets, createdAtMs });
+      for (const [position, one] of kept.targets.entries()) target.run(key, position, one);
+      return ok({ address: key, ...kept, createdAtMs });
     });
   }
 
@@ -322,6 +334,52 @@ export class EmbeddedDirectory implements Directory {
       const removed = this.#database.prepare('DELETE FROM alias WHERE address = ?').run(key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
+  }
+
+  async secrets(purpose: SecretPurpose): Promise<readonly Secret[]> {
+    const kept = this.#read(() => {
+      const found = this.#secrets.get(purpose) ?? this.#keptSecrets(purpose);
+      this.#secrets.set(purpose, found);
+      return found;
+    });
+    if (kept.length > 0) return kept;
+    this.#write('Making a secret', () => {
+      // Another thread's may have come first.
+      if (this.#keptSecrets(purpose).length === 0) this.#insertSecret(purpose, makeSecret(this.#random));
+      return ok(undefined);
+    });
+    return this.#read(() => this.#keptSecrets(purpose));
+  }
+
+  async addSecret(
+    purpose: SecretPurpose,
+    text: string = makeSecret(this.#random),
+    only = false,
+  ): Promise<Result<Secret, DirectoryProblem>> {
+    return this.#write('Adding a secret', () => {
+      const checked = checkSecret(text);
+      return checked.ok
+        ? ok(this.#insertSecret(purpose, checked.value, only ? 1 : LIMITS.secretsMax))
+        : checked;
+    });
+  }
+
+  #keptSecrets(purpose: SecretPurpose): readonly Secret[] {
+    const sql = 'SELECT secret, created_at_ms FROM secret WHERE purpose = ? ORDER BY position DESC';
+    const rows = this.#database.prepare(sql).rows(purpose);
+    return rows.map((row) => ({ text: textAt(row, 0), createdAtMs: numberAt(row, 1) }));
+  }
+
+  /** @param keptMax how many stay, the new one with them */
+  #insertSecret(purpose: SecretPurpose, text: string, keptMax: number = LIMITS.secretsMax): Secret {
+    const nowMs = this.#clock.nowMs();
+    const insert = `INSERT INTO secret (purpose, position, secret, created_at_ms)
+      SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM secret WHERE purpose = ?1`;
+    this.#database.prepare(insert).run(purpose, text, nowMs);
+    const forget = `DELETE FROM secret WHERE purpose = ?1
+      AND position <= (SELECT max(position) FROM secret WHERE purpose = ?1) - ?2`;
+    this.#database.prepare(forget).run(purpose, keptMax);
+    return { text, createdAtMs: nowMs };
   }
 
   #read<Answer>(read: () => Answer): Answer {
@@ -366,6 +424,7 @@ export class EmbeddedDirectory implements Directory {
   #forget(): void {
     this.#rows.clear();
     this.#resolutions.clear();
+    this.#secrets.clear();
   }
 
   #walk(address: string): Resolution {
@@ -404,11 +463,11 @@ export class EmbeddedDirectory implements Directory {
         disabled: numberAt(account, 1) !== 0,
       };
     const alias = this.#aliasByKey(key);
-    return alias === undefined ? undefined : { kind: 'alias', targets: alias.targets };
+    return alias === undefined ? undefined : toAliasRow(alias);
   };
 
   #aliasByKey(key: string): Alias | undefined {
-    const row = this.#database.prepare('SELECT address, created_at_ms FROM alias WHERE address = ?').row(key);
+    const row = this.#database.prepare(`SELECT ${ALIAS_COLUMNS} FROM alias WHERE address = ?`).row(key);
     return row === undefined ? undefined : this.#toAlias(row);
   }
 
@@ -419,7 +478,8 @@ export class EmbeddedDirectory implements Directory {
       .prepare(sql)
       .rows(address)
       .map((target) => textAt(target, 0));
-    return { address, targets, createdAtMs: numberAt(row, 1) };
+    const owning = toOwning(optionalTextAt(row, 2), numberAt(row, 3) !== 0);
+    return { address, targets, ...owning, createdAtMs: numberAt(row, 1) };
   }
 
   #accountById(id: AccountId): Account | undefined {

@@ -15,21 +15,32 @@ import type { Credential } from '../credential/authenticator.ts';
 import { Argon2Hasher, preparePassword } from '../credential/password-hash.ts';
 import type { PasswordHasher } from '../credential/password-hash.ts';
 import { VerifiedPasswords } from '../credential/verified-passwords.ts';
-import { checkAlias, checkName, checkNewAccount, checkNewDomain, toAliasKey } from '../directory-rules.ts';
+import {
+  checkAlias,
+  checkName,
+  checkNewAccount,
+  checkNewDomain,
+  checkSecret,
+  makeSecret,
+  toAliasKey,
+} from '../directory-rules.ts';
 import type {
   Account,
   Alias,
+  AliasChange,
   AppPassword,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  Secret,
+  SecretPurpose,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, resolveAddress, walk } from '../resolve-address.ts';
+import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
 
 export type MemoryDirectoryOptions = DirectorySettings & {
@@ -56,6 +67,7 @@ export class MemoryDirectory implements Directory {
   readonly #domains = new Map<string, Domain>();
   readonly #accounts = new Map<string, KeptAccount>();
   readonly #aliases = new Map<string, Alias>();
+  readonly #secrets = new Map<SecretPurpose, readonly Secret[]>();
   #lastId = 0;
 
   constructor(options: MemoryDirectoryOptions) {
@@ -96,8 +108,7 @@ export class MemoryDirectory implements Directory {
   }
 
   async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    const found = await this.resolve(address);
-    return found.kind === 'local' && found.accounts.some((one) => one.account === account);
+    return leadsTo(await this.resolve(address), account);
   }
 
   async authenticate(
@@ -241,12 +252,16 @@ export class MemoryDirectory implements Directory {
     return this.#aliases.get(toAliasKey(address)?.key ?? '');
   }
 
-  async setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>> {
-    const checked = checkAlias(address, targets, this.#settings, this.#row);
+  async setAlias(
+    address: string,
+    targets: readonly string[],
+    change: AliasChange = {},
+  ): Promise<Result<Alias, DirectoryProblem>> {
+    const checked = checkAlias(address, targets, change, this.#settings, this.#row);
     if (!checked.ok) return checked;
-    const { key } = checked.value;
+    const { key, domain: _domain, ...kept } = checked.value;
     const createdAtMs = this.#aliases.get(key)?.createdAtMs ?? this.#clock.nowMs();
-    const alias = { address: key, targets: checked.value.targets, createdAtMs };
+    const alias = { address: key, ...kept, createdAtMs };
     this.#aliases.set(key, alias);
     return ok(alias);
   }
@@ -255,13 +270,31 @@ export class MemoryDirectory implements Directory {
     return this.#aliases.delete(toAliasKey(address)?.key ?? '') ? ok(undefined) : err({ kind: 'not-found' });
   }
 
+  async secrets(purpose: SecretPurpose): Promise<readonly Secret[]> {
+    if (!this.#secrets.has(purpose)) await this.addSecret(purpose);
+    return this.#secrets.get(purpose) ?? [];
+  }
+
+  async addSecret(
+    purpose: SecretPurpose,
+    text: string = makeSecret(this.#random),
+    only = false,
+  ): Promise<Result<Secret, DirectoryProblem>> {
+    const checked = checkSecret(text);
+    if (!checked.ok) return checked;
+    const secret = { text: checked.value, createdAtMs: this.#clock.nowMs() };
+    const others = only ? [] : (this.#secrets.get(purpose) ?? []);
+    this.#secrets.set(purpose, [secret, ...others].slice(0, LIMITS.secretsMax));
+    return ok(secret);
+  }
+
   readonly #row = (key: string): DirectoryRow | undefined => {
     if (this.#domains.has(key)) return { kind: 'domain', catchAll: this.#aliases.get(`@${key}`)?.targets };
     const account = this.#accounts.get(key);
     if (account !== undefined)
       return { kind: 'account', account: account.id, address: account.address, disabled: account.disabled };
     const alias = this.#aliases.get(key);
-    return alias === undefined ? undefined : { kind: 'alias', targets: alias.targets };
+    return alias === undefined ? undefined : toAliasRow(alias);
   };
 
   async #hash(password: string | undefined): Promise<Result<string | undefined, DirectoryProblem>> {

@@ -57,8 +57,24 @@ CREATE TABLE directory_alias_target (
 );
 `;
 
-export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST] };
+const LISTS_AND_SECRETS = `
+-- Set: a list, and where its bounces go. verp: each copy's reverse-path is tagged with its recipient.
+ALTER TABLE directory_alias ADD COLUMN owner TEXT COLLATE "C";
+ALTER TABLE directory_alias ADD COLUMN verp BIGINT NOT NULL DEFAULT 0;
 
+-- What tagged addresses are made and proved with; the highest position of a purpose is the newest.
+CREATE TABLE directory_secret (
+  purpose TEXT COLLATE "C" NOT NULL,
+  position BIGINT NOT NULL,
+  secret TEXT COLLATE "C" NOT NULL,
+  created_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (purpose, position)
+);
+`;
+
+export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST, LISTS_AND_SECRETS] };
+
+const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
 
 export const DIRECTORY_SQL = {
@@ -69,12 +85,18 @@ export const DIRECTORY_SQL = {
   nextAccountId:
     'UPDATE directory_state SET last_account_id = last_account_id + 1 WHERE id = 1 RETURNING last_account_id',
 
-  /** What is stored under each of these keys ($1), catch-alls ($2) among them: kind, key, target, id, disabled. */
+  /**
+   * What is stored under each of these keys ($1), catch-alls ($2) among them: kind, key, then of a target its text, of a
+   * list its owner and whether it tags, of an account its id and whether it is disabled.
+   */
   rows: `
     SELECT 'domain', name, NULL::text, NULL::bigint, 0::bigint, 0::bigint AS position
       FROM directory_domain WHERE name = ANY($1::text[])
     UNION ALL
     SELECT 'account', address, NULL, id, disabled, 0 FROM directory_account WHERE address = ANY($1::text[])
+    UNION ALL
+    SELECT 'list', address, owner, NULL, verp, 0 FROM directory_alias
+      WHERE address = ANY($1::text[]) AND owner IS NOT NULL
     UNION ALL
     SELECT 'target', address, target, NULL, 0, position FROM directory_alias_target
       WHERE address = ANY($1::text[]) OR address = ANY($2::text[])
@@ -108,14 +130,20 @@ export const DIRECTORY_SQL = {
   removeAppPassword: 'DELETE FROM directory_app_password WHERE account_id = $1 AND name = $2',
   removeAppPasswords: 'DELETE FROM directory_app_password WHERE account_id = $1',
 
-  aliases: `SELECT address, created_at_ms FROM directory_alias WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
-  alias: 'SELECT address, created_at_ms FROM directory_alias WHERE address = $1',
+  aliases: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
+  alias: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address = $1`,
   targets: `SELECT address, target FROM directory_alias_target WHERE address = ANY($1::text[])
     ORDER BY address, position`,
-  addAlias: `INSERT INTO directory_alias (address, domain, created_at_ms) VALUES ($1, $2, $3)
-    ON CONFLICT (address) DO NOTHING`,
+  setAlias: `INSERT INTO directory_alias (address, domain, created_at_ms, owner, verp) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (address) DO UPDATE SET owner = excluded.owner, verp = excluded.verp`,
   removeAlias: 'DELETE FROM directory_alias WHERE address = $1',
   addTargets: `INSERT INTO directory_alias_target (address, position, target)
     SELECT $1, t.position - 1, t.target FROM unnest($2::text[]) WITH ORDINALITY AS t (target, position)`,
   removeTargets: 'DELETE FROM directory_alias_target WHERE address = $1',
+
+  secrets: 'SELECT secret, created_at_ms FROM directory_secret WHERE purpose = $1 ORDER BY position DESC',
+  addSecret: `INSERT INTO directory_secret (purpose, position, secret, created_at_ms)
+    SELECT $1::text, coalesce(max(position), 0) + 1, $2::text, $3::bigint FROM directory_secret WHERE purpose = $1::text`,
+  removeSecrets: `DELETE FROM directory_secret WHERE purpose = $1
+    AND position <= (SELECT max(position) FROM directory_secret WHERE purpose = $1) - $2::bigint`,
 };

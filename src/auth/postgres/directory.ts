@@ -28,24 +28,30 @@ import {
   checkName,
   checkNewAccount,
   checkNewDomain,
+  checkSecret,
   isScope,
+  makeSecret,
   toAliasKey,
+  toOwning,
 } from '../directory-rules.ts';
 import type { RowLookup } from '../directory-rules.ts';
 import type {
   Account,
   Alias,
+  AliasChange,
   AppPassword,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  Secret,
+  SecretPurpose,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, resolveAddress, walk } from '../resolve-address.ts';
+import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
 import { DIRECTORY_SQL } from './directory-tables.ts';
 
@@ -75,6 +81,7 @@ export class PostgresDirectory implements Directory {
   #rows: Rows = new Map();
   /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
   #resolutions = new Map<string, Resolution>();
+  #secrets = new Map<SecretPurpose, readonly Secret[]>();
   #version = -1;
   /** The question for the version that is on its way, and the one that will be asked after it. */
   #asking: Promise<void> | undefined;
@@ -118,8 +125,7 @@ export class PostgresDirectory implements Directory {
   }
 
   async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    const found = await this.resolve(address);
-    return found.kind === 'local' && found.accounts.some((one) => one.account === account);
+    return leadsTo(await this.resolve(address), account);
   }
 
   async authenticate(
@@ -276,19 +282,24 @@ export class PostgresDirectory implements Directory {
     return alias;
   }
 
-  async setAlias(address: string, targets: readonly string[]): Promise<Result<Alias, DirectoryProblem>> {
+  async setAlias(
+    address: string,
+    targets: readonly string[],
+    change: AliasChange = {},
+  ): Promise<Result<Alias, DirectoryProblem>> {
     return this.#write('Setting an alias', async (transaction) => {
       const checked = await withRows(new Map(), [], loaderOf(transaction), (row) =>
-        checkAlias(address, targets, this.#settings, row),
+        checkAlias(address, targets, change, this.#settings, row),
       );
       if (!checked.ok) return checked;
-      const { key, domain, targets: kept } = checked.value;
+      const { key, domain, ...kept } = checked.value;
       const old = await transaction.row(DIRECTORY_SQL.alias, key);
       const createdAtMs = old === undefined ? this.#nowMs() : numberAt(old, 1);
-      transaction.write(DIRECTORY_SQL.addAlias, key, domain, createdAtMs);
+      const owning = [kept.owner ?? null, kept.verp === true ? 1 : 0] as const;
+      transaction.write(DIRECTORY_SQL.setAlias, key, domain, createdAtMs, ...owning);
       transaction.write(DIRECTORY_SQL.removeTargets, key);
-      transaction.write(DIRECTORY_SQL.addTargets, key, kept);
-      return ok({ address: key, targets: kept, createdAtMs });
+      transaction.write(DIRECTORY_SQL.addTargets, key, kept.targets);
+      return ok({ address: key, ...kept, createdAtMs });
     });
   }
 
@@ -299,6 +310,44 @@ export class PostgresDirectory implements Directory {
       const removed = await transaction.run(DIRECTORY_SQL.removeAlias, key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
+  }
+
+  async secrets(purpose: SecretPurpose): Promise<readonly Secret[]> {
+    await this.#refresh();
+    const secrets = this.#secrets;
+    const kept = secrets.get(purpose) ?? (await this.#keptSecrets(purpose));
+    if (kept.length > 0) {
+      secrets.set(purpose, kept);
+      return kept;
+    }
+    await this.#write('Making a secret', async (transaction) => {
+      // Another node's may have come first.
+      const [first] = await transaction.rows(DIRECTORY_SQL.secrets, purpose);
+      if (first === undefined)
+        transaction.write(DIRECTORY_SQL.addSecret, purpose, makeSecret(this.#random), this.#nowMs());
+      return ok(undefined);
+    });
+    return this.#keptSecrets(purpose);
+  }
+
+  async addSecret(
+    purpose: SecretPurpose,
+    text: string = makeSecret(this.#random),
+    only = false,
+  ): Promise<Result<Secret, DirectoryProblem>> {
+    return this.#write('Adding a secret', async (transaction) => {
+      const checked = checkSecret(text);
+      if (!checked.ok) return checked;
+      const secret = { text: checked.value, createdAtMs: this.#nowMs() };
+      transaction.write(DIRECTORY_SQL.addSecret, purpose, secret.text, secret.createdAtMs);
+      transaction.write(DIRECTORY_SQL.removeSecrets, purpose, only ? 1 : LIMITS.secretsMax);
+      return ok(secret);
+    });
+  }
+
+  async #keptSecrets(purpose: SecretPurpose): Promise<readonly Secret[]> {
+    const rows = await this.#postgres.rows(READING, DIRECTORY_SQL.secrets, purpose);
+    return rows.map((row) => ({ text: textAt(row, 0), createdAtMs: numberAt(row, 1) }));
   }
 
   #nowMs(): number {
@@ -326,6 +375,7 @@ export class PostgresDirectory implements Directory {
   #forget(): void {
     this.#rows = new Map();
     this.#resolutions = new Map();
+    this.#secrets = new Map();
   }
 
   /** One durable transaction; writes follow each other, and a refusal leaves nothing behind. */
@@ -447,7 +497,7 @@ async function withRows<Answer>(
   }
 }
 
-/** @param found kind, key, target, id, disabled; targets in their order */
+/** @param found as `DIRECTORY_SQL.rows` gives them; targets in their order */
 function keep(rows: Rows, keys: ReadonlySet<string>, found: readonly Row[]): void {
   const targets = new Map<string, string[]>();
   for (const key of keys) rows.set(key, null);
@@ -458,7 +508,12 @@ function keep(rows: Rows, keys: ReadonlySet<string>, found: readonly Row[]): voi
     targets.set(key, list);
     list.push(textAt(row, 2));
   }
-  for (const [key, list] of targets) if (keys.has(key)) rows.set(key, { kind: 'alias', targets: list });
+  const owning = new Map<string, Pick<Alias, 'owner' | 'verp'>>();
+  for (const row of found)
+    if (textAt(row, 0) === 'list')
+      owning.set(textAt(row, 1), toOwning(optionalTextAt(row, 2), numberAt(row, 4) !== 0));
+  for (const [key, list] of targets)
+    if (keys.has(key)) rows.set(key, toAliasRow({ targets: list, ...owning.get(key) }));
   for (const row of found) {
     const key = textAt(row, 1);
     if (textAt(row, 0) === 'domain') rows.set(key, { kind: 'domain', catchAll: targets.get(`@${key}`) });
@@ -480,7 +535,12 @@ async function toAliases(transaction: Transaction, rows: readonly Row[]): Promis
   return rows.map((row) => {
     const address = textAt(row, 0);
     const list = (targets.get(address) ?? []).map((target) => textAt(target, 1));
-    return { address, targets: list, createdAtMs: numberAt(row, 1) };
+    return {
+      address,
+      targets: list,
+      ...toOwning(optionalTextAt(row, 2), numberAt(row, 3) !== 0),
+      createdAtMs: numberAt(row, 1),
+    };
   });
 }
 
