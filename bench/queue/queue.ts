@@ -39,6 +39,7 @@ function message(): NewQueuedMessage {
     deliverBy: undefined,
     arrivedAtMs: Date.now(),
     releaseAtMs: undefined,
+    releaseRequest: undefined,
     expiresAtMs: Date.now() + 432_000_000,
     source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
     recipients: [

@@ -1,12 +1,14 @@
 /** Gives the sessions of each service what they need: roles, limits, ports, rules. */
+import { addressQueries } from './address-queries.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { ListenerConfig, ServiceName } from '../config/config.ts';
+import type { Config, ListenerConfig, ServiceName } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import type { SmtpServerDeps } from '../smtp/server/deps.ts';
+import type { SmtpExtensions } from '../smtp/server/extensions.ts';
 import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
@@ -31,11 +33,16 @@ export function composeSessions(
       ...SMTP_LIMITS,
       messageOctetsMax: limits.messageOctetsMax,
       recipientsMax: limits.recipientsMax,
+      transactionsMax: limits.smtpMessagesMax,
+      recipientDomainsMax: limits.recipientDomainsMax === 0 ? undefined : limits.recipientDomainsMax,
       errorsMax: limits.smtpErrorsMax,
       idleMs: limits.smtpIdleSeconds * 1000,
       unauthenticatedMs: limits.signInSeconds * 1000,
       withoutMessageMs: Math.max(SMTP_LIMITS.withoutMessageMs, 2000 * limits.smtpIdleSeconds),
     },
+    extensions: extensionsOf(config),
+    trust: options.trust,
+    addresses: addressQueries(backends.directory),
     hostname: config.hostname,
     startTls: settings.tls === 'starttls',
     clock,
@@ -82,5 +89,23 @@ export function composeSessions(
         return (connection) => serveImap(connection, deps);
       }
     }
+  };
+}
+
+function extensionsOf({ smtp, submission }: Config): SmtpExtensions {
+  const { holdSecondsMax, holdUntilMax, priorityMax } = submission;
+  return {
+    hold:
+      holdSecondsMax === 0
+        ? undefined
+        : {
+            secondsMax: holdSecondsMax,
+            untilMaxMs: holdUntilMax === undefined ? undefined : Date.parse(holdUntilMax),
+          },
+    deliverBySecondsMin: smtp.deliverByMinSeconds,
+    priorityPolicy: smtp.priorityPolicy,
+    priorityMax,
+    vrfy: smtp.vrfy,
+    expn: smtp.expn,
   };
 }

@@ -50,6 +50,10 @@ function isRecipientPattern(text: string): boolean {
   );
 }
 
+function isTimestamp(text: string): boolean {
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
 function isPostgresUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
 }
@@ -79,5 +83,11 @@ export const FORMATS: Readonly<
     test: (text) => text === '<>' || isRecipientPattern(text),
     wanted: '"example.org", ".example.org", "someone@example.org", "<>" or "*"',
   },
+  // RFC 6710 §7.
+  'priority-policy': {
+    test: (text) => /^[A-Za-z0-9._-]{1,20}$/.test(text),
+    wanted: 'at most 20 letters, digits, dots, hyphens and underscores',
+  },
+  timestamp: { test: isTimestamp, wanted: 'a date and time in UTC such as "2030-01-01T00:00:00Z"' },
   'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
 };

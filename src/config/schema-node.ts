@@ -45,4 +45,6 @@ export type FormatName =
   | 'name'
   | 'host-port'
   | 'recipient-pattern'
-  | 'sender-pattern';
+  | 'sender-pattern'
+  | 'priority-policy'
+  | 'timestamp';

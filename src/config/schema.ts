@@ -19,6 +19,7 @@ import { OUTGOING } from './section/outgoing.ts';
 import { POOLS } from './section/pools.ts';
 import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
+import { SMTP } from './section/smtp.ts';
 import { TRUST } from './section/trust.ts';
 
 /** The keys at the top that are no tables. */
@@ -56,6 +57,7 @@ const SECTIONS: {
   readonly threads: typeof THREADS;
   readonly trust: typeof TRUST;
   readonly limits: typeof LIMITS;
+  readonly smtp: typeof SMTP;
   readonly submission: typeof SUBMISSION;
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
@@ -70,6 +72,7 @@ const SECTIONS: {
   threads: THREADS,
   trust: TRUST,
   limits: LIMITS,
+  smtp: SMTP,
   submission: SUBMISSION,
   queue: QUEUE,
   resolver: RESOLVER,
@@ -89,6 +92,7 @@ const REQUIRED = [
   'threads',
   'trust',
   'limits',
+  'smtp',
   'submission',
   'queue',
   'resolver',

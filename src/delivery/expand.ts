@@ -4,7 +4,7 @@
  * wrote (RFC 3461 §5.2.7: ORCPT, NOTIFY go along). Sources: RFC 5321 §3.9, §4.1.1.3.
  */
 import type { Directory, Resolution } from '../auth/directory.ts';
-import { encodeXtext } from '../smtp/wire/xtext.ts';
+import { originalRecipientOf } from '../smtp/wire/original-recipient.ts';
 import type { NewRecipient, NotifyOn } from '../queue/queue.ts';
 
 /** One accepted RCPT. */
@@ -74,12 +74,15 @@ export async function expandRecipients(
         ];
       }
       case 'local': {
-        const several = resolution.accounts.length + resolution.forwards.length > 1;
-        const original = originalRecipient ?? `rfc822;${encodeXtext(address)}`;
+        const reached = [resolution, ...(resolution.lists ?? [])];
+        const accounts = reached.flatMap((one) => one.accounts);
+        const forwards = reached.flatMap((one) => one.forwards);
+        const several = accounts.length + forwards.length > 1;
+        const original = originalRecipient ?? originalRecipientOf(address);
         // RFC 3461 §5.2.7.3 (c): who stands behind an alias of several is nobody's to learn from a report of success.
         const notifyEach = several ? notify?.filter((condition) => condition !== 'success') : notify;
         if (several && notify?.includes('success') === true) expanded.push(recipient);
-        const found = resolution.accounts.map((target) =>
+        const found = accounts.map((target) =>
           add(`local ${target.account}`, {
             // RFC 5321 §4.1.1.3: `postmaster` comes without a domain, and goes on with one.
             forwardPath: several || !address.includes('@') ? target.address : address,
@@ -88,7 +91,7 @@ export async function expandRecipients(
             originalRecipient: several ? original : originalRecipient,
           }),
         );
-        for (const forward of resolution.forwards) {
+        for (const forward of forwards) {
           // oxlint-disable-next-line no-await-in-loop -- forwards are few
           const next = await directory.resolve(forward);
           if (next.kind !== 'remote') continue;

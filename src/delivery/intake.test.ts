@@ -10,7 +10,7 @@ import type { NewQueuedMessage, Queue, Settlement } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { Intake, MessageSink, RecipientVerifier } from '../smtp/server/ports.ts';
 import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from '../smtp/wire/parameter.ts';
-import type { RcptParameters } from '../smtp/wire/parameter.ts';
+import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
 import type { EnvelopeAddress } from '../smtp/wire/path.ts';
 import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import { known } from '../store/ids.ts';
@@ -106,12 +106,13 @@ async function world() {
     notify?: RcptParameters['notify'],
     from = 'author@sender.example',
     hold?: IntakeMessage['hold'],
+    parameters: Partial<MailParameters> = {},
   ) => {
     const transaction: IntakeTransaction = {
       traceId: 'abcdef0123456789abcdef',
       startedAtMs: clock.nowMs(),
       reversePath: path(from),
-      parameters: NO_MAIL_PARAMETERS,
+      parameters: { ...NO_MAIL_PARAMETERS, ...parameters },
       recipients: recipients.map((one) => ({
         forwardPath: path(one),
         parameters: { ...NO_RCPT_PARAMETERS, notify },
@@ -163,6 +164,88 @@ test('the postmaster is reached without a domain (RFC 5321 §4.5.1)', async () =
 test('the session ports are met', async () => {
   const { intake } = await world();
   assert.equal(typeof asSessionPorts(intake).verify, 'function');
+});
+
+const LATER = 86_400_000;
+const fromNow = (ms: number): number => new FakeClock().nowMs() + ms;
+
+/** [what MAIL said, the text, what the queue gets of it] */
+const carried: readonly (readonly [string, Partial<MailParameters>, string, Partial<NewQueuedMessage>])[] = [
+  [
+    'nothing said (RFC 6710 §4.1)',
+    {},
+    '',
+    { priority: 0, requireTls: false, tlsOptional: false, deliverBy: undefined, releaseAtMs: undefined },
+  ],
+  ['MT-PRIORITY (RFC 6710 §4.1)', { priority: -3 }, '', { priority: -3 }],
+  ['BODY=BINARYMIME (RFC 3030 §3)', { body: 'BINARYMIME' }, '', { body: 'binarymime' }],
+  ['REQUIRETLS (RFC 8689 §4.1)', { requireTls: true }, '', { requireTls: true, tlsOptional: false }],
+  [
+    'REQUIRETLS against the field (RFC 8689 §4.1)',
+    { requireTls: true },
+    'TLS-Required: No\r\n',
+    { requireTls: true, tlsOptional: false },
+  ],
+  ['TLS-Required: No (RFC 8689 §3)', {}, 'TLS-Required:\r\n no\r\n', { tlsOptional: true }],
+  ['TLS-Required: Yes', {}, 'TLS-Required: Yes\r\n', { tlsOptional: false }],
+  ['TLS-Required twice (RFC 8689 §3)', {}, 'TLS-Required: No\r\n'.repeat(2), { tlsOptional: false }],
+  [
+    'BY (RFC 2852 §4)',
+    { deliverBy: { seconds: -5, mode: 'notify', trace: true } },
+    '',
+    { deliverBy: { byMs: fromNow(-5000), mode: 'notify', trace: true } },
+  ],
+  [
+    'HOLDFOR (RFC 4865 §4.2)',
+    { hold: { kind: 'for', seconds: LATER / 1000 } },
+    '',
+    {
+      releaseAtMs: fromNow(LATER),
+      releaseRequest: 'for;86400',
+      expiresAtMs: fromNow(LATER + 5 * 86_400_000),
+    },
+  ],
+  [
+    'HOLDUNTIL (RFC 4865 §4.2)',
+    { hold: { kind: 'until', atMs: Date.UTC(2030, 0, 1) } },
+    '',
+    {
+      releaseAtMs: Date.UTC(2030, 0, 1),
+      releaseRequest: 'until;2030-01-01T00:00:00Z',
+      expiresAtMs: Date.UTC(2030, 0, 1) + 5 * 86_400_000,
+    },
+  ],
+  [
+    'HOLDUNTIL in the past',
+    { hold: { kind: 'until', atMs: 0 } },
+    '',
+    { releaseAtMs: 0, expiresAtMs: fromNow(5 * 86_400_000) },
+  ],
+];
+for (const [name, parameters, fields, want] of carried)
+  test(`the queue is told: ${name}`, async () => {
+    const { accepted, send } = await world();
+    const text = `Subject: x\r\n${fields}\r\nBody\r\n`;
+    const to = ['eve@far.example'];
+    assert.deepEqual(
+      await send(to, 'submission', text, undefined, 'bob@here.example', undefined, parameters),
+      { kind: 'accepted' },
+    );
+    const [message] = accepted.map((one) => one.message);
+    for (const [key, value] of Object.entries(want)) assert.deepEqual(Reflect.get(message ?? {}, key), value);
+  });
+
+test('what is to be released later is not in the mailbox now, but in the queue (RFC 4865 §4.2)', async () => {
+  const { accepted, bob, inbox, send } = await world();
+  const hold = { kind: 'for', seconds: 60 } as const;
+  const to = ['bob@here.example'];
+  const answer = await send(to, 'submission', undefined, undefined, 'bob@here.example', undefined, { hold });
+  assert.deepEqual(answer, { kind: 'accepted' });
+  assert.deepEqual(
+    accepted.map(({ message, leased }) => [message.releaseAtMs, leased]),
+    [[fromNow(60_000), false]],
+  );
+  assert.equal((await inbox(bob)).length, 0);
 });
 
 const verdicts = [

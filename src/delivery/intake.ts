@@ -10,6 +10,7 @@ import type { Directory } from '../auth/directory.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
+import { formatTimestamp } from '../message/timestamp.ts';
 import type { Hold, NewQueuedMessage, NewRecipient, QueueId } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
@@ -17,7 +18,6 @@ import type { ForwardPath, ReversePath } from '../smtp/wire/path.ts';
 import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { Reply } from '../smtp/wire/reply.ts';
 import { reply } from '../smtp/wire/reply.ts';
-import { encodeXtext } from '../smtp/wire/xtext.ts';
 import type { BlobRef, BlobStore, BlobWriter } from '../store/blob-store.ts';
 import type { DeliverNow } from './deliver-now.ts';
 import { deliverSafely } from './deliver-now.ts';
@@ -151,7 +151,7 @@ export class DeliveryIntake {
     const { recipients, targets, expanded } = expansion;
     // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
     if (targets.includes(undefined) || recipients.length === 0) return CHANGED;
-    const accepted = this.#newMessage(message, ref, recipients);
+    const accepted = this.#newMessage(message, ref, recipients, facts);
     this.#tellExpanded(transaction, expansion);
     await this.#ports.settler.reportExpanded(accepted, expanded);
     await this.#ports.now.accept(accepted, facts);
@@ -167,7 +167,7 @@ export class DeliveryIntake {
     const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
     const outcomes = new Map<number, IntakeOutcome>();
     const viaQueue = queuedTargets(expansion);
-    const queued = this.#newMessage(message, ref, expansion.recipients);
+    const queued = this.#newMessage(message, ref, expansion.recipients, facts);
     this.#tellExpanded(transaction, expansion);
     await this.#ports.settler.reportExpanded(queued, expansion.expanded);
     await Promise.all(
@@ -254,9 +254,15 @@ export class DeliveryIntake {
     return expandRecipients(this.#ports.directory, envelope, transaction.parameters.smtpUtf8);
   }
 
-  #newMessage(message: IntakeMessage, blob: BlobRef, recipients: readonly NewRecipient[]): NewQueuedMessage {
+  #newMessage(
+    message: IntakeMessage,
+    blob: BlobRef,
+    recipients: readonly NewRecipient[],
+    facts: MessageFacts,
+  ): NewQueuedMessage {
     const { transaction, session, prefix, hold } = message;
     const { parameters } = transaction;
+    const { deliverBy } = parameters;
     const nowMs = this.#ports.clock.nowMs();
     return {
       id: queueIdOf(transaction.traceId),
@@ -269,13 +275,19 @@ export class DeliveryIntake {
         ret: parameters.ret === undefined ? undefined : RET[parameters.ret],
         envid: parameters.envelopeId,
       },
-      priority: 0,
-      requireTls: false,
-      tlsOptional: false,
-      deliverBy: undefined,
+      priority: parameters.priority ?? 0,
+      requireTls: parameters.requireTls,
+      // RFC 8689 §4.1: the field counts only where the parameter was not given.
+      tlsOptional: !parameters.requireTls && facts.tlsRequiredNo,
+      deliverBy: deliverBy && {
+        byMs: transaction.startedAtMs + deliverBy.seconds * 1000,
+        mode: deliverBy.mode,
+        trace: deliverBy.trace,
+      },
       arrivedAtMs: nowMs,
-      releaseAtMs: undefined,
-      expiresAtMs: nowMs + this.#options.lifetimeMs,
+      ...releaseOf(transaction),
+      // RFC 4865 §4.2 (5): what is held is not yet tried, and its time does not run out.
+      expiresAtMs: Math.max(nowMs, releaseOf(transaction).releaseAtMs ?? nowMs) + this.#options.lifetimeMs,
       source: sourceOf(session),
       recipients,
       hold,
@@ -357,8 +369,18 @@ const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any
 
 function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
   if (originalRecipient === undefined) return undefined;
-  const { type, address } = originalRecipient;
-  return `${type};${type.toLowerCase() === 'rfc822' ? encodeXtext(address) : address}`;
+  return `${originalRecipient.type};${originalRecipient.written}`;
+}
+
+/** FUTURERELEASE: until when, and in which words (RFC 4865 §5.1.2). */
+function releaseOf({
+  startedAtMs,
+  parameters: { hold },
+}: IntakeTransaction): Pick<NewQueuedMessage, 'releaseAtMs' | 'releaseRequest'> {
+  if (hold === undefined) return { releaseAtMs: undefined, releaseRequest: undefined };
+  return hold.kind === 'for'
+    ? { releaseAtMs: startedAtMs + hold.seconds * 1000, releaseRequest: `for;${hold.seconds}` }
+    : { releaseAtMs: hold.atMs, releaseRequest: `until;${formatTimestamp(hold.atMs)}` };
 }
 
 function queueIdOf(traceId: string): QueueId {

@@ -13,6 +13,8 @@ export type MessageFacts = {
   readonly receivedFields: number;
   /** RFC 9228 §4: the addresses it was delivered to before, in lower case. */
   readonly deliveredTo: readonly string[];
+  /** RFC 8689 §3: it has the field `TLS-Required: No`, once. */
+  readonly tlsRequiredNo: boolean;
 };
 
 export type FactsGatherer = {
@@ -29,12 +31,19 @@ export function gatherFacts(): FactsGatherer {
       const scanned = scanner.end();
       let receivedFields = 0;
       const deliveredTo: string[] = [];
+      const tlsRequired: string[] = [];
       for (const field of scanned.root.fields) {
         if (field.key === 'received') receivedFields += 1;
+        if (field.key === 'tls-required') tlsRequired.push(unfold(field.raw).trim().toLowerCase());
         if (field.key === 'delivered-to' && deliveredTo.length < LIMITS.receivedFieldsMax)
           deliveredTo.push(toAddress(field.raw));
       }
-      return { digest: digestMessage(scanned), receivedFields, deliveredTo };
+      return {
+        digest: digestMessage(scanned),
+        receivedFields,
+        deliveredTo,
+        tlsRequiredNo: isOnlyNo(tlsRequired),
+      };
     },
   };
 }
@@ -43,6 +52,10 @@ export async function gatherFromBlob(blobs: BlobStore, blob: BlobRef): Promise<M
   const gatherer = gatherFacts();
   for await (const chunk of blobs.stream(blob)) gatherer.push(chunk);
   return gatherer.end();
+}
+
+function isOnlyNo([first, ...others]: readonly string[]): boolean {
+  return first === 'no' && others.length === 0;
 }
 
 /** Field text is raw: octets beyond ASCII become the UTF-8 that they are (RFC 6532 §3.2). */

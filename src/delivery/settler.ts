@@ -234,6 +234,7 @@ export class Settler {
       deliverBy: undefined,
       arrivedAtMs: nowMs,
       releaseAtMs: undefined,
+      releaseRequest: undefined,
       expiresAtMs: nowMs + this.#options.dsnLifetimeMs,
       source: { kind: 'dsn', remote: undefined, helo: undefined, account: undefined },
       recipients,

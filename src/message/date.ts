@@ -93,7 +93,7 @@ const ERA_DAYS = 146_097;
 const EPOCH_DAYS = 719_468;
 
 /** Days from 1970-01-01 to the first of a month (0 is January). Years count from March, so leap days come last. */
-function daysBefore(year: number, month: number): number {
+export function daysBefore(year: number, month: number): number {
   const marchYear = month < 2 ? year - 1 : year;
   const era = Math.floor(marchYear / 400);
   const yearOfEra = marchYear - era * 400;
@@ -102,9 +102,10 @@ function daysBefore(year: number, month: number): number {
   return era * ERA_DAYS + yearOfEra * 365 + leapDays + dayOfYear - EPOCH_DAYS;
 }
 
-type CivilDay = { readonly year: number; readonly month: number; readonly day: number };
+/** `month` is 0 for January. */
+export type CivilDay = { readonly year: number; readonly month: number; readonly day: number };
 
-function toCivilDay(epochDays: number): CivilDay {
+export function toCivilDay(epochDays: number): CivilDay {
   const days = epochDays + EPOCH_DAYS;
   const era = Math.floor(days / ERA_DAYS);
   const dayOfEra = days - era * ERA_DAYS;
@@ -175,6 +176,7 @@ export function formatDate(epochMs: number, zoneMinutes: number): string {
   return `${weekday}, ${day} ${monthName} ${String(year).padStart(4, '0')} ${time} ${offset}`;
 }
 
-function two(value: number): string {
+/** At least two digits. */
+export function two(value: number): string {
   return String(value).padStart(2, '0');
 }

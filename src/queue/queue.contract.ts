@@ -71,6 +71,7 @@ export function testMessage(number: number, more: Partial<NewQueuedMessage> = {}
     deliverBy: undefined,
     arrivedAtMs: 1000,
     releaseAtMs: undefined,
+    releaseRequest: undefined,
     expiresAtMs: 1_000_000,
     source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
     recipients: [remote('example.com')],
@@ -136,6 +137,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
           priority: -9,
           requireTls: true,
           deliverBy: { byMs: 90_000, mode: 'notify', trace: true },
+          releaseRequest: 'for;60',
           prefix: Buffer.from([0, 255, 10, 13, 0]),
           source: { kind: 'submission', remote: undefined, helo: undefined, account: known(toAccountId(3)) },
           recipients: [

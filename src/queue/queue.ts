@@ -72,6 +72,8 @@ export type NewQueuedMessage = {
   readonly arrivedAtMs: number;
   /** RFC 4865: no recipient is due before; `undefined`: from its arrival on. */
   readonly releaseAtMs: number | undefined;
+  /** RFC 4865 §5.1.2: what was asked for, as a DSN repeats it: `for;3600`, `until;2030-01-01T00:00:00Z`. */
+  readonly releaseRequest: string | undefined;
   /** When retrying ends with a DSN of failure. */
   readonly expiresAtMs: number;
   /** Who gave it to us, for traces and the operator. */

@@ -65,6 +65,7 @@ export function newMessage(
     deliverBy: undefined,
     arrivedAtMs,
     releaseAtMs: undefined,
+    releaseRequest: undefined,
     expiresAtMs: arrivedAtMs + 5 * 86_400_000,
     source: { kind: 'submission', remote: undefined, helo: undefined, account: undefined },
     recipients,

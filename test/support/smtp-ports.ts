@@ -2,8 +2,9 @@
 import type { Principal } from '../../src/auth/principal.ts';
 import type { SmtpServerDeps } from '../../src/smtp/server/deps.ts';
 import type { SmtpEvent } from '../../src/smtp/server/event.ts';
+import { SMTP_EXTENSIONS } from '../../src/smtp/server/extensions.ts';
 import { SMTP_LIMITS } from '../../src/smtp/server/limits.ts';
-import type { CommitOutcome, CompleteMessage } from '../../src/smtp/server/ports.ts';
+import type { AddressAnswer, CommitOutcome, CompleteMessage } from '../../src/smtp/server/ports.ts';
 import { RELAY } from '../../src/smtp/server/role.ts';
 import { reply } from '../../src/smtp/wire/reply.ts';
 import { toAccountId } from '../../src/store/ids.ts';
@@ -45,6 +46,9 @@ export function office(
     deps: {
       role: RELAY,
       limits: SMTP_LIMITS,
+      extensions: SMTP_EXTENSIONS,
+      trust: { isPeer: (address) => address === PEER_ADDRESS },
+      addresses: { find: (address) => ADDRESSES[address.toLowerCase()] ?? { kind: 'unknown' } },
       hostname: 'mail.example.test',
       startTls: true,
       clock,
@@ -103,6 +107,18 @@ export function office(
   };
   return here;
 }
+
+/** Whom {@link office} trusts. */
+export const PEER_ADDRESS = '198.51.100.9';
+
+/** What {@link office} answers to VRFY and EXPN. */
+const ADDRESSES: Readonly<Record<string, AddressAnswer>> = {
+  'alice@example.test': { kind: 'found', addresses: ['alice@example.test'] },
+  'team@example.test': { kind: 'found', addresses: ['alice@example.test', 'x@away.test'] },
+  'jörg@example.test': { kind: 'found', addresses: ['jörg@example.test'] },
+  'x@away.test': { kind: 'unverifiable' },
+  postmaster: { kind: 'found', addresses: ['alice@example.test'] },
+};
 
 const account = toAccountId(1);
 if (account === undefined) throw new TypeError('1 is an account id');

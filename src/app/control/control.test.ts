@@ -34,6 +34,7 @@ const MESSAGE: QueuedMessage = {
   deliverBy: undefined,
   arrivedAtMs: 1,
   releaseAtMs: undefined,
+  releaseRequest: undefined,
   expiresAtMs: 2,
   source: { kind: 'mx', remote: '192.0.2.1', helo: 'x', account: undefined },
   lease: undefined,

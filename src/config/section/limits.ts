@@ -5,6 +5,8 @@ export const LIMITS = {
   required: [
     'messageOctetsMax',
     'recipientsMax',
+    'recipientDomainsMax',
+    'smtpMessagesMax',
     'connectionsMax',
     'connectionsPerAddressMax',
     'smtpErrorsMax',
@@ -27,6 +29,21 @@ export const LIMITS = {
       maximum: 100_000,
       default: 1000,
       description: 'Recipients of one message in one transaction. RFC 5321 §4.5.3.1.8 wants 100 or more.',
+    },
+    recipientDomainsMax: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 999_999,
+      default: 0,
+      description:
+        'Different domains of recipients in one session, as LIMITS (RFC 9422) says it. 0: any number.',
+    },
+    smtpMessagesMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 999_999,
+      default: 10_000,
+      description: 'Messages in one session, as LIMITS (RFC 9422) says it.',
     },
     connectionsMax: {
       type: 'integer',

@@ -7,9 +7,9 @@ import { formatProblem, statusOf } from '../../smtp/client/problem.ts';
 import type { SmtpClient, SmtpClientOptions } from '../../smtp/client/client.ts';
 import { openSmtp } from '../../smtp/client/client.ts';
 import type { SmtpTimeouts } from '../../smtp/client/timeouts.ts';
-import type { NotifyCondition, OriginalRecipient } from '../../smtp/wire/parameter.ts';
+import { parseOriginalRecipient } from '../../smtp/wire/original-recipient.ts';
+import type { NotifyCondition } from '../../smtp/wire/parameter.ts';
 import { parseEnvelopeAddress } from '../../smtp/wire/path.ts';
-import { decodeXtext } from '../../smtp/wire/xtext.ts';
 import type {
   HopAnswer,
   HopMessage,
@@ -176,7 +176,8 @@ function toOutgoing(message: HopMessage): Outgoing | HopVisit {
     recipients.push({
       forwardPath: path,
       notify: notify?.map((condition) => CONDITIONS[condition]),
-      originalRecipient: originalRecipient === undefined ? undefined : toOriginalRecipient(originalRecipient),
+      originalRecipient:
+        originalRecipient === undefined ? undefined : parseOriginalRecipient(originalRecipient),
     });
   }
   if (reversePath === undefined || recipients.length === 0)
@@ -194,17 +195,6 @@ function toOutgoing(message: HopMessage): Outgoing | HopVisit {
     content: message.content(),
   };
   return { outgoing, numbers };
-}
-
-/** From the form of the queue, `type;xtext`. */
-function toOriginalRecipient(text: string): OriginalRecipient | undefined {
-  const semicolon = text.indexOf(';');
-  if (semicolon < 1) return undefined;
-  const type = text.slice(0, semicolon);
-  const written = text.slice(semicolon + 1);
-  if (type.toLowerCase() !== 'rfc822') return { type, address: written };
-  const address = decodeXtext(written);
-  return address === undefined ? undefined : { type, address };
 }
 
 function fromOutcome(outcome: RecipientOutcome, signal: AbortSignal): HopAnswer {

@@ -110,6 +110,7 @@ type StoredEnvelope = {
   readonly deliverBy?: DeliverBy;
   readonly arrivedAtMs: number;
   readonly releaseAtMs?: number;
+  readonly releaseRequest?: string;
   readonly expiresAtMs: number;
   readonly kind: NewQueuedMessage['source']['kind'];
   readonly remote?: string;
@@ -153,6 +154,7 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     deliverBy: message.deliverBy,
     arrivedAtMs: message.arrivedAtMs,
     releaseAtMs: message.releaseAtMs,
+    releaseRequest: message.releaseRequest,
     expiresAtMs: message.expiresAtMs,
     kind: source.kind,
     remote: source.remote,
@@ -270,6 +272,7 @@ export function decodeMessage(row: Row, recipients: readonly Row[]): QueuedMessa
     deliverBy: stored.deliverBy,
     arrivedAtMs: stored.arrivedAtMs,
     releaseAtMs: stored.releaseAtMs,
+    releaseRequest: stored.releaseRequest,
     expiresAtMs: stored.expiresAtMs,
     source: {
       kind: stored.kind,

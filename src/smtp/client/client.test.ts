@@ -112,7 +112,7 @@ test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RF
       {
         forwardPath: address('ü@example.test'),
         notify: ['SUCCESS', 'DELAY'],
-        originalRecipient: { type: 'rfc822', address: 'a+b=c@example.test' },
+        originalRecipient: { type: 'rfc822', written: 'a+2Bb+3Dc@example.test' },
       },
     ],
     smtpUtf8: true,
@@ -129,10 +129,14 @@ test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RF
     ret: 'HDRS',
     envelopeId: 'QQ 314=+',
     submitter: undefined,
+    requireTls: false,
+    hold: undefined,
+    deliverBy: undefined,
+    priority: undefined,
   });
   assert.deepEqual(taken.transaction.recipients[0]?.parameters, {
     notify: ['SUCCESS', 'DELAY'],
-    originalRecipient: { type: 'rfc822', address: 'a+b=c@example.test' },
+    originalRecipient: { type: 'rfc822', written: 'a+2Bb+3Dc@example.test' },
   });
 });
 

@@ -1,5 +1,7 @@
 /** A message on its way out, and the command lines that its envelope makes. Sources: RFC 5321 §4.1.1, RFC 3461 §4, 1870, 6152, 6531. */
-import type { BodyType, NotifyCondition, OriginalRecipient } from '../wire/parameter.ts';
+import type { OriginalRecipient } from '../wire/original-recipient.ts';
+import { formatOriginalRecipient } from '../wire/original-recipient.ts';
+import type { BodyType, NotifyCondition } from '../wire/parameter.ts';
 import type { EnvelopeAddress, ReversePath } from '../wire/path.ts';
 import { formatPath, scanPath } from '../wire/path.ts';
 import { encodeXtext } from '../wire/xtext.ts';
@@ -57,16 +59,13 @@ export function rcptLine(recipient: OutgoingRecipient, features: Features): stri
   const { notify, originalRecipient } = recipient;
   if (features.dsn) {
     if (notify !== undefined) line += ` NOTIFY=${notify.length === 0 ? 'NEVER' : notify.join(',')}`;
-    if (originalRecipient !== undefined) line += formatOriginalRecipient(originalRecipient);
+    const original =
+      originalRecipient === undefined
+        ? undefined
+        : formatOriginalRecipient(originalRecipient, features.smtpUtf8);
+    if (original !== undefined) line += ` ORCPT=${original}`;
   }
   return `${line}\r\n`;
-}
-
-/** RFC 6533 §3: utf-8 addresses are kept in the form they came in; that form goes on only if it is ASCII. */
-function formatOriginalRecipient({ type, address }: OriginalRecipient): string {
-  if (!ADDRESS_TYPE.test(type)) return '';
-  if (type.toLowerCase() !== 'utf-8') return ` ORCPT=${type};${encodeXtext(address)}`;
-  return PRINTABLE.test(address) ? ` ORCPT=${type};${address}` : '';
 }
 
 /** Only what reads back as one path goes out: no address, wherever it came from, writes a command of its own. */
@@ -75,6 +74,3 @@ function writable(path: ReversePath): string | undefined {
   const scan = scanPath(text, 0);
   return (scan.kind === 'address' || scan.kind === 'null') && scan.end === text.length ? text : undefined;
 }
-
-const ADDRESS_TYPE = /^[A-Za-z0-9-]+$/;
-const PRINTABLE = /^[!-<>-~]+$/;

@@ -1,13 +1,17 @@
 /** Everything a receiving session is given. Sessions of a listener share all but `policy`, and change nothing in it. */
 import type { Clock } from '../../base/clock.ts';
+import type { Trust } from '../../policy/trust.ts';
 import type { SmtpEventSink } from './event.ts';
+import type { SmtpExtensions } from './extensions.ts';
 import type { SmtpLimits } from './limits.ts';
-import type { Authenticator, Intake, Policy, RecipientVerifier } from './ports.ts';
+import type { AddressQueries, Authenticator, Intake, Policy, RecipientVerifier } from './ports.ts';
 import type { SmtpRole } from './role.ts';
 
 export type SmtpServerDeps = {
   readonly role: SmtpRole;
   readonly limits: SmtpLimits;
+  readonly extensions: SmtpExtensions;
+  readonly trust: Pick<Trust, 'isPeer'>;
   /** Our name in the greeting and in Received. */
   readonly hostname: string;
   /** Whether STARTTLS is offered; the connection's driver holds the certificates. */
@@ -18,6 +22,8 @@ export type SmtpServerDeps = {
   /** Needed where the role has AUTH. */
   readonly authenticator: Authenticator | undefined;
   readonly recipients: RecipientVerifier;
+  /** Answers VRFY and EXPN. */
+  readonly addresses: AddressQueries;
   readonly intake: Intake;
   /** Of this session alone: what checks said at one stage is known to it at the next. */
   readonly policy: Policy;

@@ -5,6 +5,10 @@ export type SmtpLimits = {
   readonly commandOctetsMax: number;
   readonly authLineOctetsMax: number;
   readonly recipientsMax: number;
+  /** Messages of one session (MAILMAX of RFC 9422 §4.1). */
+  readonly transactionsMax: number;
+  /** Domains of recipients in one session (RCPTDOMAINMAX of RFC 9422 §4.3); undefined: any number. */
+  readonly recipientDomainsMax: number | undefined;
   readonly errorsMax: number;
   readonly refusedRecipientsMax: number;
   readonly idleCommandsMax: number;
@@ -27,6 +31,8 @@ export const SMTP_LIMITS: SmtpLimits = {
   commandOctetsMax: LIMITS.smtpCommandOctetsMax,
   authLineOctetsMax: LIMITS.smtpAuthLineOctetsMax,
   recipientsMax: LIMITS.smtpRecipientsMax,
+  transactionsMax: LIMITS.smtpTransactionsMax,
+  recipientDomainsMax: undefined,
   errorsMax: LIMITS.smtpErrorsMax,
   refusedRecipientsMax: LIMITS.smtpRefusedRecipientsMax,
   idleCommandsMax: LIMITS.smtpIdleCommandsMax,

@@ -38,8 +38,10 @@ export class MessageReceiver {
       const verdict = await policy.data?.(transaction, session);
       if (verdict?.kind === 'refuse') return refusalOutcome(verdict);
       const sink = await intake.begin(transaction, session);
+      // RFC 3030 §3: of a binary message every octet is kept as it is; nothing in it ends anything.
+      const isText = how === 'BDAT' && transaction.parameters.body !== 'BINARYMIME';
+      const newlines = isText && role.bareNewlines === 'refuse' ? new NewlineCheck() : undefined;
       const reader = policy.reader?.(transaction, session);
-      const newlines = how === 'BDAT' && role.bareNewlines === 'refuse' ? new NewlineCheck() : undefined;
       return new IncomingMessage(reader === undefined ? sink : readAlong(sink, reader), limits, newlines);
     } catch (cause) {
       this.#onFault('Beginning a message', cause);
@@ -155,6 +157,7 @@ export class MessageReceiver {
       traceId: transaction.traceId,
       session,
       smtpUtf8: transaction.parameters.smtpUtf8,
+      priority: transaction.parameters.priority,
       recipient: others.length === 0 ? only?.forwardPath : undefined,
       receivedAtMs: this.#deps.clock.nowMs(),
     });

@@ -75,6 +75,18 @@ export interface RecipientVerifier {
 
 export type RecipientVerdict = { readonly kind: 'accept' } | Refusal;
 
+/** What VRFY and EXPN are told of an address (RFC 5321 §3.5). */
+export type AddressAnswer =
+  /** Mailboxes here, or where mail for it goes on to; more than one for a list. */
+  | { readonly kind: 'found'; readonly addresses: readonly string[] }
+  /** Somebody else's domain, or one mailbox of a domain that takes everything: only delivery can tell. */
+  | { readonly kind: 'unverifiable' }
+  | { readonly kind: 'unknown' };
+
+export interface AddressQueries {
+  find(address: string, session: SessionFacts): MaybePromise<AddressAnswer>;
+}
+
 export interface Intake {
   /** Called once for each message, before its first octet. */
   begin(transaction: TransactionFacts, session: SessionFacts): MaybePromise<MessageSink>;

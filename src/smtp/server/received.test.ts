@@ -50,6 +50,7 @@ const written = formatReceived({
   traceId: 'abc',
   session: session(),
   smtpUtf8: false,
+  priority: undefined,
   recipient: parseEnvelopeAddress('"a b"@x.test'),
   receivedAtMs: Date.UTC(2026, 10, 9, 1, 2, 3),
 });
@@ -62,9 +63,22 @@ test('the whole field, its date in UTC (RFC 5321 §4.4)', () => {
   );
 });
 
+test('a priority that was granted is told (RFC 6710 §4.1, §7)', () => {
+  const facts = { hostname: 'h.test', traceId: 'abc', session: session(), smtpUtf8: false, receivedAtMs: 0 };
+  const field = formatReceived({ ...facts, recipient: undefined, priority: -3 });
+  assert.match(field, /id abc\r\n\tPRIORITY -3;\r\n\t/);
+});
+
 test('the postmaster without a domain is no path, and is not named (RFC 5321 §4.4)', () => {
   const recipient = { localPart: 'Postmaster', domain: '', domainSyntax: 'name', ascii: true } as const;
-  const facts = { hostname: 'h.test', traceId: 'abc', session: session(), smtpUtf8: false, receivedAtMs: 0 };
+  const facts = {
+    hostname: 'h.test',
+    traceId: 'abc',
+    session: session(),
+    smtpUtf8: false,
+    priority: undefined,
+    receivedAtMs: 0,
+  };
   assert.ok(!formatReceived({ ...facts, recipient }).includes('for'));
 });
 
@@ -79,6 +93,7 @@ test('nothing a client says in EHLO adds a field, a line or a comment of its own
         traceId: 'abc',
         session: session({ hello: { verb: 'EHLO', domain: said } }),
         smtpUtf8: false,
+        priority: undefined,
         recipient: undefined,
         receivedAtMs: 0,
       });

@@ -15,6 +15,8 @@ export type ReceivedFacts = {
   readonly traceId: string;
   readonly session: Pick<SessionFacts, 'hello' | 'remote' | 'tls' | 'principal' | 'role'>;
   readonly smtpUtf8: boolean;
+  /** MT-PRIORITY as it was granted. */
+  readonly priority: number | undefined;
   /** Given only where there is exactly one: others would tell recipients of each other (RFC 5321 §7.2). */
   readonly recipient: ForwardPath | undefined;
   readonly receivedAtMs: number;
@@ -35,6 +37,8 @@ export function formatReceived(facts: ReceivedFacts): string {
   // RFC 5321 §4.4: a path, which "<Postmaster>" alone is not.
   if (recipient !== undefined && recipient.domain !== '' && (recipient.ascii || facts.smtpUtf8))
     lines.push(`\tfor ${formatPath(recipient)}`);
+  // RFC 6710 §7.
+  if (facts.priority !== undefined) lines.push(`\tPRIORITY ${facts.priority}`);
   return `${lines.join('\r\n')};\r\n\t${formatDate(facts.receivedAtMs, 0)}\r\n`;
 }
 

@@ -18,7 +18,8 @@ import { hello } from './commands/hello.ts';
 import { mail } from './commands/mail.ts';
 import { BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
 import { rcpt } from './commands/rcpt.ts';
-import { expn, help, noop, rset, vrfy } from './commands/simple.ts';
+import { expn, vrfy } from './commands/address-query.ts';
+import { help, noop, rset } from './commands/simple.ts';
 import type { SmtpServerDeps } from './deps.ts';
 import type { SmtpEvent } from './event.ts';
 import { contentRefusal } from './content-refusal.ts';
@@ -53,6 +54,9 @@ class SmtpSession {
   #messages = 0;
   /** How long the answer to the last command is to be kept back. */
   #delayMs = 0;
+  #transactions = 0;
+  /** Of recipients, in lower case; kept where they are limited. */
+  readonly #domains = new Set<string>();
 
   constructor(connection: Connection, deps: SmtpServerDeps) {
     this.#connection = connection;
@@ -251,9 +255,9 @@ class SmtpSession {
   #handle(command: SimpleCommand): MaybePromise<Outcome> {
     switch (command.verb) {
       case 'MAIL':
-        return mail(command, this.#state, this.#facts, this.#deps);
+        return this.#tooManyMessages() ?? mail(command, this.#state, this.#facts, this.#deps);
       case 'RCPT':
-        return rcpt(command, this.#state, this.#facts, this.#deps);
+        return this.#tooManyDomains(command) ?? rcpt(command, this.#state, this.#facts, this.#deps);
       case 'EHLO':
       case 'HELO':
       case 'LHLO':
@@ -263,14 +267,33 @@ class SmtpSession {
       case 'NOOP':
         return noop();
       case 'HELP':
-        return help(this.#deps.role);
+        return help(command.argument, this.#facts, this.#deps);
       case 'VRFY':
-        return vrfy();
+        return vrfy(command.argument, this.#facts, this.#deps);
       case 'EXPN':
-        return expn();
+        return expn(command.argument, this.#facts, this.#deps);
       default:
         return unreachable(command);
     }
+  }
+
+  /** RFC 9422 §4.1: beyond MAILMAX, on a connection of its own. */
+  #tooManyMessages(): Outcome | undefined {
+    const { limits, hostname } = this.#deps;
+    return this.#transactions < limits.transactionsMax
+      ? undefined
+      : refused('too-many-messages', reply(421, '4.7.0', `${hostname} Enough messages, connect again`));
+  }
+
+  /** RFC 9422 §4.3: beyond RCPTDOMAINMAX, as beyond RCPTMAX. */
+  #tooManyDomains({ forwardPath }: Extract<Command, { verb: 'RCPT' }>): Outcome | undefined {
+    const { recipientDomainsMax } = this.#deps.limits;
+    if (recipientDomainsMax === undefined || this.#state.phase !== 'transaction') return undefined;
+    const domain = forwardPath.domain?.toLowerCase() ?? '';
+    if (!this.#domains.has(domain) && this.#domains.size >= recipientDomainsMax)
+      return refused('too-many-domains', reply(452, '4.5.3', 'Too many domains, connect again'));
+    this.#domains.add(domain);
+    return undefined;
   }
 
   /** DATA. Source: RFC 5321 §4.1.1.4. */
@@ -280,6 +303,8 @@ class SmtpSession {
     if (state.phase !== 'transaction') return this.#answer('DATA', badSequence('Say MAIL and RCPT first'));
     const { transaction } = state;
     if (transaction.recipients.length === 0) return this.#answer('DATA', NO_RECIPIENTS);
+    // RFC 3030 §3.
+    if (transaction.parameters.body === 'BINARYMIME') return this.#answer('DATA', BINARY_NEEDS_BDAT);
     const message = await this.#receiver.begin('DATA', transaction, this.#facts);
     if (!(message instanceof IncomingMessage)) return this.#answer('DATA', message);
     this.#channel.say(GO_AHEAD);
@@ -466,6 +491,7 @@ class SmtpSession {
 
   #enter(state: State): void {
     if (this.#state.phase === 'chunking') this.#state.message.abort();
+    if (state.phase === 'transaction') this.#transactions += 1;
     this.#state = state;
     const greeted = 'hello' in state ? state.hello : undefined;
     if (greeted === this.#facts.hello) return;
@@ -544,6 +570,7 @@ type EventHead<Name> = Pick<SmtpEvent, 'sessionId' | 'role' | 'remoteAddress'> &
 
 const GO_AHEAD = reply(354, undefined, 'Go ahead, end with a dot on a line of its own');
 const NO_RECIPIENTS = badSequence('No valid recipients');
+const BINARY_NEEDS_BDAT = badSequence('BODY=BINARYMIME goes with BDAT');
 const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
 const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
 const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');

@@ -4,12 +4,15 @@ import { Buffer } from 'node:buffer';
 import { parseCommand } from './command.ts';
 import { formatPath, scanPath } from './path.ts';
 
-export const covers: RegExp = /src\/smtp\/wire\/(?:command|path|domain|parameter|xtext)\.ts$/;
+export const covers: RegExp =
+  /src\/smtp\/wire\/(?:command|path|domain|original-recipient|parameter|xtext)\.ts$/;
 
 export const seeds: readonly Uint8Array[] = [
   'EHLO mail.example.test',
   'MAIL FROM:<a.b+c@example.test> SIZE=1 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=QQ+2B AUTH=<>',
   'RCPT TO:<@a.test,@b.test:"x\\"y z"@[IPv6:2001:db8::1]> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c',
+  'MAIL FROM:<a@b> REQUIRETLS HOLDFOR=60 BY=+120;RT MT-PRIORITY=-3 BODY=BINARYMIME',
+  'MAIL FROM:<a@b> HOLDUNTIL=2026-01-02T03:04:05Z',
   'RCPT TO:<Postmaster>',
   'MAIL FROM:<>',
   'BDAT 86000 LAST',

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { scanCommandLine } from './command-line.ts';
 import { parseCommand } from './command.ts';
+import { formatDeliverBy, NO_MAIL_PARAMETERS, parseMailParameters } from './parameter.ts';
 import { decodeXtext, encodeXtext } from './xtext.ts';
 
 /** The outcome in one word or two, so that a table can hold it. */
@@ -133,13 +134,78 @@ test('parameters come decoded', () => {
     ret: 'FULL',
     envelopeId: 'a b',
     submitter: 'e=f@c',
+    requireTls: false,
+    hold: undefined,
+    deliverBy: undefined,
+    priority: undefined,
   });
   const rcpt = parseCommand(Buffer.from('RCPT TO:<a@b> NOTIFY=DELAY,SUCCESS ORCPT=rfc822;Bob+2Bx@c'));
   assert.ok(rcpt.ok && rcpt.value.verb === 'RCPT');
   assert.deepEqual(rcpt.value.parameters, {
     notify: ['DELAY', 'SUCCESS'],
-    originalRecipient: { type: 'rfc822', address: 'Bob+x@c' },
+    originalRecipient: { type: 'rfc822', written: 'Bob+2Bx@c' },
   });
+});
+
+/** What MAIL with this parameter comes to, `undefined` where it is refused. */
+const extensions = [
+  ['ENVID=+C3+BC', undefined, 'RFC 3461 §4.4'],
+  [`ENVID=${'x'.repeat(100)}`, { envelopeId: 'x'.repeat(100) }, 'RFC 3461 §5.4'],
+  [`ENVID=${'x'.repeat(101)}`, undefined, 'RFC 3461 §5.4'],
+  ['RET=FULL RET=HDRS', undefined, 'RFC 3461 §4.5'],
+  ['BODY=BINARYMIME', { body: 'BINARYMIME' }, 'RFC 3030 §3'],
+  ['REQUIRETLS', { requireTls: true }, 'RFC 8689 §2'],
+  ['requiretls', { requireTls: true }, 'RFC 5321 §2.4'],
+  ['REQUIRETLS=1', undefined, 'RFC 8689 §2'],
+  ['HOLDFOR=1', { hold: { kind: 'for', seconds: 1 } }, 'RFC 4865 §3'],
+  ['HOLDFOR=999999999', { hold: { kind: 'for', seconds: 999_999_999 } }, 'RFC 4865 §3'],
+  ['HOLDFOR=0', undefined, 'RFC 4865 §3'],
+  ['HOLDFOR=01', undefined, 'RFC 4865 §3'],
+  ['HOLDFOR=1000000000', undefined, 'RFC 4865 §3'],
+  ['HOLDFOR=-1', undefined, 'RFC 4865 §3'],
+  ['HOLDFOR', undefined, 'RFC 4865 §3'],
+  [
+    'HOLDUNTIL=2026-01-02T03:04:05Z',
+    { hold: { kind: 'until', atMs: Date.UTC(2026, 0, 2, 3, 4, 5) } },
+    'RFC 4865 §3',
+  ],
+  ['HOLDUNTIL=2026-01-02T03:04:05+01:00', undefined, 'RFC 4865 §3'],
+  ['HOLDUNTIL=2026-02-30T03:04:05Z', undefined, 'RFC 3339 §5.7'],
+  ['HOLDUNTIL=tomorrow', undefined, 'RFC 4865 §3'],
+  ['HOLDFOR=1 HOLDUNTIL=2026-01-02T03:04:05Z', undefined, 'RFC 4865 §4.2'],
+  ['HOLDFOR=1 HOLDFOR=1', undefined, 'RFC 4865 §4.2'],
+  ['BY=120;R', { deliverBy: { seconds: 120, mode: 'return', trace: false } }, 'RFC 2852 §4'],
+  ['BY=+120;rt', { deliverBy: { seconds: 120, mode: 'return', trace: true } }, 'RFC 2852 §4'],
+  ['BY=-5;N', { deliverBy: { seconds: -5, mode: 'notify', trace: false } }, 'RFC 2852 §4'],
+  ['BY=0;NT', { deliverBy: { seconds: 0, mode: 'notify', trace: true } }, 'RFC 2852 §4'],
+  ['BY=0;R', undefined, 'RFC 2852 §4'],
+  ['BY=-1;R', undefined, 'RFC 2852 §4'],
+  ['BY=1000000000;R', undefined, 'RFC 2852 §4'],
+  ['BY=1;X', undefined, 'RFC 2852 §4'],
+  ['BY=1', undefined, 'RFC 2852 §4'],
+  ['BY=;R', undefined, 'RFC 2852 §4'],
+  ['BY', undefined, 'RFC 2852 §4'],
+  ['MT-PRIORITY=0', { priority: 0 }, 'RFC 6710 §7'],
+  ['MT-PRIORITY=-9', { priority: -9 }, 'RFC 6710 §7'],
+  ['MT-PRIORITY=9', { priority: 9 }, 'RFC 6710 §7'],
+  ['MT-PRIORITY=10', undefined, 'RFC 6710 §7'],
+  ['MT-PRIORITY=-0', undefined, 'RFC 6710 §7'],
+  ['MT-PRIORITY=+1', undefined, 'RFC 6710 §7'],
+  ['MT-PRIORITY=', undefined, 'RFC 6710 §7'],
+  ['MT-PRIORITY=1 MT-PRIORITY=1', undefined, 'RFC 6710 §4.1'],
+] as const;
+for (const [text, want, rfc] of extensions)
+  test(`${text.slice(0, 60)} is ${want === undefined ? 'refused' : 'read'} (${rfc})`, () => {
+    const parsed = parseMailParameters(text);
+    assert.deepEqual(parsed.ok ? parsed.value : undefined, want && { ...NO_MAIL_PARAMETERS, ...want });
+  });
+
+test('BY is written as it was read, but for a sign that says nothing', () => {
+  for (const text of ['120;R', '-5;N', '0;NT', '1;RT']) {
+    const parsed = parseMailParameters(`BY=${text}`);
+    assert.ok(parsed.ok && parsed.value.deliverBy !== undefined);
+    assert.equal(formatDeliverBy(parsed.value.deliverBy), text);
+  }
 });
 
 const scans = [

@@ -3,10 +3,14 @@
  * as their replies differ (RFC 5321 §4.1.1.11: 555; §4.2.2: 501).
  *
  * Sources: RFC 1870 (SIZE), 6152 (BODY), 3030 (BINARYMIME), 6531 §3.4 (SMTPUTF8), 3461 (RET, ENVID, NOTIFY, ORCPT),
- * 4954 §5 (AUTH), 6533 §3 (utf-8 ORCPT).
+ * 4954 §5 (AUTH), 6533 §3 (utf-8 ORCPT), 8689 §2 (REQUIRETLS), 4865 §3 (HOLDFOR, HOLDUNTIL), 2852 §4 (BY), 6710 §7
+ * (MT-PRIORITY).
  */
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
+import { parseTimestamp } from '../../message/timestamp.ts';
+import type { OriginalRecipient } from './original-recipient.ts';
+import { parseOriginalRecipient } from './original-recipient.ts';
 import { decodeXtext } from './xtext.ts';
 
 export type BodyType = '7BIT' | '8BITMIME' | 'BINARYMIME';
@@ -21,6 +25,25 @@ export type MailParameters = {
   readonly envelopeId: string | undefined;
   /** AUTH: who submitted the message first, decoded; null for "<>". Trusted only from trusted peers (RFC 4954 §5). */
   readonly submitter: string | null | undefined;
+  readonly requireTls: boolean;
+  /** FUTURERELEASE. */
+  readonly hold: HoldRequest | undefined;
+  /** DELIVERBY. */
+  readonly deliverBy: DeliverByRequest | undefined;
+  /** MT-PRIORITY: -9 to 9. */
+  readonly priority: number | undefined;
+};
+
+/** RFC 4865 §3: for so many seconds, or until a date. */
+export type HoldRequest =
+  | { readonly kind: 'for'; readonly seconds: number }
+  | { readonly kind: 'until'; readonly atMs: number };
+
+/** RFC 2852 §4: seconds from MAIL on, negative where the time has passed, which only 'notify' allows. */
+export type DeliverByRequest = {
+  readonly seconds: number;
+  readonly mode: 'return' | 'notify';
+  readonly trace: boolean;
 };
 
 export type NotifyCondition = 'SUCCESS' | 'FAILURE' | 'DELAY';
@@ -30,9 +53,6 @@ export type RcptParameters = {
   readonly notify: readonly NotifyCondition[] | undefined;
   readonly originalRecipient: OriginalRecipient | undefined;
 };
-
-/** ORCPT, kept in its two halves: `address` decoded from xtext for rfc822, as written for other types. */
-export type OriginalRecipient = { readonly type: string; readonly address: string };
 
 export type ParameterProblem = {
   readonly kind: 'syntax' | 'unknown' | 'repeated' | 'bad-value';
@@ -46,6 +66,10 @@ export const NO_MAIL_PARAMETERS: MailParameters = {
   ret: undefined,
   envelopeId: undefined,
   submitter: undefined,
+  requireTls: false,
+  hold: undefined,
+  deliverBy: undefined,
+  priority: undefined,
 };
 
 export const NO_RCPT_PARAMETERS: RcptParameters = { notify: undefined, originalRecipient: undefined };
@@ -60,6 +84,8 @@ export function parseMailParameters(text: string): Result<MailParameters, Parame
     const part = mailParameter(keyword, value);
     if (part === undefined) return err({ kind: 'unknown', keyword });
     if (part === 'bad-value') return err({ kind: 'bad-value', keyword });
+    // RFC 4865 §4.2 (9): one of HOLDFOR and HOLDUNTIL, not both.
+    if (part.hold !== undefined && parameters.hold !== undefined) return err({ kind: 'repeated', keyword });
     parameters = { ...parameters, ...part };
   }
   return ok(parameters);
@@ -98,13 +124,29 @@ function mailParameter(keyword: string, value: string | undefined): Part<MailPar
     case 'ENVID': {
       if (value === undefined || value.length > ENVID_OCTETS_MAX) return 'bad-value';
       const envelopeId = decodeXtext(value);
-      return envelopeId === undefined ? 'bad-value' : { envelopeId };
+      return envelopeId === undefined || !ENVID.test(envelopeId) ? 'bad-value' : { envelopeId };
     }
     case 'AUTH': {
       if (value === '<>') return { submitter: null };
       const submitter = value === undefined ? undefined : decodeXtext(value);
       return submitter === undefined ? 'bad-value' : { submitter };
     }
+    case 'REQUIRETLS':
+      return value === undefined ? { requireTls: true } : 'bad-value';
+    case 'HOLDFOR':
+      return value !== undefined && HOLD_SECONDS.test(value)
+        ? { hold: { kind: 'for', seconds: Number(value) } }
+        : 'bad-value';
+    case 'HOLDUNTIL': {
+      const atMs = value === undefined ? undefined : parseTimestamp(value);
+      return atMs === undefined ? 'bad-value' : { hold: { kind: 'until', atMs } };
+    }
+    case 'BY': {
+      const deliverBy = value === undefined ? undefined : parseDeliverBy(value);
+      return deliverBy === undefined ? 'bad-value' : { deliverBy };
+    }
+    case 'MT-PRIORITY':
+      return value !== undefined && PRIORITY.test(value) ? { priority: Number(value) } : 'bad-value';
     default:
       return undefined;
   }
@@ -136,17 +178,19 @@ export function parseNotify(value: string): readonly NotifyCondition[] | undefin
   return conditions;
 }
 
-/** addr-type ";" xtext, or for the type utf-8 one of the three forms of RFC 6533 §3. */
-export function parseOriginalRecipient(value: string): OriginalRecipient | undefined {
-  if (value.length > ORCPT_OCTETS_MAX) return undefined;
-  const semicolon = value.indexOf(';');
-  if (semicolon < 1) return undefined;
-  const type = value.slice(0, semicolon);
-  const written = value.slice(semicolon + 1);
-  if (!ADDRESS_TYPE.test(type) || written === '') return undefined;
-  if (type.toLowerCase() === 'utf-8') return { type, address: written };
-  const address = decodeXtext(written);
-  return address === undefined ? undefined : { type, address };
+/** by-time ";" by-mode [by-trace]. Source: RFC 2852 §4. */
+function parseDeliverBy(value: string): DeliverByRequest | undefined {
+  const found = DELIVER_BY.exec(value);
+  if (found === null) return undefined;
+  const seconds = Number(found[1]);
+  const mode = found[2]?.toUpperCase() === 'R' ? 'return' : 'notify';
+  // RFC 2852 §4: a time that is not ahead is a syntax error where the message would be returned.
+  return mode === 'return' && seconds <= 0 ? undefined : { seconds, mode, trace: found[3] !== undefined };
+}
+
+/** As MAIL has it. */
+export function formatDeliverBy({ seconds, mode, trace }: DeliverByRequest): string {
+  return `${seconds};${mode === 'return' ? 'R' : 'N'}${trace ? 'T' : ''}`;
 }
 
 /** esmtp-keyword ["=" esmtp-value] *(SP …); keywords in capitals, each at most once. Source: RFC 5321 §4.1.2. */
@@ -181,8 +225,10 @@ function isValue(value: string): boolean {
 
 /** RFC 1870 §4: up to 20 digits. Beyond 2^53 the number is rounded, which is over every limit all the same. */
 const SIZE = /^\d{1,20}$/;
+const HOLD_SECONDS = /^[1-9]\d{0,8}$/;
+const DELIVER_BY = /^([-+]?\d{1,9});([NR])(T)?$/i;
+const PRIORITY = /^(?:-?[1-9]|0)$/;
 const KEYWORD = /^[A-Z0-9][A-Z0-9-]*$/;
-const ADDRESS_TYPE = /^[A-Za-z0-9][A-Za-z0-9-]*$/;
-/** RFC 3461 §4.4 and §4.2. */
+/** RFC 3461 §4.4: printable US-ASCII once it is decoded. */
 const ENVID_OCTETS_MAX = 100;
-const ORCPT_OCTETS_MAX = 500;
+const ENVID = /^[\x20-\x7e]*$/;

@@ -17,6 +17,10 @@ export function decodeXtext(text: string): string | undefined {
   return decoded;
 }
 
+export function isXtext(text: string): boolean {
+  return XTEXT.test(text);
+}
+
 export function encodeXtext(text: string): string {
   let out = '';
   for (const octet of fromUtf8(text)) {

@@ -1,11 +1,15 @@
 /** EHLO, HELO and LHLO. Sources: RFC 5321 §4.1.1.1, RFC 2033 §4.1; one keyword line for each extension's own document. */
+import { formatTimestamp } from '../../../message/timestamp.ts';
 import { reply } from '../../wire/reply.ts';
 import type { Command, HelloVerb } from '../../wire/command.ts';
 import type { SmtpServerDeps } from '../deps.ts';
+import { holdUntilMaxMs } from '../extensions.ts';
+import type { SmtpLimits } from '../limits.ts';
 import type { Outcome } from '../outcome.ts';
 import { refused } from '../outcome.ts';
 import type { Hello, MaybePromise, SessionFacts } from '../ports.ts';
 import { answered } from '../verdict.ts';
+import { mayAsk } from './address-query.ts';
 import { offeredMechanisms } from './auth.ts';
 
 export function hello(
@@ -23,24 +27,51 @@ export function hello(
   const facts: SessionFacts = { ...session, hello: greeted };
   const accepted: Outcome = {
     // RFC 2034 §4: no status in the answer to EHLO.
-    reply: reply(250, undefined, deps.hostname, ...(verb === 'HELO' ? [] : extensions(facts, deps))),
+    reply: reply(250, undefined, deps.hostname, ...(verb === 'HELO' ? [] : keywords(facts, deps))),
     state: { phase: 'ready', hello: greeted },
   };
   return answered(deps.policy.hello?.(facts), accepted);
 }
 
-function extensions(session: SessionFacts, deps: SmtpServerDeps): string[] {
-  const keywords = [
+function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
+  const { limits, extensions } = deps;
+  const offered = [
     'PIPELINING',
-    `SIZE ${deps.limits.messageOctetsMax}`,
+    `SIZE ${limits.messageOctetsMax}`,
     '8BITMIME',
     'SMTPUTF8',
     'ENHANCEDSTATUSCODES',
     'CHUNKING',
+    'BINARYMIME',
     'DSN',
+    `LIMITS ${limitPairs(limits).join(' ')}`,
+    `DELIVERBY ${extensions.deliverBySecondsMin}`,
+    `MT-PRIORITY ${extensions.priorityPolicy}`,
   ];
-  if (deps.startTls && session.tls === undefined) keywords.push('STARTTLS');
+  // RFC 4865 §4.2 (2): nowhere but on the submission service.
+  const hold = deps.role.name === 'submission' ? holdOffer(deps) : undefined;
+  if (hold !== undefined) offered.push(hold);
+  // RFC 8689 §2: what is required of the next hop must hold here too.
+  if (session.tls !== undefined) offered.push('REQUIRETLS');
+  if (deps.startTls && session.tls === undefined) offered.push('STARTTLS');
   const mechanisms = offeredMechanisms(session);
-  if (mechanisms.length > 0) keywords.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
-  return keywords;
+  if (mechanisms.length > 0) offered.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
+  if (mayAsk(extensions.expn, session, deps)) offered.push('EXPN');
+  offered.push('HELP');
+  return offered;
+}
+
+/** RFC 9422 §4. */
+function limitPairs({ transactionsMax, recipientsMax, recipientDomainsMax }: SmtpLimits): string[] {
+  const pairs = [`MAILMAX=${transactionsMax}`, `RCPTMAX=${recipientsMax}`];
+  if (recipientDomainsMax !== undefined) pairs.push(`RCPTDOMAINMAX=${recipientDomainsMax}`);
+  return pairs;
+}
+
+/** RFC 4865 §3: the longest interval, then the last date. */
+function holdOffer({ extensions, clock }: SmtpServerDeps): string | undefined {
+  const nowMs = clock.nowMs();
+  const untilMs = extensions.hold === undefined ? undefined : holdUntilMaxMs(extensions.hold, nowMs);
+  if (untilMs === undefined) return undefined;
+  return `FUTURERELEASE ${Math.ceil((untilMs - nowMs) / 1000)} ${formatTimestamp(untilMs)}`;
 }

@@ -1,4 +1,5 @@
-/** MAIL. Sources: RFC 5321 §4.1.1.2, 1870 §6.1, 6531 §3.4 and §3.5, 6409 §4.3, 4954 §5 and §6. */
+/** MAIL. Sources: RFC 5321 §4.1.1.2, 6409 §4.3, 4954 §6. */
+import { err } from '../../../base/result.ts';
 import { reply } from '../../wire/reply.ts';
 import type { Command } from '../../wire/command.ts';
 import type { SmtpServerDeps } from '../deps.ts';
@@ -8,6 +9,7 @@ import { formatEnvelopeAddress } from '../../wire/path.ts';
 import type { MaybePromise, SessionFacts } from '../ports.ts';
 import type { State, Transaction } from '../state.ts';
 import { about, answered } from '../verdict.ts';
+import { grantParameters } from './mail-parameters.ts';
 
 type Mail = Extract<Command, { verb: 'MAIL' }>;
 
@@ -22,17 +24,22 @@ export function mail(
   if (state.phase !== 'ready') return badSequence('A transaction is open already');
   const traceId = deps.traceId();
   tell(command, traceId, session, deps);
-  const problem = authorizationProblem(session, deps) ?? parameterProblem(command, deps);
-  if (problem !== undefined) return about({ traceId }, problem);
+  const startedAtMs = deps.clock.nowMs();
+  const problem = authorizationProblem(session, deps);
+  const granted = problem === undefined ? grantParameters(command, session, deps, startedAtMs) : err(problem);
+  if (!granted.ok) return about({ traceId }, granted.error);
   const transaction: Transaction = {
     traceId,
-    startedAtMs: deps.clock.nowMs(),
+    startedAtMs,
     startedMonotonicMs: deps.clock.monotonicMs(),
     reversePath: command.reversePath,
-    parameters: command.parameters,
+    parameters: granted.value.parameters,
     recipients: [],
   };
-  const accepted: Outcome = { reply: OK, state: { phase: 'transaction', hello: state.hello, transaction } };
+  const accepted: Outcome = {
+    reply: granted.value.reply,
+    state: { phase: 'transaction', hello: state.hello, transaction },
+  };
   return about({ traceId }, answered(deps.policy.mail?.(transaction, session), accepted));
 }
 
@@ -59,30 +66,3 @@ function authorizationProblem(session: SessionFacts, deps: SmtpServerDeps): Outc
     ? refused('tls-required', reply(530, '5.7.0', 'Say STARTTLS first'))
     : refused('authentication-required', reply(530, '5.7.0', 'Authentication required'));
 }
-
-function parameterProblem({ parameters, reversePath }: Mail, deps: SmtpServerDeps): Outcome | undefined {
-  // RFC 3030 §3: only where BINARYMIME was offered.
-  if (parameters.body === 'BINARYMIME') return unsupported('BODY=BINARYMIME');
-  // RFC 4954 §5: only where AUTH is offered.
-  if (parameters.submitter !== undefined && deps.role.auth === 'none') return unsupported('AUTH');
-  const { declaredOctets } = parameters;
-  // RFC 1870 §6.1 (3): permanent, as the limit will not change.
-  if (declaredOctets !== undefined && declaredOctets > deps.limits.messageOctetsMax)
-    return refused(
-      'declared-too-large',
-      reply(552, '5.3.4', `Message is larger than ${deps.limits.messageOctetsMax} octets`),
-    );
-  // RFC 6531 §3.5.
-  if (reversePath !== null && !reversePath.ascii && !parameters.smtpUtf8)
-    return refused(
-      'smtputf8-needed',
-      reply(550, '5.6.7', 'A sender beyond ASCII needs the parameter SMTPUTF8'),
-    );
-  return undefined;
-}
-
-function unsupported(keyword: string): Outcome {
-  return refused('parameter-not-offered', reply(555, '5.5.4', `${keyword} is not offered here`));
-}
-
-const OK = reply(250, '2.1.0', 'Sender ok');
