@@ -43,7 +43,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       clock,
       random,
       newId,
-      nextDueMs: (attempts, nowMs) => nextDueMs(attempts, nowMs, random, schedule),
+      nextDueMs: (tried, nowMs) => nextDueMs(tried, nowMs, random, schedule),
       events,
     },
     {

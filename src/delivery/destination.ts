@@ -1,6 +1,6 @@
 /**
  * How much each destination domain is given at once. It begins with a few visits; each success lets one more in, each
- * failure halves them. A domain of which no host answers is left alone for a while: its mail waits with the answer that
+ * failure halves them. A domain of which no host answers, or that takes nothing from us, is left alone for a while: its mail waits with the answer that
  * the last visit met, then a single visit probes it. Held in memory; forgetting it costs a few visits.
  *
  * Units: milliseconds of the clock that never goes back.
@@ -11,7 +11,7 @@ import type { LastAnswer } from '../queue/queue.ts';
 
 export type Admission =
   | { readonly kind: 'go' }
-  /** Nobody there answers: do not try, the answer is known. */
+  /** Nobody there answers, or nothing of ours is taken: do not try, the answer is known. */
   | { readonly kind: 'down'; readonly answer: LastAnswer };
 
 type Destination = {
@@ -84,7 +84,7 @@ export class Destinations {
     return Math.ceil((destination.comeBackAtMs - nowMs) / COME_BACK_STEP_MS) * COME_BACK_STEP_MS;
   }
 
-  /** After a visit. @param unreachable the answer, where no host answered. Gives for how long it counts as down now. */
+  /** After a visit. @param unreachable the answer, where no host answered or all our mail was refused. Gives for how long it counts as down now. */
   leave(domain: string, unreachable: LastAnswer | undefined): number | undefined {
     const destination = this.#of(domain);
     destination.visits -= 1;

@@ -52,6 +52,14 @@ export type DeliveryEvent =
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */
   | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
+  /** A host says that our address or name is on a list, or has a bad name: nothing of ours is taken there. */
+  | {
+      readonly name: 'delivery.blocked';
+      readonly queueId: QueueId;
+      readonly destination: string;
+      readonly host: string | undefined;
+      readonly status: string;
+    }
   /** An address of a pool cannot be used on this machine; the next of the pool is. */
   | {
       readonly name: 'delivery.source-unusable';

@@ -70,7 +70,7 @@ async function world() {
       clock,
       random,
       newId: () => known(toQueueId('dsn00001')),
-      nextDueMs: (_attempts, nowMs) => nowMs + 900_000,
+      nextDueMs: (_tried, nowMs) => nowMs + 900_000,
       events: note,
     },
     { hostname: 'here.example', delayReportAfterMs: 14_400_000, dsnLifetimeMs: 86_400_000 },

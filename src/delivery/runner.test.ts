@@ -91,7 +91,7 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number;
       clock,
       random,
       newId: createQueueIds(clock, random),
-      nextDueMs: (attempts, nowMs) => nextDueMs(attempts, nowMs, random),
+      nextDueMs: (tried, nowMs) => nextDueMs(tried, nowMs, random),
       events: note,
     },
     { hostname: 'mx.here.example', delayReportAfterMs: 4 * HOUR_MS, dsnLifetimeMs: 2 * DAY_MS },

@@ -312,7 +312,7 @@ export class DeliveryRunner {
       for (const { number } of recipients) note(number, { kind: 'delayed', answer });
       return;
     }
-    let unreachable: LastAnswer | undefined;
+    let down: LastAnswer | undefined;
     try {
       const visited = await remote.deliver(withReversePath(message, recipients), route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
@@ -323,13 +323,13 @@ export class DeliveryRunner {
           doing: 'Reading a message',
           cause: visited.fault,
         });
-      if (!signal.aborted) ({ unreachable } = visited);
+      if (!signal.aborted) ({ down } = visited);
     } catch (cause) {
       events({ name: 'delivery.fault', queueId: message.id, doing: 'Delivering to another host', cause });
       for (const { number } of recipients)
         note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     } finally {
-      const downForMs = this.#destinations.leave(route.key, unreachable);
+      const downForMs = this.#destinations.leave(route.key, down);
       if (downForMs !== undefined)
         events({
           name: 'delivery.destination-down',

@@ -25,8 +25,10 @@ import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient } from './expand.ts';
 import { expandRecipients } from './expand.ts';
+import type { Tried } from '../queue/retry.ts';
 import type { Outcome } from './outcome.ts';
 import { mailboxOf } from './outcome.ts';
+import { retryDecision } from './remote/reply-class.ts';
 
 export type SettlerPorts = {
   readonly queue: Pick<Queue, 'settle' | 'accept'>;
@@ -37,7 +39,7 @@ export type SettlerPorts = {
   /** A new id for a message of ours. */
   readonly newId: () => QueueId;
   /** When a recipient that was tried `attempts` times is due again. */
-  readonly nextDueMs: (attempts: number, nowMs: number) => number;
+  readonly nextDueMs: (tried: Tried, nowMs: number) => number;
   readonly events: DeliveryEventSink;
 };
 
@@ -166,8 +168,9 @@ export class Settler {
     const reported = state.kind === 'waiting' && state.delayReported;
     const late = nowMs - message.arrivedAtMs >= this.#options.delayReportAfterMs;
     const report = !reported && late && wantsDsn(message, recipient, 'delayed');
+    const { pace } = retryDecision(answer.reason);
     // The last attempt is made when time runs out, not after.
-    const dueAtMs = Math.min(this.#ports.nextDueMs(attempts, nowMs), message.expiresAtMs);
+    const dueAtMs = Math.min(this.#ports.nextDueMs({ attempts, pace }, nowMs), message.expiresAtMs);
     return {
       settlement: {
         recipient: recipient.number,

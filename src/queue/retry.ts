@@ -6,9 +6,16 @@
  */
 import type { Random } from '../base/random.ts';
 
+/** 'soon': a host means minutes. 'slow': somebody must do something first, and nothing is gained by haste. */
+export type RetryPace = 'soon' | 'usual' | 'slow';
+
 export type RetrySchedule = {
   /** Pause after the first, second … attempt; the last one is kept from then on. */
   readonly pausesMs: readonly number[];
+  /** The first pauses where a host asked us to come back; what follows is as usual. None is longer than usual. */
+  readonly soonMs: readonly number[];
+  /** No pause is shorter than this where nothing is gained by haste. */
+  readonly slowMs: number;
   /** Each pause is varied by up to this part of it, either way, so that what failed together is not tried together. */
   readonly jitter: number;
   /** A message that waits for longer than this is reported as delayed, once (RFC 5321 §4.5.4.1, RFC 3461 §5.2.7). */
@@ -30,19 +37,40 @@ export const RETRY_SCHEDULE: RetrySchedule = {
     2 * HOUR_MS,
     4 * HOUR_MS,
   ],
+  // RFC 6647 §4.3: who greylists wants us back within minutes, most of them five.
+  soonMs: [2 * MINUTE_MS, 4 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS],
+  slowMs: HOUR_MS,
   jitter: 0.2,
   delayReportMs: 4 * HOUR_MS,
   lifetimeMs: 5 * 24 * HOUR_MS,
 };
 
-/** @param attempts made so far, the one that has just failed included: at least 1 */
+export type Tried = {
+  /** Attempts made so far, the one that has just failed included: at least 1. */
+  readonly attempts: number;
+  readonly pace: RetryPace;
+};
+
 export function nextDueMs(
-  attempts: number,
+  tried: Tried,
   nowMs: number,
   random: Random,
-  { pausesMs, jitter }: RetrySchedule = RETRY_SCHEDULE,
+  schedule: RetrySchedule = RETRY_SCHEDULE,
 ): number {
-  const pauseMs = pausesMs[Math.max(0, attempts - 1)] ?? pausesMs.at(-1) ?? HOUR_MS;
-  const spanMs = Math.floor(pauseMs * jitter);
+  const pauseMs = pauseOf(tried, schedule);
+  const spanMs = Math.floor(pauseMs * schedule.jitter);
   return nowMs + pauseMs - spanMs + random.below(2 * spanMs + 1);
+}
+
+function pauseOf({ attempts, pace }: Tried, { pausesMs, soonMs, slowMs }: RetrySchedule): number {
+  const at = Math.max(0, attempts - 1);
+  const usualMs = pausesMs[at] ?? pausesMs.at(-1) ?? HOUR_MS;
+  switch (pace) {
+    case 'soon':
+      return Math.min(soonMs[at] ?? usualMs, usualMs);
+    case 'usual':
+      return usualMs;
+    case 'slow':
+      return Math.max(usualMs, slowMs);
+  }
 }

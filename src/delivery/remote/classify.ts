@@ -5,9 +5,9 @@
  * §4.5.4 and §5.1 (other hosts), RFC 3463 (subjects).
  */
 import type { LastAnswer } from '../../queue/queue.ts';
-import type { PeerReply } from '../../smtp/wire/reply.ts';
-import { ownAnswer, peerAnswer, statusOf } from '../outcome.ts';
+import { ownAnswer, peerAnswer } from '../outcome.ts';
 import type { HopAnswer } from './hop.ts';
+import { classOf, reasonOf } from './reply-class.ts';
 
 export type HopVerdict =
   | { readonly kind: 'relayed' | 'failed' | 'delayed'; readonly answer: LastAnswer }
@@ -26,7 +26,7 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
   if (answer.kind === 'unfit')
     return { kind: 'failed', answer: ownAnswer(nowMs, answer.status, answer.reason, answer.text) };
   const { reply, at } = answer;
-  const said = peerAnswer(nowMs, host, reply, replyReason(reply));
+  const said = peerAnswer(nowMs, host, reply, reply.code < 400 ? 'smtp.accepted' : reasonOf(classOf(reply)));
   if (reply.code >= 200 && reply.code < 300) {
     if (at === 'content') return { kind: 'relayed', answer: said };
     // A yes that leads nowhere is no refusal either.
@@ -34,7 +34,10 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
   }
   // RFC 5321 §4.5.3.1.10: 552 to RCPT means too many recipients, and is to be treated as 452.
   if (at === 'rcpt' && reply.code === 552)
-    return { kind: 'delayed', answer: { ...said, status: '4.5.3', reason: 'smtp.too-many-recipients' } };
+    return {
+      kind: 'delayed',
+      answer: { ...said, status: '4.5.3', reason: reasonOf('too-many-recipients') },
+    };
   const permanent = reply.code >= 500;
   if (at === 'greeting' || at === 'hello' || at === 'tls')
     return { kind: 'next', last: permanent ? 'failed' : 'delayed', answer: said };
@@ -43,29 +46,4 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
   return at === 'content'
     ? { kind: 'delayed', answer: said }
     : { kind: 'next', last: 'delayed', answer: said };
-}
-
-const REASONS: readonly (readonly [prefix: string, reason: string])[] = [
-  ['1.1', 'smtp.address'],
-  ['1.2', 'smtp.address'],
-  ['1.10', 'smtp.address'],
-  ['2.2', 'smtp.mailbox-full'],
-  ['2.1', 'smtp.mailbox-closed'],
-  ['3.4', 'smtp.too-big'],
-  ['2.3', 'smtp.too-big'],
-  ['6.', 'smtp.content'],
-  ['7.', 'smtp.policy'],
-  ['4.', 'smtp.network'],
-  ['3.', 'smtp.system'],
-];
-
-function replyReason(reply: PeerReply): string {
-  if (reply.code < 400) return 'smtp.accepted';
-  const subject = statusOf(reply).slice(2);
-  const found = REASONS.find(([prefix]) =>
-    prefix.endsWith('.') ? subject.startsWith(prefix) : subject === prefix,
-  );
-  if (found !== undefined) return found[1];
-  if (reply.code === 552 || reply.code === 452) return 'smtp.storage';
-  return reply.code === 421 ? 'smtp.closing' : 'smtp.refused';
 }

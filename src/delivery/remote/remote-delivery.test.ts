@@ -108,7 +108,7 @@ async function deliver(
   return {
     visited,
     events,
-    unreachable: outcome.unreachable !== undefined,
+    unreachable: outcome.down !== undefined,
     outcomes: [...outcome.outcomes].map(([number, one]) => `${number} ${one.kind} ${one.answer?.status}`),
     outcome,
   };
@@ -328,7 +328,7 @@ test('a host that the policy rules out is passed over, and is told what was foun
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
   assert.deepEqual(asked, [
-    { domain: 'two.example', source: 'mx', authentic: false },
+    { domain: 'two.example', source: 'mx', authentic: false, port: 25 },
     { host: 'one.example', canonicalName: 'one.example', authentic: false },
     { host: 'other.example', canonicalName: 'other.example', authentic: false },
   ]);
@@ -379,11 +379,7 @@ test('where no host of a route answers, its fallback is taken in the same attemp
     // oxlint-disable-next-line no-await-in-loop -- one case after the other
     const { visited, outcomes, outcome } = await deliver('two.example', ['bob'], visit, { route });
     assert.deepEqual([outcomes, visited.length], [[`0 ${want}`], hosts]);
-    assert.equal(
-      outcome.unreachable?.status,
-      hosts === 2 ? '4.4.1' : undefined,
-      'the first is down all the same',
-    );
+    assert.equal(outcome.down?.status, hosts === 2 ? '4.4.1' : undefined, 'the first is down all the same');
   }
 });
 
@@ -444,6 +440,28 @@ test('where no source can be used, mail waits, and the host does not count as do
   assert.deepEqual([outcomes, unreachable], [['0 delayed 4.3.5'], false]);
 });
 
+const meant = [
+  { text: '450 4.7.1 Too many connections', down: '4.7.1', events: 0 },
+  { text: '550 5.7.1 Client host blocked using zen.example', down: '4.7.1', events: 1 },
+  { text: '550 5.1.1 No such user', down: undefined, events: 0 },
+  { text: '450 4.7.1 Greylisted', down: undefined, events: 0 },
+];
+for (const { text, down, events: count } of meant)
+  test(`"${text}" ${down === undefined ? 'concerns this mail' : 'is meant for all our mail'}`, async () => {
+    const { outcome, events } = await deliver('two.example', ['bob'], () =>
+      session(said('rcpt', Number(text.slice(0, 3)), text.slice(4))),
+    );
+    assert.equal(outcome.down?.status, down);
+    assert.equal(events.filter(({ name }) => name === 'delivery.blocked').length, count);
+  });
+
+test('who takes some of our mail is not down', async () => {
+  const { outcome } = await deliver('two.example', ['a', 'b'], () =>
+    session(said('rcpt', 450, '4.7.1 Too many messages'), said('content', 250)),
+  );
+  assert.equal(outcome.down, undefined);
+});
+
 test('each recipient by its own answer; only the undecided go to the next host', async () => {
   const { visited, outcomes } = await deliver('two.example', ['a', 'b', 'c'], (target, message) =>
     target.host === 'one.example'
@@ -499,7 +517,7 @@ test('octets that cannot be read delay whoever is left, and nobody who was serve
     throw new Fault('Reading a segment');
   });
   assert.deepEqual(outcomes, ['0 relayed 2.0.0', '1 delayed 4.3.0']);
-  assert.equal(outcome.unreachable, undefined);
+  assert.equal(outcome.down, undefined);
   assert.ok(outcome.fault instanceof Fault);
 });
 

@@ -17,6 +17,7 @@ import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
 import type { Problem } from './problem.ts';
 import { sourcesFor } from './pool.ts';
+import { reasonOf, retryDecision } from './reply-class.ts';
 import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
@@ -35,8 +36,11 @@ export type RemoteDeliveryPorts = {
 export type RemoteOutcome = {
   /** By the recipient's number. */
   readonly outcomes: ReadonlyMap<number, Outcome>;
-  /** What was met where no host of the route spoke with us: it is down, its other mail need not find that out one by one. */
-  readonly unreachable: LastAnswer | undefined;
+  /**
+   * What was met where no host of the route spoke with us, or took nothing because of who we are: its other mail need not find
+   * that out one by one.
+   */
+  readonly down: LastAnswer | undefined;
   /** What was thrown while the message was read; who was left then is delayed. */
   readonly fault: unknown;
 };
@@ -122,14 +126,14 @@ export class RemoteDelivery {
   ): Promise<RemoteOutcome> {
     const pending = new Pending(recipients);
     const { clock } = this.#ports;
-    let unreachable: LastAnswer | undefined;
+    let down: LastAnswer | undefined;
     let fault: unknown;
     try {
       for (let way: RemoteRoute | undefined = route; way !== undefined; way = way.fallback) {
         // oxlint-disable-next-line no-await-in-loop -- a fallback is for what the way before it left
         const answered = await this.#along(way, message, pending, signal);
         if (answered || signal.aborted) break;
-        if (way === route) unreachable = pending.word;
+        if (way === route) down = pending.word;
         if (pending.recipients.length === 0) break;
       }
     } catch (cause) {
@@ -138,7 +142,33 @@ export class RemoteDelivery {
     }
     const stopped = { status: '4.3.2', reason: 'delivery.stopped', text: 'Delivery was interrupted' };
     pending.close(this.#own(stopped));
-    return { outcomes: pending.outcomes, unreachable: fault === undefined ? unreachable : undefined, fault };
+    const { outcomes } = pending;
+    // What a fallback was told is not about the route.
+    if (down === undefined) down = this.#closedTo(message, route, [...outcomes.values()]);
+    return { outcomes, down: fault === undefined ? down : undefined, fault };
+  }
+
+  /** The answer that was meant for all our mail; undefined where any was taken. */
+  #closedTo(
+    { id }: QueuedMessage,
+    { key }: RemoteRoute,
+    outcomes: readonly Outcome[],
+  ): LastAnswer | undefined {
+    if (outcomes.some(({ kind }) => kind === 'relayed')) return undefined;
+    const answer = outcomes
+      .map((outcome) => outcome.answer)
+      .find((one) => one !== undefined && retryDecision(one.reason).backsOff);
+    if (answer === undefined) return undefined;
+    if (answer.reason === reasonOf('block-list'))
+      this.#ports.events({
+        name: 'delivery.blocked',
+        queueId: id,
+        destination: key,
+        host: answer.host,
+        status: answer.status,
+      });
+    // Others are not refused by it: they wait.
+    return { ...answer, status: answer.status.replace(/^5/, '4') };
   }
 
   /** False where none of the route's hosts spoke with us. */

@@ -90,6 +90,17 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
+    'delivery.blocked': {
+      level: 'warn',
+      text: 'A host takes nothing from us: it has our address or name on a list',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message; its last answer has the words.' },
+        destination: { type: 'text', description: 'As in `delivery.destination-down`.' },
+        host: { type: 'text', description: 'The host.', optional: true },
+        status: { type: 'text', description: 'The enhanced status code.' },
+      },
+      metrics: [{ name: 'postrider_blocked_total', help: 'Answers that we are on a list.' }],
+    },
     'delivery.source-unusable': {
       level: 'error',
       text: 'A source address cannot be used on this machine; the next of its pool is',
