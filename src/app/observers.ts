@@ -6,6 +6,7 @@ import type { EventOf } from '../observe/definition.ts';
 import { DELIVERY_EVENTS } from '../observe/events/delivery.ts';
 import { IMAP_EVENTS } from '../observe/events/imap.ts';
 import { POLICY_EVENTS } from '../observe/events/policy.ts';
+import { QUEUE_EVENTS } from '../observe/events/queue.ts';
 import { SERVER_EVENTS } from '../observe/events/server.ts';
 import { SMTP_EVENTS } from '../observe/events/smtp.ts';
 import { createLog } from '../observe/log.ts';
@@ -22,6 +23,7 @@ export type Observers = {
   readonly imap: (event: ImapEvent) => void;
   readonly policy: PolicyEventSink;
   readonly delivery: DeliveryEventSink;
+  readonly queue: (event: EventOf<typeof QUEUE_EVENTS>) => void;
   readonly counters: Counters;
 };
 
@@ -39,6 +41,7 @@ export function createObservers({ level, format }: Config['log'], thread: string
     imap: createObserver(IMAP_EVENTS, sink),
     policy: createObserver(POLICY_EVENTS, sink),
     delivery: createObserver(DELIVERY_EVENTS, sink),
+    queue: createObserver(QUEUE_EVENTS, sink),
     counters,
   };
 }

@@ -181,6 +181,7 @@ class Supervisor implements RunningServer {
         directory: backends.directory,
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
+        queueEvents: (event) => this.#observers.queue(event),
         server: {
           status: () => ({
             version,

@@ -13,10 +13,13 @@ import { MemoryResolver } from '../dns/memory/resolver.ts';
 import { parseHeader } from '../message/header.ts';
 import { scanMessage } from '../message/scan.ts';
 import { MemoryQueue } from '../queue/memory/queue.ts';
+import { operate, resume } from '../queue/operate.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
+import { toSuspensionScope } from '../queue/queue.ts';
 import type { NewQueuedMessage, NewRecipient } from '../queue/queue.ts';
 import { nextDueMs } from '../queue/retry.ts';
 import type { BlobRef } from '../store/blob-store.ts';
+import { known } from '../store/ids.ts';
 import { openMemoryBlobStore } from '../store/memory/blob-store.ts';
 import { openMemoryMailStore } from '../store/memory/mail-store.ts';
 import type { DeliveryEvent } from './event.ts';
@@ -417,7 +420,7 @@ test('a rule that holds keeps mail until it is released', async () => {
     [held?.recipients[0]?.state.kind, held?.recipients[0]?.state.lastAnswer?.reason, visited.length],
     ['held', 'route.held', 0],
   );
-  await queue.release({}, clock.nowMs());
+  await operate(queue, {}, { kind: 'release' }, clock.nowMs());
   await clock.advance(1000);
   assert.deepEqual([(await queue.count()).messages, visited.length], [0, 1]);
   await runner.stop(0);
@@ -519,7 +522,7 @@ test('a lease that was lost cuts the work, and nothing is written down', async (
   made.runner.start();
   await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
   await made.clock.advance(100);
-  await made.queue.hold({});
+  await operate(made.queue, {}, { kind: 'hold' }, 0);
   await made.queue.endLeases([]);
   await made.clock.advance(200_000);
   assert.equal(cut, true);
@@ -528,6 +531,42 @@ test('a lease that was lost cuts the work, and nothing is written down', async (
   assert.equal(message?.recipients[0]?.state.kind, 'held');
   await made.runner.stop(0);
 });
+
+test('what the operator expired fails without a visit, and who sent it is told why', async () => {
+  const made = await world(() => answered('content', 451, 'Not today'));
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')]);
+  await made.clock.advance(100);
+  assert.equal(made.visited.length, 1);
+  await operate(made.queue, {}, { kind: 'expire' }, made.clock.nowMs());
+  await made.clock.advance(1000);
+  assert.equal(made.visited.length, 1);
+  assert.deepEqual(await made.queue.count(), { messages: 0, recipients: 0, held: 0 });
+  const [report] = await made.reports();
+  assert.equal(report?.groups.at(-1)?.['Action'], 'failed');
+  assert.equal(report?.groups.at(-1)?.['Status'], '5.4.7');
+  assert.match(JSON.stringify(report), /the last answer was: 451 Not today/);
+  await made.runner.stop(0);
+});
+
+for (const scope of ['*', 'domain:far.example', 'route:far.example'])
+  test(`${scope} is suspended: nothing goes there until it is resumed, and the rest goes on`, async () => {
+    const made = await world(() => took, {
+      zone: { 'far.example': { a: ['192.0.2.1'] }, 'near.example': { a: ['192.0.2.2'] } },
+    });
+    const suspension = known(toSuspensionScope(scope));
+    await made.queue.suspend(suspension, made.clock.nowMs());
+    made.runner.start();
+    await made.accept([remoteRecipient('x@far.example'), remoteRecipient('y@near.example')]);
+    await made.clock.advance(5 * DAY_MS);
+    assert.deepEqual(made.visited, scope === '*' ? [] : ['near.example']);
+    assert.equal((await made.queue.count()).held, scope === '*' ? 2 : 1);
+    await resume(made.queue, suspension, made.clock.nowMs());
+    await made.clock.advance(1000);
+    assert.deepEqual(made.visited.toSorted(), ['far.example', 'near.example']);
+    assert.equal((await made.queue.count()).messages, 0);
+    await made.runner.stop(0);
+  });
 
 test('stopping lets work end, then cuts it; what was cut stays due as it was', async () => {
   const made = await world(

@@ -9,14 +9,22 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import { Gate } from '../base/gate.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { LastAnswer, Queue, QueuedMessage, QueuedRecipient, QueueId } from '../queue/queue.ts';
+import type {
+  LastAnswer,
+  Queue,
+  QueuedMessage,
+  QueuedRecipient,
+  QueueId,
+  Settlement,
+  SuspensionScope,
+} from '../queue/queue.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { LocalDelivery, LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
-import { faultAnswer } from './outcome.ts';
+import { faultAnswer, ownAnswer } from './outcome.ts';
 import type { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { RemoteRoute, Router } from './remote/router.ts';
 import type { Settler } from './settler.ts';
@@ -48,6 +56,16 @@ type Group = {
   readonly admission: Promise<Admission>;
 };
 
+type Suspended = Extract<Settlement, { kind: 'suspended' }>;
+
+/** What is to be done about one message. */
+type Task = {
+  readonly locals: readonly LocalRecipient[];
+  readonly groups: readonly Group[];
+  readonly expired: readonly QueuedRecipient[];
+  readonly suspended: readonly Suspended[];
+};
+
 const LEASE_MS = 300_000;
 const BATCH_MAX = 100;
 const FAULT_PAUSE_MS = 5000;
@@ -63,6 +81,7 @@ export class DeliveryRunner {
   readonly #leaseMs: number;
   readonly #flights = new Map<QueueId, Flight>();
   readonly #destinations: Destinations;
+  #suspended: ReadonlyMap<string, SuspensionScope> = new Map();
   readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
   #phase: 'new' | 'running' | 'stopped' = 'new';
   #watch: { close(): void } | undefined;
@@ -144,6 +163,9 @@ export class DeliveryRunner {
         // Whatever lands makes us look again.
         if (room < 1) return;
         const limit = Math.min(room, BATCH_MAX);
+        // oxlint-disable-next-line no-await-in-loop -- what was suspended a moment ago is not begun
+        const suspensions = await this.#ports.queue.suspensions();
+        this.#suspended = new Map(suspensions.map(({ scope }) => [scope, scope]));
         const nowMs = this.#ports.clock.nowMs();
         // oxlint-disable-next-line no-await-in-loop -- each batch decides whether there is another
         const batch = await this.#ports.queue.lease(this.#owner, nowMs, nowMs + this.#leaseMs, limit);
@@ -190,18 +212,31 @@ export class DeliveryRunner {
     // A lease that ran out under us: the work on it is still ours to end, and delivers it once.
     if (this.#flights.has(message.id)) return undefined;
     const nowMs = this.#ports.clock.nowMs();
-    const due = message.recipients.filter(({ state }) => state.kind === 'waiting' && state.dueAtMs <= nowMs);
+    const isDue = ({ state }: QueuedRecipient): boolean => state.kind === 'waiting' && state.dueAtMs <= nowMs;
+    const { expired = [], due = [] } = Object.groupBy(message.recipients.filter(isDue), ({ state }) =>
+      state.kind === 'waiting' && state.expired === true ? 'expired' : 'due',
+    );
+    const suspended: Suspended[] = [];
     const groups: Group[] = [];
     let comeBackMs: number | undefined;
     for (const { route, recipients } of this.#byRoute(message, due)) {
+      const free: QueuedRecipient[] = [];
+      for (const recipient of recipients) {
+        const scope = this.#suspensionOf(recipient, route);
+        if (scope === undefined) free.push(recipient);
+        else suspended.push({ recipient: recipient.number, kind: 'suspended', scope });
+      }
+      if (free.length === 0) continue;
       const admission = this.#destinations.enter(route.key);
-      if (admission !== undefined) groups.push({ route, recipients, admission });
+      if (admission !== undefined) groups.push({ route, recipients: free, admission });
       else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(route.key));
     }
     const locals = due.filter(isLocal);
-    if (locals.length + groups.length === 0 && comeBackMs !== undefined) return comeBackMs;
+    const idle = locals.length + groups.length + expired.length + suspended.length === 0;
+    if (idle && comeBackMs !== undefined) return comeBackMs;
     const abort = new AbortController();
-    const done = this.#work(message, locals, groups, abort.signal).finally(() => this.#landed(message.id));
+    const task = { locals, groups, expired, suspended };
+    const done = this.#work(message, task, abort.signal).finally(() => this.#landed(message.id));
     this.#flights.set(message.id, { done, abort });
     return undefined;
   }
@@ -230,6 +265,12 @@ export class DeliveryRunner {
     return route;
   }
 
+  #suspensionOf({ route }: QueuedRecipient, { key }: RemoteRoute): SuspensionScope | undefined {
+    if (this.#suspended.size === 0 || route.kind !== 'remote') return undefined;
+    const scopes = ['*', `domain:${route.domain.toLowerCase()}`, `route:${key}`];
+    return scopes.map((scope) => this.#suspended.get(scope)).find((scope) => scope !== undefined);
+  }
+
   #landed(id: QueueId): void {
     this.#flights.delete(id);
     this.wake();
@@ -237,11 +278,17 @@ export class DeliveryRunner {
 
   async #work(
     message: QueuedMessage,
-    locals: readonly LocalRecipient[],
-    groups: readonly Group[],
+    { locals, groups, expired, suspended }: Task,
     signal: AbortSignal,
   ): Promise<void> {
-    const outcomes = new Map<number, Outcome>();
+    const outcomes = new Map<number, Outcome>(
+      expired.map(({ number, state }) => [number, this.#expired(state.lastAnswer)]),
+    );
+    if (suspended.length > 0) {
+      const goesOn = locals.length + groups.length + expired.length > 0;
+      await this.#settleSuspended(message, suspended, goesOn ? 'kept' : 'ended');
+      if (!goesOn) return;
+    }
     const note = (number: number, outcome: Outcome): void => {
       // What was only interrupted is not an attempt: it stays due.
       const interrupted = outcome.kind === 'delayed' && STOPPED.has(outcome.answer.reason);
@@ -266,6 +313,26 @@ export class DeliveryRunner {
       if (settled === 'stale') this.#ports.events({ name: 'delivery.lease-lost', queueId: message.id });
     } catch (cause) {
       // The lease runs out, and the work is done again.
+      this.#settlingFailed(message, cause);
+    }
+  }
+
+  #expired(last: LastAnswer | undefined): Outcome {
+    const ended = 'The postmaster ended the attempts to deliver it';
+    const text = last === undefined ? ended : `${ended}; the last answer was: ${last.text}`;
+    // RFC 3463 §3.5: X.4.7, delivery time expired.
+    return { kind: 'failed', answer: ownAnswer(this.#ports.clock.nowMs(), '5.4.7', 'queue.expired', text) };
+  }
+
+  async #settleSuspended(
+    message: QueuedMessage,
+    suspended: readonly Suspended[],
+    lease: 'ended' | 'kept',
+  ): Promise<void> {
+    try {
+      await this.#ports.queue.settle(message.id, this.#owner, suspended, [], lease);
+    } catch (cause) {
+      // The lease runs out, and they are found suspended again.
       this.#settlingFailed(message, cause);
     }
   }

@@ -51,8 +51,10 @@ export type SettlerOptions = {
   readonly dsnLifetimeMs: number;
 };
 
+type Attempted = Exclude<Settlement, { kind: 'suspended' }>;
+
 type Decision = {
-  readonly settlement: Settlement;
+  readonly settlement: Attempted;
   /** Where the sender is to hear of it. */
   readonly report: DsnRecipient | undefined;
 };
@@ -184,7 +186,7 @@ export class Settler {
   }
 
   /** The disk refused the DSN. What was done stays done; a failure waits until its report can be written. */
-  #withoutReport({ settlement, report }: Decision): Settlement {
+  #withoutReport({ settlement, report }: Decision): Attempted {
     if (report === undefined) return settlement;
     if (settlement.kind === 'delayed') return { ...settlement, delayReported: false };
     if (settlement.kind !== 'failed' || settlement.answer === undefined) return settlement;
@@ -311,7 +313,7 @@ export class Settler {
   #tell(
     message: QueuedMessage,
     outcomes: ReadonlyMap<number, Outcome>,
-    settlements: readonly Settlement[],
+    settlements: readonly Attempted[],
     follow: readonly NewQueuedMessage[],
   ): void {
     for (const settlement of settlements) {

@@ -3,6 +3,7 @@ import type { Catalogue } from './definition.ts';
 import { DELIVERY_EVENTS } from './events/delivery.ts';
 import { IMAP_EVENTS } from './events/imap.ts';
 import { POLICY_EVENTS } from './events/policy.ts';
+import { QUEUE_EVENTS } from './events/queue.ts';
 import { SERVER_EVENTS } from './events/server.ts';
 import { SMTP_EVENTS } from './events/smtp.ts';
 
@@ -11,5 +12,6 @@ export const CATALOGUES: readonly Catalogue[] = [
   SMTP_EVENTS,
   POLICY_EVENTS,
   DELIVERY_EVENTS,
+  QUEUE_EVENTS,
   IMAP_EVENTS,
 ];

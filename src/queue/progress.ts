@@ -2,19 +2,31 @@
  * How a recipient's state changes, and what a filter matches: the rules that every queue shares. Pure. See docs/queue.md.
  */
 import { unreachable } from '../base/unreachable.ts';
+import { HELD_BY_OPERATOR, heldBySuspension } from './queue.ts';
 import type {
-  LastAnswer,
   NewQueuedMessage,
   NewRecipient,
+  OperatorAct,
+  QueuedMessage,
   QueueFilter,
   RecipientState,
   Route,
   Settlement,
+  SuspensionScope,
 } from './queue.ts';
 
-export type OperatorAction = 'retry' | 'hold' | 'release' | 'drop';
-
 type FirstTimes = Pick<NewQueuedMessage, 'arrivedAtMs' | 'releaseAtMs'>;
+
+/** RFC 6710 §3.1. */
+export const PRIORITY_MIN = -9;
+export const PRIORITY_MAX = 9;
+/** The highest first. */
+export const PRIORITIES: readonly number[] = Array.from(
+  { length: PRIORITY_MAX - PRIORITY_MIN + 1 },
+  (_, step) => PRIORITY_MAX - step,
+);
+/** Of two messages that are due, one step of priority is worth so much waiting: the lower one goes later, but it goes. */
+export const PRIORITY_STEP_MS = 60_000;
 
 /** When the recipients of a new message are due for the first time (RFC 4865 §4: not before its release). */
 export function firstDueMs({ arrivedAtMs, releaseAtMs }: FirstTimes): number {
@@ -29,19 +41,42 @@ export function firstState(message: FirstTimes & Pick<NewQueuedMessage, 'hold'>)
     return { kind: 'waiting', dueAtMs: firstDueMs(message), lastAnswer: undefined, ...fresh };
   // RFC 3463 §3.8: X.7.0, no more is said of a matter of policy.
   const lastAnswer = { atMs: arrivedAtMs, host: undefined, status: '4.7.0', ...hold };
-  return { kind: 'held', lastAnswer, ...fresh };
+  return { kind: 'held', reason: hold.reason, lastAnswer, ...fresh };
 }
 
-/** The state after an attempt, or undefined: settled already, so it stays. */
+/**
+ * The state after an attempt, or undefined: it stays as it is.
+ *
+ * @param isSuspended asked in the commit that writes the state, so that no resumption falls in between
+ */
 export function settled(
   state: RecipientState,
   settlement: Settlement,
   nowMs: number,
+  isSuspended: (scope: SuspensionScope) => boolean,
 ): RecipientState | undefined {
   if (state.kind === 'settled') return undefined;
+  if (settlement.kind === 'suspended') {
+    const { attempts, lastAnswer, delayReported } = state;
+    if (state.kind === 'held' || !isSuspended(settlement.scope)) return undefined;
+    return {
+      kind: 'held',
+      reason: heldBySuspension(settlement.scope),
+      attempts,
+      lastAnswer,
+      delayReported,
+    };
+  }
   if (settlement.kind === 'held') {
     const { attempts, delayReported } = state;
-    return { kind: 'held', attempts: attempts + 1, lastAnswer: settlement.answer, delayReported };
+    const { answer } = settlement;
+    return {
+      kind: 'held',
+      reason: answer.reason,
+      attempts: attempts + 1,
+      lastAnswer: answer,
+      delayReported,
+    };
   }
   if (settlement.kind !== 'delayed') {
     const atMs = settlement.answer?.atMs ?? nowMs;
@@ -52,41 +87,56 @@ export function settled(
       lastAnswer: settlement.answer ?? state.lastAnswer,
     };
   }
-  const progress: {
-    readonly attempts: number;
-    readonly lastAnswer: LastAnswer;
-    readonly delayReported: boolean;
-  } = {
+  const progress = {
     attempts: state.attempts + 1,
     lastAnswer: settlement.answer,
     delayReported: settlement.delayReported,
   };
-  // The operator's hold outlives an attempt that was under way.
-  if (state.kind === 'held') return { kind: 'held', ...progress };
+  // What the operator said meanwhile outlives an attempt that was under way.
+  if (state.kind === 'held') return { kind: 'held', reason: state.reason, ...progress };
+  if (state.expired === true) return { ...state, ...progress };
   return { kind: 'waiting', dueAtMs: settlement.dueAtMs, ...progress };
 }
 
 /** The state after the operator's act, or undefined: it does not concern this recipient. */
-export function acted(
-  state: RecipientState,
-  action: OperatorAction,
-  nowMs: number,
-): RecipientState | undefined {
+export function acted(state: RecipientState, act: OperatorAct, nowMs: number): RecipientState | undefined {
   if (state.kind === 'settled') return undefined;
   const { attempts, lastAnswer, delayReported } = state;
-  switch (action) {
+  const progress = { attempts, lastAnswer, delayReported };
+  switch (act.kind) {
     case 'retry':
-      return { kind: 'waiting', dueAtMs: nowMs, attempts, lastAnswer, delayReported };
+      return { kind: 'waiting', dueAtMs: nowMs, ...progress };
     case 'release':
-      if (state.kind !== 'held') return undefined;
-      return { kind: 'waiting', dueAtMs: nowMs, attempts, lastAnswer, delayReported };
+      return state.kind === 'held' ? { kind: 'waiting', dueAtMs: nowMs, ...progress } : undefined;
     case 'hold':
-      return state.kind === 'held' ? undefined : { kind: 'held', attempts, lastAnswer, delayReported };
+      return state.kind === 'held' && state.reason === HELD_BY_OPERATOR
+        ? undefined
+        : { kind: 'held', reason: HELD_BY_OPERATOR, ...progress };
+    case 'expire':
+      return { kind: 'waiting', dueAtMs: nowMs, ...progress, expired: true };
     case 'drop':
       return { kind: 'settled', outcome: 'dropped', atMs: nowMs, lastAnswer };
     default:
-      return unreachable(action);
+      return unreachable(act);
   }
+}
+
+/** What becomes of a recipient that others take the place of, and how they begin; undefined: it is settled. */
+export function readdressed(
+  state: RecipientState,
+  nowMs: number,
+): { readonly replaced: RecipientState; readonly first: RecipientState } | undefined {
+  if (state.kind === 'settled') return undefined;
+  return {
+    replaced: { kind: 'settled', outcome: 'expanded', atMs: nowMs, lastAnswer: state.lastAnswer },
+    first: {
+      kind: 'waiting',
+      dueAtMs: nowMs,
+      attempts: 0,
+      lastAnswer: undefined,
+      delayReported: state.delayReported,
+    },
+  };
 }
 
 /** When the message is due by itself: the earliest of its waiting recipients. */
@@ -113,17 +163,50 @@ export function senderKey(reversePath: string | null): string {
   return (reversePath ?? '').toLowerCase();
 }
 
-/** Whether a recipient is meant. What is settled never is. */
+/** Whether a recipient is meant, as far as that is up to it. What is settled never is. */
 export function matchesRecipient(
   filter: QueueFilter,
   { forwardPath, route }: NewRecipient,
   state: RecipientState,
 ): boolean {
   if (state.kind === 'settled') return false;
-  if (filter.state !== undefined && filter.state !== state.kind) return false;
-  if (filter.domain !== undefined && filter.domain.toLowerCase() !== domainOf(forwardPath, route))
-    return false;
-  return filter.recipient === undefined || filter.recipient.toLowerCase() === forwardPath.toLowerCase();
+  const { lastAnswer } = state;
+  return (
+    isOrUnasked(filter.state, state.kind) &&
+    isOrUnasked(filter.hold, state.kind === 'held' ? state.reason : undefined) &&
+    isOrUnasked(filter.domain?.toLowerCase(), domainOf(forwardPath, route)) &&
+    isOrUnasked(filter.recipient?.toLowerCase(), forwardPath.toLowerCase()) &&
+    isOrUnasked(filter.reason, lastAnswer?.reason) &&
+    isOrUnasked(lowerAscii(filter.host), lowerAscii(lastAnswer?.host)) &&
+    (filter.text === undefined ||
+      (lowerAscii(lastAnswer?.text) ?? '').includes(lowerAscii(filter.text) ?? ''))
+  );
+}
+
+/** Whether a message is meant, its recipients apart. */
+export function matchesMessage(filter: QueueFilter, message: Omit<QueuedMessage, 'recipients'>): boolean {
+  const { id, blob, reversePath, arrivedAtMs, priority, source } = message;
+  return (
+    isOrUnasked(filter.id, id) &&
+    isOrUnasked(filter.sender?.toLowerCase(), senderKey(reversePath)) &&
+    isOrUnasked(filter.account, source.account) &&
+    isOrUnasked(filter.source, source.remote) &&
+    arrivedAtMs < (filter.arrivedBeforeMs ?? Number.POSITIVE_INFINITY) &&
+    arrivedAtMs > (filter.arrivedAfterMs ?? Number.NEGATIVE_INFINITY) &&
+    blob.octets >= (filter.octetsMin ?? 0) &&
+    blob.octets <= (filter.octetsMax ?? Number.POSITIVE_INFINITY) &&
+    priority >= (filter.priorityMin ?? PRIORITY_MIN) &&
+    priority <= (filter.priorityMax ?? PRIORITY_MAX)
+  );
+}
+
+function isOrUnasked<Value>(asked: Value | undefined, value: Value | undefined): boolean {
+  return asked === undefined || asked === value;
+}
+
+/** Lower case as databases know it without a locale. */
+export function lowerAscii<Text extends string | undefined>(text: Text): Text | string {
+  return text?.replaceAll(/[A-Z]+/g, (letters) => letters.toLowerCase()) ?? text;
 }
 
 /** True when all of it may be written down without a sync of its own: local delivery repeats itself harmlessly. */

@@ -10,11 +10,14 @@ import type { BlobUser } from '../store/blob-use.ts';
 import { toBlobPlace } from '../store/blob-store.ts';
 import type { BlobPlace } from '../store/blob-store.ts';
 import { known, toAccountId, toBlobId } from '../store/ids.ts';
-import { toQueueId } from './queue.ts';
+import { operate, rehearse, resume } from './operate.ts';
+import { matchesMessage, matchesRecipient } from './progress.ts';
+import { toQueueId, toSuspensionScope } from './queue.ts';
 import type {
   LastAnswer,
   NewQueuedMessage,
   NewRecipient,
+  OperatorAct,
   Queue,
   QueuedMessage,
   QueueFilter,
@@ -99,6 +102,16 @@ export const delayed = (recipient: number, dueAtMs: number, delayReported = fals
   dueAtMs,
   delayReported,
 });
+
+/** On all that matches; gives how many recipients it changed. */
+export async function does(
+  queue: Queue,
+  kind: OperatorAct['kind'],
+  filter: QueueFilter,
+  nowMs = 0,
+): Promise<number> {
+  return (await operate(queue, filter, { kind }, nowMs)).recipients;
+}
 
 function ids(messages: readonly { readonly id: QueueId }[]): readonly QueueId[] {
   return messages.map(({ id }) => id);
@@ -397,12 +410,12 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
       withQueue(async ({ queue }) => {
         const recipients = [remote('a.example'), remote('b.example')];
         await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
-        assert.equal(await queue.drop({ domain: 'a.example' }, 1500), 1);
+        assert.equal(await does(queue, 'drop', { domain: 'a.example' }, 1500), 1);
         assert.equal(await queue.settle(testId(1), 'x', [done(0, 'failed')], [testMessage(2)]), 'stale');
         assert.deepEqual(ids(await queue.list({}, undefined, 10)), [testId(1)]);
         assert.equal((await only(queue, testId(1))).lease, undefined);
         await queue.lease('x', 1500, 9000, 1);
-        assert.equal(await queue.drop({ id: testId(1) }, 1500), 1);
+        assert.equal(await does(queue, 'drop', { id: testId(1) }, 1500), 1);
         assert.equal(await queue.settle(testId(1), 'x', [done(1)], [testMessage(2)]), 'stale');
         assert.deepEqual(await queue.count(), { messages: 0, recipients: 0, held: 0 });
       }),
@@ -413,11 +426,12 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
       withQueue(async ({ queue }) => {
         const recipients = [remote('a.example'), remote('b.example')];
         await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
-        assert.equal(await queue.hold({}), 2);
+        assert.equal(await does(queue, 'hold', {}), 2);
         assert.equal(await queue.settle(testId(1), 'x', [done(0), delayed(1, 8000)], []), 'settled');
         const { recipients: now } = await only(queue, testId(1));
         assert.deepEqual(now[1]?.state, {
           kind: 'held',
+          reason: 'operator',
           attempts: 1,
           lastAnswer: answer(),
           delayReported: false,
@@ -443,11 +457,12 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         for (const { state } of message.recipients)
           assert.deepEqual(state, {
             kind: 'held',
+            reason: hold.reason,
             attempts: 0,
             lastAnswer: { atMs: 1000, host: undefined, status: '4.7.0', ...hold },
             delayReported: false,
           });
-        assert.equal(await again.release({ id: testId(1) }, 5000), 2);
+        assert.equal(await does(again, 'release', { id: testId(1) }, 5000), 2);
         assert.equal(await again.nextDueMs(), 5000);
         assert.deepEqual(ids(await again.lease('x', 5000, 9000, 10)), [testId(1)]);
       }),
@@ -468,6 +483,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         const { recipients: now } = await only(again, testId(1));
         assert.deepEqual(now[0]?.state, {
           kind: 'held',
+          reason: 'smtp.refused',
           attempts: 1,
           lastAnswer: answer('kept back'),
           delayReported: false,
@@ -478,7 +494,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
           atMs: 2000,
           lastAnswer: answer('thrown away'),
         });
-        assert.equal(await again.drop({}, 700), 1);
+        assert.equal(await does(again, 'drop', {}, 700), 1);
         assert.deepEqual(await again.count(), { messages: 0, recipients: 0, held: 0 });
       }),
     );
@@ -505,25 +521,268 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         await finds({ sender: '' }, [2]);
         await finds({ id: testId(3), domain: 'b.example' }, [3]);
         await finds({ id: testId(3), recipient: 'bob@example.test' }, []);
-        assert.equal(await queue.hold({ domain: 'a.example' }), 3);
-        assert.equal(await queue.hold({ domain: 'a.example' }), 0);
+        assert.equal(await does(queue, 'hold', { domain: 'a.example' }), 3);
+        assert.equal(await does(queue, 'hold', { domain: 'a.example' }), 0);
         assert.deepEqual(await queue.count(), { messages: 3, recipients: 5, held: 3 });
         await finds({ state: 'held' }, [1, 2, 3]);
         await finds({ state: 'waiting' }, [1, 3]);
         await finds({ state: 'held', domain: 'b.example' }, []);
         assert.deepEqual(ids(await queue.lease('x', 1000, 2000, 10)), [testId(1), testId(3)]);
         await queue.endLeases([]);
-        assert.equal(await queue.release({ recipient: 'zoe@a.example' }, 5000), 1);
-        assert.equal(await queue.release({ state: 'waiting' }, 5000), 0);
-        assert.equal(await queue.retry({ id: testId(2) }, 500), 1);
+        assert.equal(await does(queue, 'release', { recipient: 'zoe@a.example' }, 5000), 1);
+        assert.equal(await does(queue, 'release', { state: 'waiting' }, 5000), 0);
+        assert.equal(await does(queue, 'retry', { id: testId(2) }, 500), 1);
         assert.equal(await queue.nextDueMs(), 500);
         assert.deepEqual(await queue.count(), { messages: 3, recipients: 5, held: 1 });
-        assert.equal(await queue.drop({ sender: 'alice@example.org' }, 600), 4);
+        assert.equal(await does(queue, 'drop', { sender: 'alice@example.org' }, 600), 4);
         await finds({}, [2]);
         const again = await reopen();
         assert.deepEqual(await again.count(), { messages: 1, recipients: 1, held: 0 });
-        assert.equal(await again.drop({}, 700), 1);
+        assert.equal(await does(again, 'drop', {}, 700), 1);
         assert.deepEqual(await again.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
+      'a search finds what the rules of matching say, whatever is asked',
+      withQueue(async ({ queue }) => {
+        const account = known(toAccountId(3));
+        const texts = ['550 No such user', '451 GREYLISTED, come back', undefined];
+        for (let number = 1; number <= 24; number += 1) {
+          const id = testId(number);
+          await queue.accept(
+            testMessage(number, {
+              recipients: [
+                remote(`d${number % 3}.example`, number % 2 === 0 ? 'Ann' : 'bob'),
+                local('carol'),
+              ],
+              reversePath: [null, 'Alice@Example.org', 'bob@example.net'][number % 3] ?? null,
+              arrivedAtMs: 1000 + number,
+              priority: (number % 5) - 2,
+              source: {
+                kind: 'submission',
+                remote: ['192.0.2.1', '2001:db8::1', undefined][number % 3],
+                helo: undefined,
+                account: number % 2 === 0 ? account : undefined,
+              },
+            }),
+            { owner: 'x', untilMs: 9000 },
+          );
+          const text = texts[number % 3];
+          const said = { ...answer(text), host: number % 4 === 0 ? undefined : 'MX.example.com' };
+          if (text !== undefined)
+            await queue.settle(id, 'x', [{ ...delayed(0, 5000), answer: said } as Settlement], []);
+          if (number % 6 === 0) await does(queue, 'hold', { id, domain: 'd0.example' });
+        }
+        const all = await queue.list({}, undefined, 100);
+        const filter: fc.Arbitrary<QueueFilter> = fc.record(
+          {
+            id: fc.constantFrom(testId(1), testId(6), testId(99)),
+            state: fc.constantFrom('waiting' as const, 'held' as const),
+            hold: fc.constantFrom('operator', 'other'),
+            domain: fc.constantFrom('d0.example', 'D1.example', 'example.test', 'none.example'),
+            recipient: fc.constantFrom('ann@d0.example', 'BOB@d1.example', 'carol@example.test'),
+            sender: fc.constantFrom('', 'ALICE@example.org', 'bob@example.net'),
+            account: fc.constant(account),
+            source: fc.constantFrom('192.0.2.1', '2001:db8::1', "' OR 1=1 --"),
+            arrivedBeforeMs: fc.integer({ min: 1000, max: 1030 }),
+            arrivedAfterMs: fc.integer({ min: 1000, max: 1030 }),
+            octetsMin: fc.integer({ min: 100, max: 130 }),
+            octetsMax: fc.integer({ min: 100, max: 130 }),
+            priorityMin: fc.integer({ min: -3, max: 3 }),
+            priorityMax: fc.integer({ min: -3, max: 3 }),
+            reason: fc.constantFrom('smtp.refused', 'other'),
+            host: fc.constantFrom('mx.EXAMPLE.com', 'mx'),
+            text: fc.constantFrom('greylisted', 'NO SUCH', '%', '', '_', "'", '\\'),
+          },
+          { requiredKeys: [], noNullPrototype: true },
+        );
+        await fc.assert(
+          fc.asyncProperty(filter, async (asked) => {
+            const meant = all.filter(
+              (message) =>
+                matchesMessage(asked, message) &&
+                message.recipients.some((one) => matchesRecipient(asked, one, one.state)),
+            );
+            assert.deepEqual(await queue.find(asked, undefined, 100), ids(meant));
+            const counted = meant.flatMap(({ recipients }) =>
+              recipients.filter((one) => matchesRecipient(asked, one, one.state)),
+            ).length;
+            const groups = await queue.summary(asked, 1000);
+            assert.equal(
+              groups.reduce((sum, { recipients }) => sum + recipients, 0),
+              counted,
+            );
+            const tally = await rehearse(queue, asked, { kind: 'drop' }, 0);
+            assert.deepEqual(tally, { messages: meant.length, recipients: counted });
+          }),
+          { numRuns: 150 },
+        );
+      }),
+    );
+
+    test(
+      'a summary groups by domain, state and last reply, the largest first',
+      withQueue(async ({ queue, reopen }) => {
+        assert.deepEqual(await queue.summary({}, 10), []);
+        for (const number of [1, 2, 3])
+          await queue.accept(
+            testMessage(number, { arrivedAtMs: 1000 + number, recipients: [remote('a.example')] }),
+            {
+              owner: 'x',
+              untilMs: 9000,
+            },
+          );
+        await queue.accept(testMessage(4, { recipients: [remote('b.example'), local('carol')] }));
+        await queue.settle(testId(2), 'x', [delayed(0, 70_000)], []);
+        await queue.settle(testId(3), 'x', [delayed(0, 60_000)], []);
+        await does(queue, 'hold', { domain: 'b.example' });
+        const want = [
+          {
+            domain: 'a.example',
+            state: 'waiting',
+            hold: undefined,
+            recipients: 2,
+            oldestAtMs: 1002,
+            dueAtMs: 60_000,
+            lastAnswer: answer(),
+          },
+          {
+            domain: 'a.example',
+            state: 'waiting',
+            hold: undefined,
+            recipients: 1,
+            oldestAtMs: 1001,
+            dueAtMs: 1001,
+            lastAnswer: undefined,
+          },
+          {
+            domain: 'b.example',
+            state: 'held',
+            hold: 'operator',
+            recipients: 1,
+            oldestAtMs: 1000,
+            dueAtMs: undefined,
+            lastAnswer: undefined,
+          },
+          {
+            domain: 'example.test',
+            state: 'waiting',
+            hold: undefined,
+            recipients: 1,
+            oldestAtMs: 1000,
+            dueAtMs: 1000,
+            lastAnswer: undefined,
+          },
+        ];
+        const again = await reopen();
+        assert.deepEqual(await again.summary({}, 10), want);
+        assert.deepEqual(await again.summary({}, 1), want.slice(0, 1));
+        assert.deepEqual(await again.summary({ state: 'held' }, 10), want.slice(2, 3));
+      }),
+    );
+
+    test(
+      'higher priority is leased first, and a step of it is worth a minute of waiting (RFC 6710 §4.1)',
+      withQueue(async ({ queue, reopen }) => {
+        const now = 10_000_000;
+        const arrive = (number: number, priority: number, waitedMs: number): Promise<void> =>
+          queue.accept(testMessage(number, { priority, arrivedAtMs: now - waitedMs }));
+        await arrive(1, 0, 0);
+        await arrive(2, 4, 0);
+        await arrive(3, -9, 0);
+        await arrive(4, 9, -1);
+        await arrive(5, -9, 14 * 60_000);
+        assert.equal(await queue.nextDueMs(), now - 14 * 60_000);
+        assert.deepEqual(ids(await queue.lease('x', now, now + 5, 2)), [testId(5), testId(2)]);
+        const again = await reopen();
+        assert.deepEqual(ids(await again.lease('x', now, now + 5, 10)), [testId(1), testId(3)]);
+        assert.equal(await again.nextDueMs(), now + 1);
+      }),
+    );
+
+    test(
+      'what is expired is due now, and stays expired whatever an attempt under way brings',
+      withQueue(async ({ queue, reopen }) => {
+        const recipients = [remote('a.example'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        await does(queue, 'hold', { domain: 'b.example' });
+        assert.equal(await does(queue, 'expire', {}, 3000), 2);
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 2, held: 0 });
+        await queue.settle(testId(1), 'x', [delayed(0, 60_000)], []);
+        const again = await reopen();
+        const states = (await only(again, testId(1))).recipients.map(({ state }) => state);
+        const waiting = { kind: 'waiting', dueAtMs: 3000, delayReported: false, expired: true };
+        assert.deepEqual(states, [
+          { ...waiting, attempts: 1, lastAnswer: answer() },
+          { ...waiting, attempts: 0, lastAnswer: undefined },
+        ]);
+        assert.equal(await does(again, 'retry', { domain: 'a.example' }, 4000), 1);
+        const [first] = (await only(again, testId(1))).recipients;
+        assert.equal(first?.state.kind === 'waiting' && first.state.expired === undefined, true);
+      }),
+    );
+
+    test(
+      'others take the place of a recipient under the same id, once, and not while it is being worked on',
+      withQueue(async ({ queue, reopen }) => {
+        const recipients = [remote('a.example'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), { owner: 'x', untilMs: 9000 });
+        const by = [{ ...local('carol'), originalRecipient: 'rfc822;bob@a.example' }, remote('c.example')];
+        const replacements = [{ recipient: 0, by }];
+        assert.equal(await queue.readdress(testId(1), replacements, 8999), 'leased');
+        await queue.settle(testId(1), 'x', [delayed(0, 60_000), delayed(1, 60_000)], []);
+        assert.equal(await queue.readdress(testId(1), replacements, 5000), 'readdressed');
+        assert.equal(await queue.readdress(testId(1), replacements, 5000), 'gone');
+        assert.equal(await queue.readdress(testId(2), replacements, 5000), 'gone');
+        assert.deepEqual(await queue.count(), { messages: 1, recipients: 3, held: 0 });
+        const again = await reopen();
+        const { recipients: now } = await only(again, testId(1));
+        assert.deepEqual(
+          now.map(({ number, forwardPath, state }) => [number, forwardPath, state.kind]),
+          [
+            [0, 'bob@a.example', 'settled'],
+            [1, 'bob@b.example', 'waiting'],
+            [2, 'carol@example.test', 'waiting'],
+            [3, 'bob@c.example', 'waiting'],
+          ],
+        );
+        assert.equal(now[0]?.state.kind === 'settled' && now[0].state.outcome, 'expanded');
+        assert.equal(now[2]?.originalRecipient, 'rfc822;bob@a.example');
+        assert.equal(await again.nextDueMs(), 5000);
+        await again.lease('y', 5000, 9000, 1);
+        assert.equal(
+          await again.settle(testId(1), 'y', [done(1), done(2, 'delivered'), done(3)], []),
+          'settled',
+        );
+        assert.deepEqual(await again.count(), { messages: 0, recipients: 0, held: 0 });
+      }),
+    );
+
+    test(
+      'a suspension is kept; it holds whom an attempt finds suspended, and its end lets them go',
+      withQueue(async ({ queue, reopen }) => {
+        const scope = known(toSuspensionScope('domain:a.example'));
+        const suspended: Settlement = { recipient: 0, kind: 'suspended', scope };
+        await queue.suspend(scope, 500);
+        await queue.suspend(scope, 700);
+        await queue.accept(testMessage(1, { recipients: [remote('a.example')] }));
+        const again = await reopen();
+        assert.deepEqual(await again.suspensions(), [{ scope, sinceMs: 500 }]);
+        await again.lease('x', 1000, 9000, 1);
+        assert.equal(await again.settle(testId(1), 'x', [suspended], []), 'settled');
+        assert.deepEqual(await again.count(), { messages: 1, recipients: 1, held: 1 });
+        assert.deepEqual(ids(await again.list({ hold: 'suspended:domain:a.example' }, undefined, 10)), [
+          testId(1),
+        ]);
+        assert.deepEqual(await resume(again, scope, 2000), { messages: 1, recipients: 1 });
+        assert.equal(await resume(again, scope, 2000), undefined);
+        assert.deepEqual(await again.suspensions(), []);
+        // Whoever has not heard of the end holds nobody.
+        await again.lease('x', 2000, 9000, 1);
+        assert.equal(await again.settle(testId(1), 'x', [suspended], []), 'stale');
+        assert.deepEqual(await again.count(), { messages: 1, recipients: 1, held: 0 });
+        assert.equal(await again.nextDueMs(), 2000);
       }),
     );
 
@@ -532,7 +791,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
       withQueue(async ({ queue }) => {
         await queue.accept(testMessage(1), { owner: 'x', untilMs: 9000 });
         await queue.settle(testId(1), 'x', [delayed(0, 50_000)], []);
-        assert.equal(await queue.retry({}, 3000), 1);
+        assert.equal(await does(queue, 'retry', {}, 3000), 1);
         assert.deepEqual((await only(queue, testId(1))).recipients[0]?.state, {
           kind: 'waiting',
           dueAtMs: 3000,
@@ -541,7 +800,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
           delayReported: false,
         });
         await queue.lease('x', 3000, 9000, 1);
-        await queue.retry({}, 4000);
+        await does(queue, 'retry', {}, 4000);
         assert.deepEqual(await queue.lease('y', 4000, 9000, 1), []);
         assert.equal(await queue.nextDueMs(), 9000);
       }),
@@ -607,9 +866,9 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
           assert.ok(heard.times > times);
         };
         await hears(() => queue.accept(testMessage(1)));
-        await queue.hold({});
-        await hears(() => queue.release({}, 1000));
-        await hears(() => queue.retry({}, 1000));
+        await does(queue, 'hold', {});
+        await hears(() => does(queue, 'release', {}, 1000));
+        await hears(() => does(queue, 'retry', {}, 1000));
         await queue.lease('a', 1000, 9000, 1);
         await hears(() => queue.settle(testId(1), 'a', [delayed(0, 2000)], []));
         await queue.lease('a', 2000, 9000, 1);
@@ -639,7 +898,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         assert.deepEqual(await again.placesBetween(testPlace(0), testPlace(99_999)), [1001, 9002, 9003]);
         assert.equal((await only(again, testId(4))).blob.place, 9002);
         assert.equal((await only(again, testId(2))).blob.id, testMessage(2).blob.id);
-        await again.drop({}, 0);
+        await does(again, 'drop', {}, 0);
         assert.deepEqual(await again.placesBetween(testPlace(0), testPlace(99_999)), []);
       }),
     );
@@ -834,7 +1093,7 @@ async function runModel({ queue: first, reopen }: OpenedQueue, steps: readonly S
       }
       leave(id);
       const filter = { id };
-      const acted = one.action === 'hold' ? queue.hold(filter) : queue[one.action](filter, nowMs);
+      const acted = does(queue, one.action, filter, nowMs);
       assert.equal(await acted, count);
     }
     await assertModel(queue, model);

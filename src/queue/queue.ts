@@ -112,9 +112,13 @@ export type RecipientState =
       readonly attempts: number;
       readonly lastAnswer: LastAnswer | undefined;
       /** a delay DSN was sent */ readonly delayReported: boolean;
+      /** The operator ended its time: it fails at the next look, without an attempt and with a DSN. */
+      readonly expired?: true;
     }
   | {
       readonly kind: 'held';
+      /** Why: {@link HELD_BY_OPERATOR}, {@link heldBySuspension}, or the reason code of the rule. */
+      readonly reason: string;
       readonly attempts: number;
       readonly lastAnswer: LastAnswer | undefined;
       readonly delayReported: boolean;
@@ -151,19 +155,79 @@ export type Settlement =
       readonly answer: LastAnswer;
       readonly dueAtMs: number;
       readonly delayReported: boolean;
-    };
+    }
+  /** Its destination is suspended: no attempt. Held as long as the suspension is there, else it stays as it is. */
+  | { readonly recipient: number; readonly kind: 'suspended'; readonly scope: SuspensionScope };
 
 /** Matches recipients that are not settled; every field given must hold. */
 export type QueueFilter = {
   readonly id?: QueueId;
   readonly state?: 'waiting' | 'held';
+  /** Why it is held. */
+  readonly hold?: string;
   /** Exact domain of a remote recipient, or of a local recipient's address. */
   readonly domain?: string;
   /** Exact address, compared in lower case. */
   readonly recipient?: string;
   /** Exact reverse-path in lower case; '' is the null reverse-path. */
   readonly sender?: string;
+  /** Who submitted it. */
+  readonly account?: AccountId;
+  /** The address of the client that gave it to us. */
+  readonly source?: string;
+  readonly arrivedBeforeMs?: number;
+  readonly arrivedAfterMs?: number;
+  /** Of the blob. */
+  readonly octetsMin?: number;
+  readonly octetsMax?: number;
+  readonly priorityMin?: number;
+  readonly priorityMax?: number;
+  /** Reason code of the last answer. */
+  readonly reason?: string;
+  /** The host that said the last answer, compared in lower case (ASCII). */
+  readonly host?: string;
+  /** Is in the text of the last answer, compared in lower case (ASCII). */
+  readonly text?: string;
 };
+
+/** What an operator does to recipients. What each does to each state: `progress.ts`. */
+export type OperatorAct =
+  /** Due now; ends a hold. */
+  | { readonly kind: 'retry' }
+  | { readonly kind: 'hold' }
+  | { readonly kind: 'release' }
+  /** Fails at once, without another attempt; who sent it is told. */
+  | { readonly kind: 'expire' }
+  /** Out of the queue; nobody is told. */
+  | { readonly kind: 'drop' };
+
+/** Who comes in the place of a recipient: at least one. */
+export type Replacement = { readonly recipient: number; readonly by: readonly NewRecipient[] };
+
+/** The recipients of one message that an act changed. */
+export type Acted = { readonly id: QueueId; readonly recipients: readonly number[] };
+
+/** Recipients of one domain in the same state for the same reason. */
+export type QueueGroup = {
+  readonly domain: string;
+  readonly state: 'waiting' | 'held';
+  /** Of held ones: why. */
+  readonly hold: string | undefined;
+  readonly recipients: number;
+  /** When the message with the lowest id among them arrived. */
+  readonly oldestAtMs: number;
+  /** The earliest time that one of them is due. */
+  readonly dueAtMs: number | undefined;
+  /** The last answer of one of them; all have its reason and its status. */
+  readonly lastAnswer: LastAnswer | undefined;
+};
+
+/** What is suspended: everything for other hosts (`*`), one domain (`domain:example.org`) or one route (`route:KEY`). */
+export type SuspensionScope = Brand<string, 'SuspensionScope'>;
+
+export type Suspension = { readonly scope: SuspensionScope; readonly sinceMs: number };
+
+export const HELD_BY_OPERATOR = 'operator';
 
 export type Queue = {
   /**
@@ -205,13 +269,34 @@ export type Queue = {
 
   /** Pages by key: messages with a matching recipient and ids above `after`, ascending, at most `limit`. */
   list(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueuedMessage[]>;
+  /** The same as `list`, of the ids alone. */
+  find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]>;
+  /** Matching recipients by domain, state and last reply; those with the most recipients first, at most `limit`. */
+  summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]>;
   count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }>;
-  /** Acts on every matching recipient that is not settled; gives how many. `retry` makes it due now (and ends a hold). */
-  retry(filter: QueueFilter, nowMs: number): Promise<number>;
-  hold(filter: QueueFilter): Promise<number>;
-  release(filter: QueueFilter, nowMs: number): Promise<number>;
-  /** Takes recipients out without a DSN. */
-  drop(filter: QueueFilter, nowMs: number): Promise<number>;
+  /** In one commit, on every matching recipient of these messages; gives those that it changed. A lease goes on. */
+  act(
+    ids: readonly QueueId[],
+    filter: QueueFilter,
+    act: OperatorAct,
+    nowMs: number,
+  ): Promise<readonly Acted[]>;
+  /**
+   * Puts other recipients in the place of some, in one commit: those become `expanded`, and theirs come with numbers of
+   * their own, due now. Nothing is changed while somebody has the message's lease (`leased`), nor of recipients that are settled.
+   */
+  readdress(
+    id: QueueId,
+    replacements: readonly Replacement[],
+    nowMs: number,
+  ): Promise<'readdressed' | 'leased' | 'gone'>;
+
+  /** Kept until it is resumed; suspending twice changes nothing. */
+  suspend(scope: SuspensionScope, nowMs: number): Promise<void>;
+  /** Ends a suspension; who is held by it must be released. False: there was none. */
+  resume(scope: SuspensionScope): Promise<boolean>;
+  /** By scope, ascending. */
+  suspensions(): Promise<readonly Suspension[]>;
 
   /** Calls back soon after a message was accepted without a lease, or made due by hand, in any thread. A hint. */
   watch(listener: () => void): { close(): void };
@@ -223,4 +308,17 @@ function isQueueId(value: string): value is QueueId {
 
 export function toQueueId(value: string): QueueId | undefined {
   return isQueueId(value) ? value : undefined;
+}
+
+function isSuspensionScope(value: string): value is SuspensionScope {
+  return value === '*' || /^(?:domain|route):[^\s\p{Cc}]{1,500}$/u.test(value);
+}
+
+export function toSuspensionScope(value: string): SuspensionScope | undefined {
+  return isSuspensionScope(value) ? value : undefined;
+}
+
+/** The reason of a hold that a suspension made. */
+export function heldBySuspension(scope: SuspensionScope): string {
+  return `suspended:${scope}`;
 }

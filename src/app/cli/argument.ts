@@ -33,12 +33,47 @@ const UNITS: Readonly<Record<string, number>> = { '': 1, K: 1024, M: 1024 ** 2, 
 
 /** `500M`, `2G`, a number of octets, or `none`. */
 export function readQuota(text: string): Quota {
-  if (text === 'none') return text;
+  const quota = text === 'none' ? text : octetsOf(text);
+  if (quota === undefined) throw new InvalidArgumentError("It is written like 500M, 2G, or 'none'.");
+  return quota;
+}
+
+/** `500M`, `2G`, or a number of octets. */
+export function readOctets(text: string): number {
+  const octets = octetsOf(text);
+  if (octets === undefined) throw new InvalidArgumentError('It is written like 500K, 2M, or 4096.');
+  return octets;
+}
+
+function octetsOf(text: string): number | undefined {
   const match = /^([0-9]{1,12})([KMGT]?)(?:i?B)?$/i.exec(text);
   const octets = Number(match?.[1]) * (UNITS[match?.[2]?.toUpperCase() ?? ''] ?? 1);
-  if (match === null || !Number.isSafeInteger(octets))
-    throw new InvalidArgumentError("It is written like 500M, 2G, or 'none'.");
-  return octets;
+  return match !== null && Number.isSafeInteger(octets) ? octets : undefined;
+}
+
+const TIME_UNITS_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** `90s`, `10m`, `2h`, `3d`, in milliseconds. */
+export function readDuration(text: string): number {
+  const match = /^([0-9]{1,6})([smhd])$/.exec(text);
+  const unitMs = TIME_UNITS_MS[match?.[2] ?? ''];
+  if (unitMs === undefined) throw new InvalidArgumentError('It is written like 90s, 10m, 2h or 3d.');
+  return Number(match?.[1]) * unitMs;
+}
+
+export type PriorityRange = { readonly min: number; readonly max: number };
+
+/** `3`, or `-9..-1`: from -9 to 9 (RFC 6710 §3.1). */
+export function readPriority(text: string): PriorityRange {
+  const match = /^([+-]?[0-9])(?:\.\.([+-]?[0-9]))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It is -9 to 9, or a range like -9..-1.');
+  const min = Number(match[1]);
+  return { min, max: match[2] === undefined ? min : Number(match[2]) };
 }
 
 export function readScopes(text: string): readonly ('imap' | 'pop3' | 'smtp' | 'managesieve' | 'http')[] {

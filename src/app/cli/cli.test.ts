@@ -7,7 +7,9 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { MemoryDirectory } from '../../auth/memory/directory.ts';
+import { toQueueId } from '../../queue/queue.ts';
 import type { Queue } from '../../queue/queue.ts';
+import { known } from '../../store/ids.ts';
 import { openMemoryMailStore } from '../../store/memory/mail-store.ts';
 import { openControlServer } from '../control/server.ts';
 import { takeDataLock } from '../data-lock.ts';
@@ -98,6 +100,12 @@ test('what is asked wrongly ends with 2 and a suggestion', async () => {
     [['queue', 'drop', '--dir', '/tmp'], /Say which/],
     [['queue', 'drop', '--all', '--sender', 'x@y.test', '--dir', '/tmp'], /Say which/],
     [['queue', 'list', '--state', 'lost'], /Allowed choices/],
+    [['queue', 'list', '--older', '5'], /90s, 10m, 2h or 3d/],
+    [['queue', 'list', '--priority', '10'], /-9 to 9/],
+    [['queue', 'list', '--larger', 'none'], /500K/],
+    [['queue', 'reroute', '--all', '--dir', '/tmp'], /one of --to-address and --to-hop/],
+    [['queue', 'suspend', '--dir', '/tmp'], /Say which/],
+    [['queue', 'suspend', 'a.test', '--all', '--dir', '/tmp'], /Say which/],
     [['account', 'set', 'a@x.test', '--dir', '/tmp'], /nothing to change/],
     [['account', 'add', 'a@x.test', '--dir', '/tmp'], /There is no password/],
   ];
@@ -180,7 +188,11 @@ test('the same commands speak to a running server', async () => {
     const queue: Partial<Queue> = {
       list: async () => [],
       count: async () => ({ messages: 0, recipients: 0, held: 0 }),
-      drop: async (filter) => dropped.push(filter),
+      find: async (_filter, after) => (after === undefined ? [known(toQueueId('0123456789ABC'))] : []),
+      act: async (ids, filter, { kind }) => {
+        dropped.push([kind, filter]);
+        return ids.map((id) => ({ id, recipients: [0, 1] }));
+      },
     };
     let isStopped = false;
     const server = await openControlServer(
@@ -190,6 +202,7 @@ test('the same commands speak to a running server', async () => {
         directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
         queue: async () => queue as Queue,
         mailStore: async () => mailStore,
+        queueEvents: () => undefined,
         server: {
           status: () => ({ version: '1', pid: 1, hostname: 'mx.a.test', startedAtMs: 0, listeners: [] }),
           stop: () => (isStopped = true),
@@ -204,7 +217,7 @@ test('the same commands speak to a running server', async () => {
     };
     try {
       await speak(at);
-      assert.deepEqual([dropped, isStopped], [[{ sender: '' }], true]);
+      assert.deepEqual([dropped, isStopped], [[['drop', { sender: '' }]], true]);
       await server.close();
       const silent = await run(['domain', 'list', ...at]);
       assert.equal(silent.code, 5);
@@ -235,7 +248,7 @@ async function speak(at: readonly string[]): Promise<void> {
   assert.match(await ok('account', 'list'), /alice@a\.test +disabled +none/);
   await ok('account', 'remove', 'alice@a.test', '--yes');
   assert.match(await ok('queue', 'list'), /empty/);
-  assert.equal(await ok('queue', 'drop', '--sender', '<>'), '1 recipient.\n');
+  assert.equal(await ok('queue', 'drop', '--sender', '<>'), '2 recipients of 1 message.\n');
   assert.match(await ok('status'), /^mx\.a\.test: Postrider 1/);
   await ok('stop');
 }

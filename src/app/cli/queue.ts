@@ -1,27 +1,24 @@
-/** `postrider queue list|show|retry|hold|release|drop` */
-import { Option } from 'commander';
+/** `postrider queue …`: what waits, why, and what an operator does about it. */
 import type { Command } from 'commander';
-import type { QueueFilterView, QueuedMessageView, RecipientView } from '../control/view.ts';
+import type { QueuedMessageView, RecipientView } from '../control/queue-view.ts';
 import { readWhole } from './argument.ts';
-import { CliError, EXIT } from './exit-code.ts';
 import { allPages } from './page.ts';
 import { addPostOfficeOptions, withPostOffice } from './post-office.ts';
 import type { PostOfficeOptions } from './post-office.ts';
+import { registerQueueActs } from './queue-act.ts';
+import { addFilterOptions, toFilter } from './queue-filter.ts';
+import type { FilterOptions } from './queue-filter.ts';
+import { formatSummary } from './queue-summary.ts';
 import { formatOctets, formatTable, formatTime, plainText, printJson } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
-type FilterOptions = PostOfficeOptions & {
-  readonly state?: 'waiting' | 'held';
-  readonly domain?: string;
-  readonly recipient?: string;
-  readonly sender?: string;
-};
-
 const LIST_DEFAULT = 1000;
+const SUMMARY_DEFAULT = 100;
 
 export function registerQueue(program: Command, terminal: Terminal): void {
   const queue = program.command('queue').description('the mail that waits to be delivered');
   registerList(queue, terminal);
+  registerSummary(queue, terminal);
 
   addPostOfficeOptions(
     queue.command('show <id>').description('show one message and each of its recipients'),
@@ -32,40 +29,20 @@ export function registerQueue(program: Command, terminal: Terminal): void {
     if (options.json === true) return printJson(terminal, shown);
     return terminal.out(formatMessage(shown.message));
   });
-
-  const acts = [
-    ['retry', 'try again now'],
-    ['hold', 'keep back until released'],
-    ['release', 'let held mail go on'],
-    ['drop', 'take out of the queue for good; nobody is told'],
-  ] as const;
-  for (const [verb, description] of acts) {
-    addFilterOptions(queue.command(`${verb} [id]`).description(description))
-      .option('--all', 'every message in the queue')
-      .action(async (id: string | undefined, options: FilterOptions & { readonly all?: boolean }) => {
-        const filter = { ...toFilter(options), ...(id === undefined ? {} : { id }) };
-        if ((Object.keys(filter).length === 0) !== (options.all === true))
-          throw new CliError(EXIT.usage, 'usage', 'Say which: an id, a filter, or --all', 'See --help.');
-        const changed = await withPostOffice(`queue ${verb}`, options, async (office) =>
-          office.call(`queue.${verb}`, filter),
-        );
-        if (options.json === true) return printJson(terminal, changed);
-        return terminal.out(
-          `${changed.recipients} ${changed.recipients === 1 ? 'recipient' : 'recipients'}.\n`,
-        );
-      });
-  }
+  registerQueueActs(queue, terminal);
 }
 
 function registerList(queue: Command, terminal: Terminal): void {
   addFilterOptions(queue.command('list').description('show the messages, oldest first'))
     .option('--limit <count>', 'show at most so many', readWhole, LIST_DEFAULT)
-    .action(async (options: FilterOptions & { readonly limit: number }) => {
+    .option('--after <id>', 'go on behind this message')
+    .action(async (options: FilterOptions & { readonly limit: number; readonly after?: string }) => {
       const messages = await withPostOffice('queue list', options, async (office) =>
         allPages(
           async (page) => (await office.call('queue.list', { ...toFilter(options), ...page })).messages,
           (one) => one.id,
           options.limit,
+          options.after,
         ),
       );
       if (options.json === true) return printJson(terminal, { messages });
@@ -75,25 +52,24 @@ function registerList(queue: Command, terminal: Terminal): void {
         formatTable(['ID', 'ARRIVED', 'SIZE', 'SENDER', 'RECIPIENT', 'STATE', 'LAST ANSWER'], rows),
       );
       if (messages.length === options.limit)
-        terminal.error(`These are the first ${options.limit}; there may be more (--limit).\n`);
+        terminal.error(
+          `These are the first ${options.limit}; there may be more (--limit, --after ${messages.at(-1)?.id ?? ''}).\n`,
+        );
     });
 }
 
-function addFilterOptions(command: Command): Command {
-  return addPostOfficeOptions(command)
-    .addOption(new Option('--state <state>', 'of a recipient').choices(['waiting', 'held']))
-    .option('--domain <domain>', 'where a recipient is')
-    .option('--recipient <address>', 'one recipient')
-    .option('--sender <address>', "the reverse-path; '<>' is the empty one");
-}
-
-function toFilter({ state, domain, recipient, sender }: FilterOptions): QueueFilterView {
-  return {
-    ...(state === undefined ? {} : { state }),
-    ...(domain === undefined ? {} : { domain }),
-    ...(recipient === undefined ? {} : { recipient }),
-    ...(sender === undefined ? {} : { sender: sender === '<>' ? '' : sender }),
-  };
+function registerSummary(queue: Command, terminal: Terminal): void {
+  addFilterOptions(
+    queue.command('summary').description('count the recipients by domain and last reply, most first'),
+  )
+    .option('--limit <count>', 'show at most so many groups', readWhole, SUMMARY_DEFAULT)
+    .action(async (options: FilterOptions & { readonly limit: number }) => {
+      const summary = await withPostOffice('queue summary', options, async (office) =>
+        office.call('queue.summary', { ...toFilter(options), limit: options.limit }),
+      );
+      if (options.json === true) return printJson(terminal, summary);
+      return terminal.out(formatSummary(summary, Date.now()));
+    });
 }
 
 function rowOf(message: QueuedMessageView, recipient: RecipientView): readonly string[] {
@@ -109,7 +85,8 @@ function rowOf(message: QueuedMessageView, recipient: RecipientView): readonly s
   ];
 }
 
-function formatState(message: QueuedMessageView, { state, dueAtMs }: RecipientView): string {
+function formatState(message: QueuedMessageView, { state, hold, dueAtMs }: RecipientView): string {
+  if (state === 'held') return `held (${plainText(hold ?? '')})`;
   if (state !== 'waiting' || dueAtMs === null) return state;
   return message.leased ? 'being delivered' : `waiting until ${formatTime(dueAtMs)}`;
 }

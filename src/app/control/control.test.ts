@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from '../system.ts';
 import { connectControl } from './client.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlPorts } from './methods.ts';
+import type { QueueEvent } from './queue-methods.ts';
 import { openControlServer } from './server.ts';
 
 const MESSAGE: QueuedMessage = {
@@ -59,18 +60,22 @@ const MESSAGE: QueuedMessage = {
 /** A queue of one message that writes down what was asked of it. */
 function oneMessageQueue(): { readonly queue: Queue; readonly asked: [string, QueueFilter][] } {
   const asked: [string, QueueFilter][] = [];
-  const note =
-    (what: string) =>
-    async (filter: QueueFilter): Promise<number> =>
-      asked.push([what, filter]);
   const isIt = ({ id }: QueueFilter): boolean => id === undefined || id === MESSAGE.id;
   const queue: Partial<Queue> = {
     list: async (filter, after) => (isIt(filter) && after === undefined ? [MESSAGE] : []),
     count: async () => ({ messages: 1, recipients: 1, held: 0 }),
-    retry: note('retry'),
-    hold: note('hold'),
-    release: note('release'),
-    drop: note('drop'),
+    find: async (filter, after) => (isIt(filter) && after === undefined ? [MESSAGE.id] : []),
+    act: async (ids, filter, { kind }) => {
+      asked.push([kind, filter]);
+      return ids.map((id) => ({ id, recipients: [0] }));
+    },
+    summary: async (filter) => {
+      asked.push(['summary', filter]);
+      return [];
+    },
+    suspend: async (scope) => void asked.push(['suspend', { hold: scope }]),
+    resume: async (scope) => asked.push(['resume', { hold: scope }]) > 0,
+    suspensions: async () => [],
   };
   return { queue: queue as Queue, asked };
 }
@@ -80,6 +85,7 @@ type Given = {
   readonly path: string;
   readonly client: ControlClient;
   readonly asked: readonly [string, QueueFilter][];
+  readonly told: readonly QueueEvent[];
   readonly bugs: unknown[];
   readonly stopped: () => boolean;
   readonly ports: ControlPorts;
@@ -93,11 +99,13 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
     const { queue, asked } = oneMessageQueue();
     const mailStore = openMemoryMailStore(systemClock);
     let isStopped = false;
+    const told: QueueEvent[] = [];
     const ports: ControlPorts = {
       clock: systemClock,
       directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
       queue: async () => queue,
       mailStore: async () => mailStore,
+      queueEvents: (event) => void told.push(event),
       server: {
         status: () => ({ version: '1', pid: 1, hostname: 'h.test', startedAtMs: 1, listeners: [] }),
         stop: () => (isStopped = true),
@@ -108,7 +116,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
     const client = await connectControl(folder);
     assert.ok(client !== undefined);
     try {
-      await run({ folder, path: server.path, client, asked, bugs, stopped: () => isStopped, ports });
+      await run({ folder, path: server.path, client, asked, told, bugs, stopped: () => isStopped, ports });
       assert.deepEqual(bugs, []);
     } finally {
       await client.close();
@@ -173,7 +181,7 @@ it('tends domains, accounts, app passwords and aliases', async ({ client, ports 
   assert.ok((await call('domain.remove', { name: 'a.test' })).ok);
 });
 
-it('shows and moves the queue', async ({ client, asked }) => {
+it('shows and moves the queue', async ({ client, asked, told }) => {
   const { call } = client;
   const list = await call('queue.list', { sender: '' });
   assert.ok(list.ok);
@@ -183,6 +191,7 @@ it('shows and moves the queue', async ({ client, asked }) => {
     octets: 113,
     arrivedAtMs: 1,
     expiresAtMs: 2,
+    priority: 0,
     source: { kind: 'mx', remote: '192.0.2.1', account: null },
     leased: false,
     recipients: [
@@ -191,6 +200,7 @@ it('shows and moves the queue', async ({ client, asked }) => {
         address: 'bob@b.test',
         route: { kind: 'remote', domain: 'b.test' },
         state: 'waiting',
+        hold: null,
         attempts: 1,
         dueAtMs: 5,
         lastAnswer: { atMs: 3, host: null, status: '4.4.1', text: 'no', reason: 'dns.timeout' },
@@ -200,16 +210,32 @@ it('shows and moves the queue', async ({ client, asked }) => {
   assert.ok((await call('queue.show', { id: '0123456789ABC' })).ok);
   const none = await call('queue.show', { id: '0123456789ABD' });
   assert.equal(!none.ok && none.error.kind, 'not-found');
-  assert.deepEqual(await call('queue.retry', { domain: 'b.test' }), { ok: true, value: { recipients: 1 } });
-  await call('queue.hold', { id: '0123456789ABC' });
-  await call('queue.release', { state: 'held' });
+  const one = { ok: true, value: { messages: 1, recipients: 1 } };
+  assert.deepEqual(await call('queue.retry', { domain: 'b.test' }), one);
+  await call('queue.hold', { id: '0123456789ABC', whole: true });
+  await call('queue.release', { state: 'held', hold: 'operator' });
+  await call('queue.expire', { account: '7', source: '192.0.2.1', text: "' OR 1=1 --", priorityMin: -3 });
+  assert.deepEqual(await call('queue.drop', { recipient: 'Bob@B.test', dryRun: true }), one);
   await call('queue.drop', { recipient: 'Bob@B.test' });
+  assert.ok((await call('queue.summary', { reason: 'dns.timeout', limit: 5 })).ok);
+  assert.ok((await call('queue.suspend', { domain: 'B.test' })).ok);
+  assert.ok((await call('queue.resume', { all: true })).ok);
+  const unsaid = await call('queue.suspend', {});
+  assert.equal(!unsaid.ok && unsaid.error.kind, 'bad-request');
+  const account: AccountId = known(toAccountId(7));
   assert.deepEqual(asked, [
     ['retry', { domain: 'b.test' }],
-    ['hold', { id: '0123456789ABC' }],
-    ['release', { state: 'held' }],
-    ['drop', { recipient: 'bob@b.test' }],
+    ['hold', {}],
+    ['release', { state: 'held', hold: 'operator' }],
+    ['expire', { account, source: '192.0.2.1', priorityMin: -3, text: "' OR 1=1 --" }],
+    ['drop', { recipient: 'Bob@B.test' }],
+    ['summary', { reason: 'dns.timeout' }],
+    ['suspend', { hold: 'domain:b.test' }],
+    ['resume', { hold: '*' }],
+    ['release', { hold: 'suspended:*' }],
   ]);
+  const names = told.map((event) => (event.name === 'queue.acted' ? event.act : event.name));
+  assert.deepEqual(names, ['retry', 'hold', 'release', 'expire', 'drop', 'queue.suspended', 'queue.resumed']);
 });
 
 it('says how the server is, and stops it after the answer', async ({ client, stopped }) => {

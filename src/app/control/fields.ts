@@ -39,6 +39,13 @@ export class Fields {
     throw new BadRequest(`${name} is not a whole number`);
   }
 
+  integer(name: string): number | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+    throw new BadRequest(`${name} is not a whole number`);
+  }
+
   wholeOrNull(name: string): number | null | undefined {
     return this.#values.get(name) === null ? (this.#read.add(name), null) : this.whole(name);
   }

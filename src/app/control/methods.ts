@@ -2,39 +2,29 @@
  * Everything that can be asked of a post office from outside its protocols, once: name, parameters, result. The control
  * socket of a running server answers from this table, and so does a command that opens a stopped one's data by itself.
  */
-import type { Account, Directory, DirectoryProblem } from '../../auth/directory.ts';
+import type { Account, DirectoryProblem } from '../../auth/directory.ts';
 import { isScope } from '../../auth/directory-rules.ts';
 import type { Scope } from '../../auth/principal.ts';
-import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import { toQueueId } from '../../queue/queue.ts';
-import type { Queue, QueueFilter } from '../../queue/queue.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import { BadRequest } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
-import { viewAccount, viewMessage } from './view.ts';
-import type {
-  AccountView,
-  AliasView,
-  AppPasswordView,
-  DomainView,
-  QueueCount,
-  QueuedMessageView,
-  QueueFilterView,
-  ServerStatus,
-} from './view.ts';
+import { QUEUE_METHODS } from './queue-methods.ts';
+import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
+import type { QueueCount } from './queue-view.ts';
+import { viewAccount } from './view.ts';
+import type { AccountView, AliasView, AppPasswordView, DomainView, ServerStatus } from './view.ts';
 
 type Page = { readonly after?: string; readonly limit?: number };
 type None = Readonly<Record<string, never>>;
 type Named = { readonly address: string };
-type Changed = { readonly recipients: number };
 
 /** Each method with what it takes and what it gives. */
-export type ControlMethods = {
+export type ControlMethods = QueueMethods & {
   'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
   'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
   'domain.remove': { params: { readonly name: string }; result: None };
@@ -81,16 +71,6 @@ export type ControlMethods = {
     result: { readonly alias: AliasView };
   };
   'alias.remove': { params: Named; result: None };
-  'queue.list': {
-    params: QueueFilterView & Page;
-    result: { readonly messages: readonly QueuedMessageView[] };
-  };
-  'queue.show': { params: { readonly id: string }; result: { readonly message: QueuedMessageView } };
-  'queue.count': { params: None; result: QueueCount };
-  'queue.retry': { params: QueueFilterView; result: Changed };
-  'queue.hold': { params: QueueFilterView; result: Changed };
-  'queue.release': { params: QueueFilterView; result: Changed };
-  'queue.drop': { params: QueueFilterView; result: Changed };
   status: { params: None; result: { readonly server: ServerStatus; readonly queue: QueueCount } };
   stop: { params: None; result: None };
 };
@@ -100,10 +80,7 @@ export type ControlParams<Method extends ControlMethod> = ControlMethods[Method]
 export type ControlResult<Method extends ControlMethod> = ControlMethods[Method]['result'];
 
 /** What the methods work on. Queue and mail store are asked for when they are needed: a stopped server's are not open. */
-export type ControlPorts = {
-  readonly clock: Clock;
-  readonly directory: Directory;
-  queue(): Promise<Queue>;
+export type ControlPorts = QueueControlPorts & {
   mailStore(): Promise<MailStore>;
   /** `undefined` where no server runs. */
   readonly server:
@@ -227,30 +204,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
     return shown(await directory.removeAlias(address), address, () => ({}));
   },
 
-  'queue.list': async (fields, ports) => {
-    const filter = readFilter(fields);
-    const { after, limit } = lastField(fields, fields.page());
-    const afterId = after === undefined ? undefined : readQueueId(after);
-    const messages = await (await ports.queue()).list(filter, afterId, limit);
-    return ok({ messages: messages.map(viewMessage) });
-  },
-  'queue.show': async (fields, ports) => {
-    const id = lastField(fields, fields.text('id'));
-    const [message] = await (await ports.queue()).list({ id: readQueueId(id) }, undefined, 1);
-    if (message === undefined) return err(directoryProblem({ kind: 'not-found' }, id));
-    return ok({ message: viewMessage(message) });
-  },
-  'queue.count': async (fields, ports) => {
-    fields.end();
-    return ok(await (await ports.queue()).count());
-  },
-  'queue.retry': async (fields, ports) =>
-    act(fields, ports, async (queue, filter, nowMs) => queue.retry(filter, nowMs)),
-  'queue.hold': async (fields, ports) => act(fields, ports, async (queue, filter) => queue.hold(filter)),
-  'queue.release': async (fields, ports) =>
-    act(fields, ports, async (queue, filter, nowMs) => queue.release(filter, nowMs)),
-  'queue.drop': async (fields, ports) =>
-    act(fields, ports, async (queue, filter, nowMs) => queue.drop(filter, nowMs)),
+  ...QUEUE_METHODS,
 
   status: async (fields, ports) => {
     fields.end();
@@ -294,42 +248,12 @@ async function withAccount<View>(
   return account === undefined ? err(directoryProblem({ kind: 'not-found' }, address)) : run(account);
 }
 
-async function act(
-  fields: Fields,
-  ports: ControlPorts,
-  run: (queue: Queue, filter: QueueFilter, nowMs: number) => Promise<number>,
-): Promise<Result<Changed, ControlProblem>> {
-  const filter = lastField(fields, readFilter(fields));
-  return ok({ recipients: await run(await ports.queue(), filter, ports.clock.nowMs()) });
-}
-
 function readScopes(fields: Fields): readonly Scope[] {
   const names = fields.texts('scopes');
   const scopes = names.filter(isScope);
   if (scopes.length === 0 || scopes.length !== names.length)
     throw new BadRequest('scopes is not a list of imap, pop3, smtp, managesieve, http');
   return scopes;
-}
-
-function readFilter(fields: Fields): QueueFilter {
-  const id = fields.optionalText('id');
-  const state = fields.oneOf('state', ['waiting', 'held'] as const);
-  const domain = fields.optionalText('domain');
-  const recipient = fields.optionalText('recipient');
-  const sender = fields.optionalText('sender');
-  return {
-    ...(id === undefined ? {} : { id: readQueueId(id) }),
-    ...(state === undefined ? {} : { state }),
-    ...(domain === undefined ? {} : { domain }),
-    ...(recipient === undefined ? {} : { recipient: recipient.toLowerCase() }),
-    ...(sender === undefined ? {} : { sender: sender.toLowerCase() }),
-  };
-}
-
-function readQueueId(text: string): NonNullable<QueueFilter['id']> {
-  const id = toQueueId(text);
-  if (id === undefined) throw new BadRequest(`${JSON.stringify(text.slice(0, 60))} is no queue id`);
-  return id;
 }
 
 /** For whoever pages through a list: a page that is not full is the last. */

@@ -54,6 +54,8 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       directory: kept.directory,
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
+      // No log is open: what the command prints is all that is said.
+      queueEvents: () => undefined,
       server: undefined,
     };
     const close = async (): Promise<void> => {

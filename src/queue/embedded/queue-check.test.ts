@@ -6,7 +6,7 @@ import { suite, test } from 'node:test';
 import { openHints } from '../../sqlite/hint.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { openLocalWriter } from '../../sqlite/writer.ts';
-import { delayed, local, remote, testId, testMessage } from '../queue.contract.ts';
+import { delayed, does, local, remote, testId, testMessage } from '../queue.contract.ts';
 import { checkQueue } from './queue-check.ts';
 import { QUEUE_FILE } from './queue-schema.ts';
 import * as queueWriter from './queue-writer.ts';
@@ -34,7 +34,7 @@ async function withQueue(body: (file: string) => Promise<void>): Promise<void> {
       untilMs: 5000,
     });
   await queue.settle(testId(2), 'x', [delayed(0, 7000)], []);
-  await queue.hold({ id: testId(3) });
+  await does(queue, 'hold', { id: testId(3) });
   queue.close();
   hints.close();
   writer.close();

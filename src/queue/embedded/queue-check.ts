@@ -9,7 +9,7 @@ import type { Database, Value } from '../../sqlite/database.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import type { Finding } from '../../store/finding.ts';
 import { dueAtMs, nextLookMs } from '../progress.ts';
-import { QUEUE_FILE, STATE, decodeMessage } from './queue-schema.ts';
+import { QUEUE_FILE, SELECT_MESSAGE, SELECT_RECIPIENTS, STATE, decodeMessage } from './queue-schema.ts';
 
 export type QueueCheckOptions = { readonly file: string; readonly repair: boolean };
 
@@ -17,11 +17,6 @@ const PAGE_MESSAGES = 200;
 const SELECT_IDS = `
   SELECT id FROM (SELECT id FROM message UNION SELECT id FROM envelope UNION SELECT id FROM recipient)
   WHERE id > ? ORDER BY id LIMIT ${PAGE_MESSAGES}`;
-const SELECT_MESSAGE = `
-  SELECT m.id, m.lease_owner, m.lease_until, e.place, e.octets, e.blob_id, e.envelope, e.prefix, m.due_at, m.next_at
-  FROM message m JOIN envelope e ON e.id = m.id WHERE m.id = ?`;
-const SELECT_RECIPIENTS =
-  'SELECT number, recipient, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number';
 const REMOVALS = ['message', 'envelope', 'recipient'].map((table) => `DELETE FROM ${table} WHERE id = ?`);
 const COUNTED = `
   SELECT (SELECT count(*) FROM message),
@@ -90,7 +85,7 @@ function* checkMessage(database: Database, id: string, repair: boolean): Generat
     return;
   }
   if (!has(database, 'message', id)) {
-    if (repair) change(database, 'INSERT INTO message VALUES (?, NULL, NULL, NULL, NULL)', id);
+    if (repair) change(database, 'INSERT INTO message (id) VALUES (?)', id);
     yield damage(
       'queue.no-message',
       `Message ${id} has an envelope and recipients, but no row to find it by`,

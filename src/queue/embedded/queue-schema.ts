@@ -10,7 +10,7 @@ import { ownOctets } from '../../sqlite/writer.ts';
 import { toBlobPlace } from '../../store/blob-store.ts';
 import { known, toAccountId, toBlobId } from '../../store/ids.ts';
 import { domainOf, firstState, senderKey } from '../progress.ts';
-import { toQueueId } from '../queue.ts';
+import { HELD_BY_OPERATOR, toQueueId } from '../queue.ts';
 import type {
   DeliverBy,
   LastAnswer,
@@ -65,8 +65,45 @@ export const QUEUE_FILE: FileKind = {
     ) STRICT;
     INSERT INTO counter VALUES (1, 0, 0, 0);
     `,
+    `
+    ALTER TABLE message ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+    UPDATE message SET priority = coalesce(
+      (SELECT json_extract(e.envelope, '$.priority') FROM envelope e WHERE e.id = message.id AND json_valid(e.envelope)), 0);
+    DROP INDEX message_next;
+    CREATE INDEX message_next ON message (priority, next_at, id) WHERE next_at IS NOT NULL;
+    ALTER TABLE envelope ADD COLUMN account INTEGER
+      AS (CASE WHEN json_valid(envelope) THEN json_extract(envelope, '$.account') END) VIRTUAL;
+    ALTER TABLE envelope ADD COLUMN source TEXT
+      AS (CASE WHEN json_valid(envelope) THEN json_extract(envelope, '$.remote') END) VIRTUAL;
+    ALTER TABLE envelope ADD COLUMN arrived_at REAL
+      AS (CASE WHEN json_valid(envelope) THEN json_extract(envelope, '$.arrivedAtMs') END) VIRTUAL;
+    ALTER TABLE recipient ADD COLUMN hold TEXT
+      AS (CASE WHEN json_valid(progress) THEN json_extract(progress, '$.hold') END) VIRTUAL;
+    ALTER TABLE recipient ADD COLUMN reason TEXT
+      AS (CASE WHEN json_valid(progress) THEN json_extract(progress, '$.lastAnswer.reason') END) VIRTUAL;
+    ALTER TABLE recipient ADD COLUMN status TEXT
+      AS (CASE WHEN json_valid(progress) THEN json_extract(progress, '$.lastAnswer.status') END) VIRTUAL;
+    ALTER TABLE recipient ADD COLUMN host TEXT
+      AS (CASE WHEN json_valid(progress) THEN lower(json_extract(progress, '$.lastAnswer.host')) END) VIRTUAL;
+    ALTER TABLE recipient ADD COLUMN answer TEXT
+      AS (CASE WHEN json_valid(progress) THEN lower(json_extract(progress, '$.lastAnswer.text')) END) VIRTUAL;
+    UPDATE recipient SET progress = json_set(progress, '$.hold', 'operator')
+      WHERE state = 1 AND json_valid(progress);
+    CREATE INDEX recipient_group ON recipient (domain, state, hold, reason, status, due_at, id) WHERE state < 2;
+    CREATE TABLE suspension (
+      scope TEXT PRIMARY KEY,
+      since INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    `,
   ],
 };
+
+/** The columns that {@link decodeMessage} takes, then those that `checkQueue` looks at. */
+export const SELECT_MESSAGE = `
+  SELECT m.id, m.lease_owner, m.lease_until, e.place, e.octets, e.blob_id, e.envelope, e.prefix, m.due_at, m.next_at
+  FROM message m JOIN envelope e ON e.id = m.id WHERE m.id = ?`;
+export const SELECT_RECIPIENTS =
+  'SELECT number, recipient, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number';
 
 /** The column `recipient.state`. */
 export const STATE = { waiting: 0, held: 1, settled: 2 } as const;
@@ -80,13 +117,16 @@ export type EncodedMessage = {
   readonly blobId: string;
   readonly envelope: string;
   readonly prefix: Uint8Array;
+  readonly priority: number;
   /** Of each recipient. */
   readonly first: EncodedState;
-  readonly recipients: readonly {
-    readonly address: string;
-    readonly domain: string;
-    readonly recipient: string;
-  }[];
+  readonly recipients: readonly EncodedRecipient[];
+};
+
+export type EncodedRecipient = {
+  readonly address: string;
+  readonly domain: string;
+  readonly recipient: string;
 };
 
 export type EncodedState = {
@@ -134,6 +174,9 @@ type StoredAnswer = Omit<LastAnswer, 'host'> & { readonly host?: string };
 type StoredProgress = {
   readonly attempts?: number;
   readonly delayReported?: boolean;
+  readonly expired?: true;
+  /** Of a held one. */
+  readonly hold?: string;
   readonly outcome?: Extract<RecipientState, { kind: 'settled' }>['outcome'];
   readonly atMs?: number;
   readonly lastAnswer?: StoredAnswer;
@@ -169,12 +212,13 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     blobId: blob.id,
     envelope: JSON.stringify(envelope),
     prefix: ownOctets(message.prefix),
+    priority: message.priority,
     first: encodeState(firstState(message)),
     recipients: message.recipients.map(encodeRecipient),
   };
 }
 
-function encodeRecipient(recipient: NewRecipient): EncodedMessage['recipients'][number] {
+export function encodeRecipient(recipient: NewRecipient): EncodedRecipient {
   const { forwardPath, route, notify, originalRecipient, reversePath } = recipient;
   const where =
     route.kind === 'local' ? { account: route.account, detail: route.detail } : { domain: route.domain };
@@ -194,23 +238,36 @@ export function encodeState(state: RecipientState): EncodedState {
       progress: JSON.stringify({ outcome: state.outcome, atMs: state.atMs, lastAnswer }),
     };
   const { attempts, delayReported } = state;
+  if (kind === 'held')
+    return {
+      state: STATE.held,
+      dueAtMs: null,
+      progress: JSON.stringify({ attempts, delayReported, hold: state.reason, lastAnswer }),
+    };
   return {
-    state: STATE[kind],
-    dueAtMs: kind === 'waiting' ? Math.trunc(state.dueAtMs) : null,
-    progress: JSON.stringify({ attempts, delayReported, lastAnswer }),
+    state: STATE.waiting,
+    dueAtMs: Math.trunc(state.dueAtMs),
+    progress: JSON.stringify({ attempts, delayReported, expired: state.expired, lastAnswer }),
   };
 }
 
 /** Columns: state, due_at, progress, from `column` on. */
 export function decodeState(row: Row, column: number): RecipientState {
   const progress: StoredProgress = JSON.parse(textAt(row, column + 2));
-  const { attempts = 0, delayReported = false } = progress;
+  const { attempts = 0, delayReported = false, hold = HELD_BY_OPERATOR, expired } = progress;
   const lastAnswer = decodeAnswer(progress.lastAnswer);
   switch (numberAt(row, column)) {
     case STATE.waiting:
-      return { kind: 'waiting', dueAtMs: numberAt(row, column + 1), attempts, lastAnswer, delayReported };
+      return {
+        kind: 'waiting',
+        dueAtMs: numberAt(row, column + 1),
+        attempts,
+        lastAnswer,
+        delayReported,
+        ...(expired === undefined ? {} : { expired }),
+      };
     case STATE.held:
-      return { kind: 'held', attempts, lastAnswer, delayReported };
+      return { kind: 'held', reason: hold, attempts, lastAnswer, delayReported };
     case STATE.settled: {
       const { outcome = 'failed', atMs = 0 } = progress;
       return { kind: 'settled', outcome, atMs, lastAnswer };

@@ -5,11 +5,35 @@
 import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
 import type { Database, Row, Statement } from '../../sqlite/database.ts';
 import type { FileKind } from '../../sqlite/migrate.ts';
-import { acted, dueAtMs, nextLookMs, settled } from '../progress.ts';
-import type { OperatorAction } from '../progress.ts';
-import type { QueueFilter, RecipientState, Settlement } from '../queue.ts';
-import { QUEUE_FILE, STATE, decodeState, encodeState } from './queue-schema.ts';
-import type { EncodedMessage } from './queue-schema.ts';
+import {
+  PRIORITIES,
+  PRIORITY_STEP_MS,
+  acted,
+  dueAtMs,
+  matchesMessage,
+  matchesRecipient,
+  nextLookMs,
+  readdressed,
+  settled,
+} from '../progress.ts';
+import type {
+  OperatorAct,
+  QueueFilter,
+  QueuedMessage,
+  RecipientState,
+  Settlement,
+  SuspensionScope,
+} from '../queue.ts';
+import {
+  QUEUE_FILE,
+  SELECT_MESSAGE,
+  SELECT_RECIPIENTS,
+  STATE,
+  decodeMessage,
+  decodeState,
+  encodeState,
+} from './queue-schema.ts';
+import type { EncodedMessage, EncodedRecipient, EncodedState } from './queue-schema.ts';
 
 export const kind: FileKind = QUEUE_FILE;
 
@@ -43,13 +67,23 @@ export type QueueOperations = {
   act(args: {
     readonly ids: readonly string[];
     readonly filter: QueueFilter;
-    readonly action: OperatorAction;
+    readonly act: OperatorAct;
     readonly nowMs: number;
-  }): number;
+  }): readonly EncodedActed[];
+  readdress(args: {
+    readonly id: string;
+    readonly replacements: readonly EncodedReplacement[];
+    readonly nowMs: number;
+  }): 'readdressed' | 'leased' | 'gone';
+  suspend(args: { readonly scope: SuspensionScope; readonly nowMs: number }): void;
+  resume(args: { readonly scope: SuspensionScope }): boolean;
   relocate(args: { readonly moves: readonly { readonly from: number; readonly to: number }[] }): void;
 };
 
-type Recipient = { readonly number: number; readonly state: RecipientState; readonly isMeant: boolean };
+export type EncodedActed = { readonly id: string; readonly recipients: readonly number[] };
+export type EncodedReplacement = { readonly recipient: number; readonly by: readonly EncodedRecipient[] };
+
+type Recipient = { readonly number: number; readonly state: RecipientState };
 
 class QueueWriter {
   readonly #insertMessage: Statement;
@@ -64,13 +98,17 @@ class QueueWriter {
   readonly #setRecipient: Statement;
   readonly #setMessage: Statement;
   readonly #removals: readonly Statement[];
-  readonly #senderOf: Statement;
+  readonly #message: Statement;
+  readonly #messageRecipients: Statement;
+  readonly #suspension: Statement;
+  readonly #suspend: Statement;
+  readonly #resume: Statement;
   readonly #owners: Statement;
   readonly #freeOwner: Statement;
   readonly #relocate: Statement;
 
   constructor(database: Database) {
-    this.#insertMessage = database.prepare('INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?)');
+    this.#insertMessage = database.prepare('INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)');
     this.#insertEnvelope = database.prepare('INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?, ?)');
     this.#insertRecipient = database.prepare('INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#blobOf = database.prepare('SELECT blob_id FROM envelope WHERE id = ?');
@@ -78,14 +116,14 @@ class QueueWriter {
       'UPDATE counter SET messages = messages + ?, recipients = recipients + ?, held = held + ?',
     );
     this.#due = database.prepare(
-      'SELECT id, due_at FROM message WHERE next_at <= ? ORDER BY next_at, id LIMIT ?',
+      'SELECT id, due_at, next_at FROM message WHERE priority = ? AND next_at <= ? ORDER BY next_at, id LIMIT ?',
     );
     this.#setLease = database.prepare(
       'UPDATE message SET lease_owner = ?, lease_until = ?, next_at = ? WHERE id = ?',
     );
     this.#leaseOf = database.prepare('SELECT lease_owner, lease_until, due_at FROM message WHERE id = ?');
     this.#recipients = database.prepare(
-      'SELECT number, address, domain, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number',
+      'SELECT number, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number',
     );
     this.#setRecipient = database.prepare(
       'UPDATE recipient SET state = ?, due_at = ?, progress = ? WHERE id = ? AND number = ?',
@@ -96,7 +134,11 @@ class QueueWriter {
     this.#removals = ['message', 'envelope', 'recipient'].map((table) =>
       database.prepare(`DELETE FROM ${table} WHERE id = ?`),
     );
-    this.#senderOf = database.prepare('SELECT sender FROM envelope WHERE id = ?');
+    this.#message = database.prepare(SELECT_MESSAGE);
+    this.#messageRecipients = database.prepare(SELECT_RECIPIENTS);
+    this.#suspension = database.prepare('SELECT 1 FROM suspension WHERE scope = ?');
+    this.#suspend = database.prepare('INSERT OR IGNORE INTO suspension VALUES (?, ?)');
+    this.#resume = database.prepare('DELETE FROM suspension WHERE scope = ?');
     this.#owners = database.prepare('SELECT DISTINCT lease_owner FROM message WHERE lease_owner IS NOT NULL');
     this.#freeOwner = database.prepare(
       'UPDATE message SET lease_owner = NULL, lease_until = NULL, next_at = due_at WHERE lease_owner = ?',
@@ -105,7 +147,7 @@ class QueueWriter {
   }
 
   accept({ message, lease }: Parameters<QueueOperations['accept']>[0]): void {
-    const { id, first, recipients } = message;
+    const { id, priority, first, recipients } = message;
     const nextMs = nextLookMs(first.dueAtMs ?? undefined, lease?.untilMs) ?? null;
     const isNew = this.#insertMessage.run(
       id,
@@ -113,6 +155,7 @@ class QueueWriter {
       nextMs,
       lease?.owner ?? null,
       lease?.untilMs ?? null,
+      priority,
     );
     if (isNew === 0) {
       const row = this.#blobOf.row(id);
@@ -129,28 +172,35 @@ class QueueWriter {
       message.envelope,
       message.prefix,
     );
-    for (const [number, { address, domain, recipient }] of recipients.entries())
-      this.#insertRecipient.run(
-        id,
-        number,
-        first.state,
-        first.dueAtMs,
-        address,
-        domain,
-        recipient,
-        first.progress,
-      );
+    for (const [number, recipient] of recipients.entries()) this.#insert(id, number, recipient, first);
     this.#count.run(1, recipients.length, first.state === STATE.held ? recipients.length : 0);
   }
 
+  #insert(id: string, number: number, recipient: EncodedRecipient, state: EncodedState): void {
+    this.#insertRecipient.run(
+      id,
+      number,
+      state.state,
+      state.dueAtMs,
+      recipient.address,
+      recipient.domain,
+      recipient.recipient,
+      state.progress,
+    );
+  }
+
   lease({ owner, nowMs, untilMs, limit }: Parameters<QueueOperations['lease']>[0]): readonly string[] {
-    const ids: string[] = [];
-    for (const row of this.#due.rows(nowMs, limit)) {
-      const id = textAt(row, 0);
-      this.#setLease.run(owner, untilMs, Math.max(numberAt(row, 1), untilMs), id);
-      ids.push(id);
-    }
-    return ids;
+    const due = PRIORITIES.flatMap((priority) =>
+      this.#due.rows(priority, nowMs, limit).map((row) => ({
+        id: textAt(row, 0),
+        dueAtMs: numberAt(row, 1),
+        rankMs: numberAt(row, 2) - priority * PRIORITY_STEP_MS,
+      })),
+    )
+      .toSorted((one, other) => one.rankMs - other.rankMs || (one.id < other.id ? -1 : 1))
+      .slice(0, limit);
+    for (const { id, dueAtMs: at } of due) this.#setLease.run(owner, untilMs, Math.max(at, untilMs), id);
+    return due.map(({ id }) => id);
   }
 
   renew({ owner, ids, untilMs }: Parameters<QueueOperations['renew']>[0]): readonly string[] {
@@ -167,13 +217,13 @@ class QueueWriter {
     const row = this.#leaseOf.row(id);
     if (row === undefined || optionalTextAt(row, 0) !== owner) return { outcome: 'stale', waits: false };
     const kept = args.lease === 'kept' ? leaseIn(row) : undefined;
-    const recipients = this.#readRecipients(id, {});
+    const recipients = this.#readRecipients(id);
     const changes = new Map<number, RecipientState>();
     for (const settlement of settlements) {
       const recipient = recipients[settlement.recipient];
       if (recipient === undefined)
         throw new TypeError(`Message ${id} has no recipient ${settlement.recipient}`);
-      const state = settled(recipient.state, settlement, nowMs);
+      const state = settled(recipient.state, settlement, nowMs, (scope) => this.#isSuspended(scope));
       if (state !== undefined) changes.set(recipient.number, state);
     }
     const isStale = settlements.length > 0 && changes.size === 0;
@@ -185,17 +235,12 @@ class QueueWriter {
     };
   }
 
-  #readRecipients(id: string, filter: QueueFilter): readonly Recipient[] {
-    const domain = filter.domain?.toLowerCase();
-    const address = filter.recipient?.toLowerCase();
-    return this.#recipients.rows(id).map((row) => {
-      const state = decodeState(row, 3);
-      const isMeant =
-        (filter.state === undefined || filter.state === state.kind) &&
-        (address === undefined || address === textAt(row, 1)) &&
-        (domain === undefined || domain === textAt(row, 2));
-      return { number: numberAt(row, 0), state, isMeant };
-    });
+  #isSuspended(scope: SuspensionScope): boolean {
+    return this.#suspension.row(scope) !== undefined;
+  }
+
+  #readRecipients(id: string): readonly Recipient[] {
+    return this.#recipients.rows(id).map((row) => ({ number: numberAt(row, 0), state: decodeState(row, 1) }));
   }
 
   /** Writes new states and what follows from them for the message; false: it has left the queue. */
@@ -236,28 +281,63 @@ class QueueWriter {
     }
   }
 
-  act({ ids, filter, action, nowMs }: Parameters<QueueOperations['act']>[0]): number {
-    let count = 0;
+  act({ ids, filter, act, nowMs }: Parameters<QueueOperations['act']>[0]): readonly EncodedActed[] {
+    const touched: EncodedActed[] = [];
     for (const id of ids) {
-      const lease = this.#leaseOf.row(id);
-      if (lease === undefined || !this.#isFrom(id, filter.sender)) continue;
-      const recipients = this.#readRecipients(id, filter);
+      const message = this.#read(id);
+      if (message === undefined || !matchesMessage(filter, message)) continue;
       const changes = new Map<number, RecipientState>();
-      for (const { number, state, isMeant } of recipients) {
-        const next = isMeant ? acted(state, action, nowMs) : undefined;
-        if (next !== undefined) changes.set(number, next);
+      for (const recipient of message.recipients) {
+        if (!matchesRecipient(filter, recipient, recipient.state)) continue;
+        const next = acted(recipient.state, act, nowMs);
+        if (next !== undefined) changes.set(recipient.number, next);
       }
       if (changes.size === 0) continue;
-      this.#change(id, recipients, changes, leaseIn(lease));
-      count += changes.size;
+      this.#change(id, message.recipients, changes, message.lease);
+      touched.push({ id, recipients: [...changes.keys()] });
     }
-    return count;
+    return touched;
   }
 
-  #isFrom(id: string, sender: string | undefined): boolean {
-    if (sender === undefined) return true;
-    const row = this.#senderOf.row(id);
-    return row !== undefined && textAt(row, 0) === sender.toLowerCase();
+  #read(id: string): QueuedMessage | undefined {
+    const row = this.#message.row(id);
+    return row === undefined ? undefined : decodeMessage(row, this.#messageRecipients.rows(id));
+  }
+
+  readdress({
+    id,
+    replacements,
+    nowMs,
+  }: Parameters<QueueOperations['readdress']>[0]): 'readdressed' | 'leased' | 'gone' {
+    const row = this.#leaseOf.row(id);
+    if (row === undefined) return 'gone';
+    if ((leaseIn(row)?.untilMs ?? nowMs) > nowMs) return 'leased';
+    const recipients = this.#readRecipients(id);
+    const changes = new Map<number, RecipientState>();
+    const added: Recipient[] = [];
+    for (const { recipient, by } of replacements) {
+      const state = recipients[recipient]?.state;
+      const next = state === undefined ? undefined : readdressed(state, nowMs);
+      if (next === undefined) continue;
+      changes.set(recipient, next.replaced);
+      for (const one of by) {
+        const number = recipients.length + added.length;
+        this.#insert(id, number, one, encodeState(next.first));
+        added.push({ number, state: next.first });
+      }
+    }
+    if (changes.size === 0) return 'gone';
+    this.#count.run(0, added.length, 0);
+    this.#change(id, [...recipients, ...added], changes, undefined);
+    return 'readdressed';
+  }
+
+  suspend({ scope, nowMs }: Parameters<QueueOperations['suspend']>[0]): void {
+    this.#suspend.run(scope, nowMs);
+  }
+
+  resume({ scope }: Parameters<QueueOperations['resume']>[0]): boolean {
+    return this.#resume.run(scope) > 0;
   }
 
   relocate({ moves }: Parameters<QueueOperations['relocate']>[0]): void {
@@ -281,6 +361,9 @@ export function open(database: Database): QueueOperations {
     settle: (args) => writer.settle(args),
     endLeases: (args) => writer.endLeases(args),
     act: (args) => writer.act(args),
+    readdress: (args) => writer.readdress(args),
+    suspend: (args) => writer.suspend(args),
+    resume: (args) => writer.resume(args),
     relocate: (args) => writer.relocate(args),
   };
 }

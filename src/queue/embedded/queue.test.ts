@@ -7,10 +7,12 @@ import * as fc from 'fast-check';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { openHints } from '../../sqlite/hint.ts';
+import { openDatabase } from '../../sqlite/open-database.ts';
 import { connectWriter, openLocalWriter, startWriterThread } from '../../sqlite/writer.ts';
 import type { LocalWriter, Writer } from '../../sqlite/writer.ts';
+import { known, toAccountId } from '../../store/ids.ts';
 import type { QueueId } from '../queue.ts';
-import { done, local, queueContract, remote, testId, testMessage } from '../queue.contract.ts';
+import { answer, does, done, local, queueContract, remote, testId, testMessage } from '../queue.contract.ts';
 import { decodeMessage } from './queue-schema.ts';
 import * as queueWriter from './queue-writer.ts';
 import type { OpenedQueue } from '../queue.contract.ts';
@@ -140,6 +142,69 @@ suite('embedded queue', () => {
       [message.priority, message.requireTls, message.tlsOptional, message.deliverBy, message.releaseAtMs],
       [0, false, false, undefined, undefined],
     );
+  });
+
+  test('a file of version 1 opens: searches and priorities know what was stored in it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'postrider-queue-'));
+    const file = join(folder, 'queue.sqlite');
+    const [first = ''] = queueWriter.kind.migrations;
+    const old = openDatabase(file, { ...queueWriter.kind, migrations: [first] });
+    const envelope = JSON.stringify({
+      reversePath: 'a@b.example',
+      body: '7bit',
+      smtpUtf8: false,
+      priority: 3,
+      arrivedAtMs: 1000,
+      expiresAtMs: 9_000_000,
+      kind: 'submission',
+      remote: '192.0.2.9',
+      account: 5,
+    });
+    const progress = JSON.stringify({ attempts: 2, delayReported: false, lastAnswer: answer('Try later') });
+    for (const [number, state] of [0, 1].entries()) {
+      const id = testId(number);
+      const due = state === 0 ? 5000 : null;
+      old.prepare('INSERT INTO message VALUES (?, ?, ?, NULL, NULL)').run(id, due, due);
+      old
+        .prepare('INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?, ?)')
+        .run(id, 'a@b.example', number, 100, 'ab'.repeat(32), envelope, new Uint8Array());
+      old
+        .prepare('INSERT INTO recipient VALUES (?, 0, ?, ?, ?, ?, ?, ?)')
+        .run(
+          id,
+          state,
+          due,
+          'c@d.example',
+          'd.example',
+          '{"forwardPath":"c@d.example","domain":"d.example"}',
+          progress,
+        );
+    }
+    old.exec('UPDATE counter SET messages = 2, recipients = 2, held = 1');
+    old.close();
+    const started = await startLocal(file);
+    const queue = new EmbeddedQueue({ file, writer: started.writer, hints: openHints('old'), clock });
+    const filter = {
+      account: known(toAccountId(5)),
+      source: '192.0.2.9',
+      priorityMin: 3,
+      text: 'try LATER',
+      arrivedAfterMs: 999,
+    };
+    assert.deepEqual(await queue.find(filter, undefined, 10), [testId(0), testId(1)]);
+    assert.deepEqual(await queue.find({ ...filter, hold: 'operator' }, undefined, 10), [testId(1)]);
+    const groups = await queue.summary({}, 10);
+    assert.deepEqual(
+      groups.map(({ state, hold, lastAnswer }) => [state, hold, lastAnswer?.text]),
+      [
+        ['waiting', undefined, 'Try later'],
+        ['held', 'operator', 'Try later'],
+      ],
+    );
+    assert.equal((await queue.lease('x', 5000, 9000, 10)).length, 1);
+    queue.close();
+    await started.close();
+    rmSync(folder, { recursive: true });
   });
 
   test('a full disk refuses with a Fault, leaves nothing half there, and goes on when there is room', async () => {
@@ -273,11 +338,12 @@ suite('embedded queue', () => {
       await timed(100, () => queue.list({}, testId(10_000), 100));
       await timed(50, () => queue.count());
       await timed(50, () => queue.nextDueMs());
+      await timed(200, async () => assert.equal((await queue.summary({}, 1000)).length, 1000));
       await timed(100, () => queue.lease('x', 60_000, 90_000, 100));
       await timed(2000, async () =>
         assert.equal((await queue.list({ domain: 'd999.example' }, undefined, 1000)).length, 20),
       );
-      await timed(2000, async () => assert.equal(await queue.hold({ domain: 'd7.example' }), 20));
+      await timed(2000, async () => assert.equal(await does(queue, 'hold', { domain: 'd7.example' }), 20));
       reopened.close();
     },
   );

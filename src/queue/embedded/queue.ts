@@ -5,7 +5,7 @@
 import { extname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
-import { numberAt, optionalNumberAt, reading, textAt } from '../../sqlite/database.ts';
+import { numberAt, reading, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import type { Hints } from '../../sqlite/hint.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
@@ -14,11 +14,31 @@ import { toBlobPlace } from '../../store/blob-store.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
 import { known } from '../../store/ids.ts';
-import { isRepeatable } from '../progress.ts';
-import type { OperatorAction } from '../progress.ts';
+import { PRIORITIES, isRepeatable } from '../progress.ts';
 import { toQueueId } from '../queue.ts';
-import type { NewQueuedMessage, Queue, QueueFilter, QueueId, QueuedMessage, Settlement } from '../queue.ts';
-import { QUEUE_FILE, STATE, decodeMessage, encodeMessage } from './queue-schema.ts';
+import type {
+  Acted,
+  NewQueuedMessage,
+  OperatorAct,
+  Queue,
+  QueueFilter,
+  QueueGroup,
+  QueueId,
+  QueuedMessage,
+  Replacement,
+  Settlement,
+  Suspension,
+  SuspensionScope,
+} from '../queue.ts';
+import {
+  QUEUE_FILE,
+  SELECT_MESSAGE,
+  SELECT_RECIPIENTS,
+  decodeMessage,
+  encodeMessage,
+  encodeRecipient,
+} from './queue-schema.ts';
+import { SELECT_WINDOW, WINDOW_MESSAGES, filterValues, readGroups, toSuspension } from './queue-search.ts';
 import type { QueueOperations } from './queue-writer.ts';
 
 export type EmbeddedQueueOptions = {
@@ -36,26 +56,10 @@ export const QUEUE_WRITER_URL: string = new URL(
 ).href;
 
 const HINT_TOPIC = 'queue';
-/** Messages looked through before the event loop has its turn, and messages changed by one commit of an operator. */
-const WINDOW_MESSAGES = 500;
-const ACT_MESSAGES = 200;
-
-const SELECT_WINDOW = `
-  SELECT m.id,
-    EXISTS (
-      SELECT 1 FROM recipient r
-      WHERE r.id = m.id AND r.state < ${STATE.settled} AND (?3 IS NULL OR r.state = ?3)
-        AND (?4 IS NULL OR r.domain = ?4) AND (?5 IS NULL OR r.address = ?5)
-    ) AND (?6 IS NULL OR EXISTS (SELECT 1 FROM envelope e WHERE e.id = m.id AND e.sender = ?6))
-  FROM (SELECT id FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`;
-const SELECT_MESSAGE = `
-  SELECT m.id, m.lease_owner, m.lease_until, e.place, e.octets, e.blob_id, e.envelope, e.prefix
-  FROM message m JOIN envelope e ON e.id = m.id WHERE m.id = ?`;
-const SELECT_RECIPIENTS =
-  'SELECT number, recipient, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number';
-const SELECT_NEXT = 'SELECT min(next_at) FROM message WHERE next_at IS NOT NULL';
+const SELECT_NEXT = 'SELECT min(next_at) FROM message WHERE priority = ? AND next_at IS NOT NULL';
 const SELECT_COUNTER = 'SELECT messages, recipients, held FROM counter';
 const SELECT_PLACES = 'SELECT DISTINCT place FROM envelope WHERE place >= ? AND place < ? ORDER BY place';
+const SELECT_SUSPENSIONS = 'SELECT scope, since FROM suspension ORDER BY scope';
 /** Above every id: ids are letters and digits. */
 const AFTER_ALL_IDS = '~';
 
@@ -123,8 +127,13 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
   }
 
   async nextDueMs(): Promise<number | undefined> {
-    const row = reading('Reading the queue', () => this.#reader.prepare(SELECT_NEXT).row());
-    return row === undefined ? undefined : optionalNumberAt(row, 0);
+    return reading('Reading the queue', () => {
+      const next = this.#reader.prepare(SELECT_NEXT);
+      const times = PRIORITIES.map((priority) => next.row(priority)?.[0]).filter(
+        (at) => typeof at === 'number',
+      );
+      return times.length === 0 ? undefined : Math.min(...times);
+    });
   }
 
   async list(
@@ -132,7 +141,7 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     after: QueueId | undefined,
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
-    return this.#load(await this.#find(filter, after, limit));
+    return this.#load(await this.find(filter, after, limit));
   }
 
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
@@ -140,39 +149,55 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
   }
 
-  retry(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'retry', nowMs);
+  async act(
+    ids: readonly QueueId[],
+    filter: QueueFilter,
+    act: OperatorAct,
+    nowMs: number,
+  ): Promise<readonly Acted[]> {
+    const touched = await this.#writer.call('act', { ids, filter, act, nowMs: Math.trunc(nowMs) });
+    if (touched.length > 0) this.#tell();
+    return touched.map(({ id, recipients }) => ({ id: known(toQueueId(id)), recipients }));
   }
 
-  hold(filter: QueueFilter): Promise<number> {
-    return this.#act(filter, 'hold', this.#clock.nowMs());
+  async readdress(
+    id: QueueId,
+    replacements: readonly Replacement[],
+    nowMs: number,
+  ): Promise<'readdressed' | 'leased' | 'gone'> {
+    const encoded = replacements.map(({ recipient, by }) => ({ recipient, by: by.map(encodeRecipient) }));
+    const came = await this.#writer.call('readdress', {
+      id,
+      replacements: encoded,
+      nowMs: Math.trunc(nowMs),
+    });
+    if (came === 'readdressed') this.#tell();
+    return came;
   }
 
-  release(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'release', nowMs);
+  async suspend(scope: SuspensionScope, nowMs: number): Promise<void> {
+    await this.#writer.call('suspend', { scope, nowMs: Math.trunc(nowMs) });
+    this.#tell();
   }
 
-  drop(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'drop', nowMs);
+  async resume(scope: SuspensionScope): Promise<boolean> {
+    return this.#writer.call('resume', { scope });
   }
 
-  /** Not one commit but some hundred messages in each, so that the queue goes on meanwhile. */
-  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
-    let count = 0;
-    let after: QueueId | undefined;
-    for (;;) {
-      const ids = await this.#find(filter, after, ACT_MESSAGES);
-      after = ids.at(-1);
-      if (after !== undefined)
-        count += await this.#writer.call('act', { ids, filter, action, nowMs: Math.trunc(nowMs) });
-      if (ids.length < ACT_MESSAGES) break;
-    }
-    if (count > 0) this.#tell();
-    return count;
+  async suspensions(): Promise<readonly Suspension[]> {
+    return reading('Reading the queue', () => this.#reader.prepare(SELECT_SUSPENSIONS).rows()).map(
+      toSuspension,
+    );
+  }
+
+  async summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]> {
+    return reading('Reading the queue', () =>
+      this.#reader.snapshot(() => readGroups(this.#reader, filter, limit)),
+    );
   }
 
   /** Ids of messages with a matching recipient, window by window, so that no other work waits for a long search. */
-  async #find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
+  async find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
     const found: QueueId[] = [];
     let last: string = after ?? '';
     let end = AFTER_ALL_IDS;
@@ -199,16 +224,7 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
 
   #window(filter: QueueFilter, after: string, end: string): readonly Row[] {
     return reading('Searching the queue', () =>
-      this.#reader
-        .prepare(SELECT_WINDOW)
-        .rows(
-          after,
-          end,
-          filter.state === undefined ? null : STATE[filter.state],
-          filter.domain?.toLowerCase() ?? null,
-          filter.recipient?.toLowerCase() ?? null,
-          filter.sender?.toLowerCase() ?? null,
-        ),
+      this.#reader.prepare(SELECT_WINDOW).rows(after, end, ...filterValues(filter)),
     );
   }
 

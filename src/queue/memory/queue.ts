@@ -2,16 +2,32 @@
 import type { Clock } from '../../base/clock.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
-import { acted, dueAtMs, firstState, matchesRecipient, nextLookMs, senderKey, settled } from '../progress.ts';
-import type { OperatorAction } from '../progress.ts';
+import {
+  PRIORITY_STEP_MS,
+  acted,
+  domainOf,
+  dueAtMs,
+  firstState,
+  matchesMessage,
+  matchesRecipient,
+  nextLookMs,
+  readdressed,
+  settled,
+} from '../progress.ts';
 import type {
+  Acted,
   NewQueuedMessage,
+  OperatorAct,
   Queue,
   QueueFilter,
+  QueueGroup,
   QueueId,
   QueuedMessage,
   QueuedRecipient,
+  Replacement,
   Settlement,
+  Suspension,
+  SuspensionScope,
 } from '../queue.ts';
 
 type Lease = { readonly owner: string; readonly untilMs: number };
@@ -28,6 +44,7 @@ function compareIds(one: QueuedMessage, other: QueuedMessage): number {
 export class MemoryQueue implements Queue, BlobUser {
   readonly #clock: Clock;
   readonly #messages = new Map<QueueId, QueuedMessage>();
+  readonly #suspensions = new Map<SuspensionScope, Suspension>();
   readonly #listeners = new Set<() => void>();
 
   constructor(clock: Clock) {
@@ -49,12 +66,9 @@ export class MemoryQueue implements Queue, BlobUser {
 
   #insert(message: NewQueuedMessage, lease: Lease | undefined): void {
     if (this.#messages.has(message.id)) return;
-    const recipients = message.recipients.map((recipient, number) => ({
-      ...recipient,
-      number,
-      state: firstState(message),
-    }));
     const { hold: _hold, ...kept } = message;
+    const state = firstState(message);
+    const recipients = message.recipients.map((recipient, number) => ({ ...recipient, number, state }));
     this.#messages.set(message.id, {
       ...kept,
       prefix: Uint8Array.from(message.prefix),
@@ -72,9 +86,10 @@ export class MemoryQueue implements Queue, BlobUser {
     const due = [...this.#messages.values()]
       .flatMap((message) => {
         const nextMs = nextOf(message);
-        return nextMs === undefined || nextMs > nowMs ? [] : [{ message, nextMs }];
+        if (nextMs === undefined || nextMs > nowMs) return [];
+        return [{ message, rankMs: nextMs - message.priority * PRIORITY_STEP_MS }];
       })
-      .toSorted((one, other) => one.nextMs - other.nextMs || compareIds(one.message, other.message))
+      .toSorted((one, other) => one.rankMs - other.rankMs || compareIds(one.message, other.message))
       .slice(0, limit)
       .map(({ message }) => ({ ...message, lease: { owner, untilMs } }));
     for (const message of due) this.#messages.set(message.id, message);
@@ -104,7 +119,9 @@ export class MemoryQueue implements Queue, BlobUser {
       const recipient = message.recipients[settlement.recipient];
       if (recipient === undefined)
         throw new TypeError(`Message ${id} has no recipient ${settlement.recipient}`);
-      const state = settled(recipient.state, settlement, this.#clock.nowMs());
+      const state = settled(recipient.state, settlement, this.#clock.nowMs(), (scope) =>
+        this.#suspensions.has(scope),
+      );
       if (state !== undefined) states.set(recipient.number, state);
     }
     const isStale = settlements.length > 0 && states.size === 0;
@@ -152,6 +169,35 @@ export class MemoryQueue implements Queue, BlobUser {
       .slice(0, limit);
   }
 
+  async find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
+    return (await this.list(filter, after, limit)).map(({ id }) => id);
+  }
+
+  async summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]> {
+    const groups = new Map<string, QueueGroup>();
+    for (const message of [...this.#messages.values()].toSorted(compareIds))
+      for (const { forwardPath, route, state } of matching(filter, message)) {
+        if (state.kind === 'settled') continue;
+        const domain = domainOf(forwardPath, route);
+        const hold = state.kind === 'held' ? state.reason : undefined;
+        const { lastAnswer } = state;
+        const key = JSON.stringify([domain, state.kind, hold, lastAnswer?.reason, lastAnswer?.status]);
+        const group = groups.get(key);
+        groups.set(key, {
+          domain,
+          state: state.kind,
+          hold,
+          recipients: (group?.recipients ?? 0) + 1,
+          oldestAtMs: group?.oldestAtMs ?? message.arrivedAtMs,
+          dueAtMs: earliest(group?.dueAtMs, state.kind === 'waiting' ? state.dueAtMs : undefined),
+          lastAnswer,
+        });
+      }
+    return [...groups.values()]
+      .toSorted((one, other) => other.recipients - one.recipients || (one.domain < other.domain ? -1 : 1))
+      .slice(0, limit);
+  }
+
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
     let recipients = 0;
     let held = 0;
@@ -163,35 +209,63 @@ export class MemoryQueue implements Queue, BlobUser {
     return { messages: this.#messages.size, recipients, held };
   }
 
-  retry(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'retry', nowMs);
-  }
-
-  hold(filter: QueueFilter): Promise<number> {
-    return this.#act(filter, 'hold', this.#clock.nowMs());
-  }
-
-  release(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'release', nowMs);
-  }
-
-  drop(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'drop', nowMs);
-  }
-
-  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
-    let count = 0;
-    for (const message of this.#messages.values()) {
+  async act(
+    ids: readonly QueueId[],
+    filter: QueueFilter,
+    act: OperatorAct,
+    nowMs: number,
+  ): Promise<readonly Acted[]> {
+    const touched: Acted[] = [];
+    for (const id of ids) {
+      const message = this.#messages.get(id);
+      if (message === undefined) continue;
       const states = new Map<number, QueuedRecipient['state']>();
       for (const { number, state } of matching(filter, message)) {
-        const next = acted(state, action, nowMs);
+        const next = acted(state, act, nowMs);
         if (next !== undefined) states.set(number, next);
       }
-      if (states.size > 0) this.#put(message, states);
-      count += states.size;
+      if (states.size === 0) continue;
+      this.#put(message, states);
+      touched.push({ id, recipients: [...states.keys()] });
     }
-    if (count > 0) this.#tell();
-    return count;
+    if (touched.length > 0) this.#tell();
+    return touched;
+  }
+
+  async readdress(
+    id: QueueId,
+    replacements: readonly Replacement[],
+    nowMs: number,
+  ): Promise<'readdressed' | 'leased' | 'gone'> {
+    const message = this.#messages.get(id);
+    if (message === undefined) return 'gone';
+    if ((message.lease?.untilMs ?? nowMs) > nowMs) return 'leased';
+    const states = new Map<number, QueuedRecipient['state']>();
+    const recipients = [...message.recipients];
+    for (const { recipient, by } of replacements) {
+      const state = message.recipients[recipient]?.state;
+      const next = state === undefined ? undefined : readdressed(state, nowMs);
+      if (next === undefined) continue;
+      states.set(recipient, next.replaced);
+      for (const one of by) recipients.push({ ...one, number: recipients.length, state: next.first });
+    }
+    if (states.size === 0) return 'gone';
+    this.#put({ ...message, recipients, lease: undefined }, states);
+    this.#tell();
+    return 'readdressed';
+  }
+
+  async suspend(scope: SuspensionScope, nowMs: number): Promise<void> {
+    if (!this.#suspensions.has(scope)) this.#suspensions.set(scope, { scope, sinceMs: nowMs });
+    this.#tell();
+  }
+
+  async resume(scope: SuspensionScope): Promise<boolean> {
+    return this.#suspensions.delete(scope);
+  }
+
+  async suspensions(): Promise<readonly Suspension[]> {
+    return [...this.#suspensions.values()].toSorted((one, other) => (one.scope < other.scope ? -1 : 1));
   }
 
   watch(listener: () => void): { close(): void } {
@@ -224,8 +298,11 @@ export class MemoryQueue implements Queue, BlobUser {
 }
 
 function matching(filter: QueueFilter, message: QueuedMessage): readonly QueuedRecipient[] {
-  if (filter.id !== undefined && filter.id !== message.id) return [];
-  if (filter.sender !== undefined && filter.sender.toLowerCase() !== senderKey(message.reversePath))
-    return [];
+  if (!matchesMessage(filter, message)) return [];
   return message.recipients.filter((recipient) => matchesRecipient(filter, recipient, recipient.state));
+}
+
+function earliest(one: number | undefined, other: number | undefined): number | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Math.min(one, other);
 }

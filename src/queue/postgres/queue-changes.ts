@@ -9,13 +9,7 @@ import { COUNTER_SLOTS, QUEUE_SQL } from './queue-tables.ts';
 
 export type Lease = { readonly owner: string; readonly untilMs: number };
 
-/** Columns of `QUEUE_SQL.recipientStates`. */
-export type LockedRecipient = {
-  readonly number: number;
-  readonly state: RecipientState;
-  readonly address: string;
-  readonly domain: string;
-};
+export type LockedRecipient = { readonly number: number; readonly state: RecipientState };
 
 /** A message whose row is locked, with all its recipients. */
 export type LockedMessage = {
@@ -47,12 +41,7 @@ function toLease(row: Row): Lease | undefined {
 }
 
 function toRecipient(row: Row): LockedRecipient {
-  return {
-    number: numberAt(row, 1),
-    state: decodeState(row, 2),
-    address: textAt(row, 5),
-    domain: textAt(row, 6),
-  };
+  return { number: numberAt(row, 1), state: decodeState(row, 2) };
 }
 
 /** The counter that a transaction over this message adds to: one, so that no two wait for each other's. */
@@ -97,6 +86,11 @@ export class QueueChanges {
     const due = dueAtMs(states);
     this.#messages.push({ id, due, next: nextLookMs(due, lease?.untilMs), lease });
     return true;
+  }
+
+  /** Recipients that the message did not have before. */
+  open(count: number): void {
+    this.#opened += count;
   }
 
   write(transaction: Transaction, slot: number): void {

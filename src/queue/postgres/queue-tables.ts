@@ -5,6 +5,7 @@
  */
 import type { TableKind } from '../../postgres/migrate.ts';
 import { STATE } from '../embedded/queue-schema.ts';
+import { PRIORITY_MAX, PRIORITY_MIN, PRIORITY_STEP_MS } from '../progress.ts';
 
 export const COUNTER_SLOTS = 64;
 /** Messages looked through in one statement. */
@@ -53,48 +54,108 @@ CREATE TABLE queue_counter (
 INSERT INTO queue_counter SELECT slot, 0, 0, 0 FROM generate_series(0, ${COUNTER_SLOTS - 1}) AS slots (slot);
 `;
 
-export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST] };
+/** A text within JSON that this program wrote: a quotation mark inside a text has a backslash before it. */
+const TEXT = '((?:[^"\\\\]|\\\\.)*)';
+
+/** Read out of the JSON beside them: what searches and groups compare. */
+const SEARCH = `
+ALTER TABLE queue_message ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+DROP INDEX queue_message_next;
+ALTER TABLE queue_envelope
+  ADD COLUMN account BIGINT GENERATED ALWAYS AS (substring(envelope from '"account":([0-9]+)')::bigint) STORED,
+  ADD COLUMN source TEXT COLLATE "C" GENERATED ALWAYS AS (substring(envelope from '"remote":"${TEXT}"')) STORED,
+  ADD COLUMN arrived_at DOUBLE PRECISION
+    GENERATED ALWAYS AS (substring(envelope from '"arrivedAtMs":([0-9.]+)')::double precision) STORED;
+UPDATE queue_message m SET priority = coalesce(
+  (SELECT substring(e.envelope from '"priority":(-?[0-9]+)')::bigint FROM queue_envelope e WHERE e.id = m.id), 0);
+CREATE INDEX queue_message_next ON queue_message (priority, next_at, id) WHERE next_at IS NOT NULL;
+UPDATE queue_recipient SET progress = '{"hold":"operator",' || substr(progress, 2)
+  WHERE state = ${STATE.held};
+ALTER TABLE queue_recipient
+  ADD COLUMN hold TEXT COLLATE "C" GENERATED ALWAYS AS (substring(progress from '"hold":"${TEXT}"')) STORED,
+  ADD COLUMN reason TEXT COLLATE "C" GENERATED ALWAYS AS (substring(progress from '"reason":"${TEXT}"')) STORED,
+  ADD COLUMN status TEXT COLLATE "C" GENERATED ALWAYS AS (substring(progress from '"status":"${TEXT}"')) STORED,
+  ADD COLUMN host TEXT COLLATE "C" GENERATED ALWAYS AS (lower(substring(progress from '"host":"${TEXT}"') COLLATE "C")) STORED,
+  ADD COLUMN answer TEXT COLLATE "C"
+    GENERATED ALWAYS AS (lower(substring(progress from '"text":"${TEXT}"') COLLATE "C")) STORED;
+CREATE INDEX queue_recipient_group ON queue_recipient (domain, state, hold, reason, status, due_at, id)
+  WHERE state < ${STATE.settled};
+CREATE TABLE queue_suspension (
+  scope TEXT COLLATE "C" PRIMARY KEY,
+  since BIGINT NOT NULL
+);
+`;
+
+export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH] };
+
+/** The parameters of `filterValues`. */
+const RECIPIENT_MEANT = `r.state < ${STATE.settled} AND ($3::bigint IS NULL OR r.state = $3::bigint)
+  AND ($4::text IS NULL OR r.hold = $4::text) AND ($5::text IS NULL OR r.domain = $5::text)
+  AND ($6::text IS NULL OR r.address = $6::text) AND ($7::text IS NULL OR r.reason = $7::text)
+  AND ($8::text IS NULL OR r.host = $8::text) AND ($9::text IS NULL OR position($9::text in r.answer) > 0)`;
+const ENVELOPE_MEANT = `($10::bigint = 0 OR EXISTS (
+    SELECT 1 FROM queue_envelope e WHERE e.id = m.id AND ($11::text IS NULL OR e.sender = $11::text)
+      AND ($12::bigint IS NULL OR e.account = $12::bigint) AND ($13::text IS NULL OR e.source = $13::text)
+      AND ($14::double precision IS NULL OR e.arrived_at < $14::double precision)
+      AND ($15::double precision IS NULL OR e.arrived_at > $15::double precision)
+      AND ($16::bigint IS NULL OR e.octets >= $16::bigint) AND ($17::bigint IS NULL OR e.octets <= $17::bigint)
+  ))`;
 
 export const QUEUE_SQL = {
   /** All rows of a message, or none when its id is taken; gives whether it was added. */
   accept: `WITH added AS (
-      INSERT INTO queue_message (id, due_at, next_at, lease_owner, lease_until) VALUES ($1, $2, $3, $4, $5)
+      INSERT INTO queue_message (id, due_at, next_at, lease_owner, lease_until, priority)
+      VALUES ($1, $2, $3, $4, $5, $18)
       ON CONFLICT (id) DO NOTHING RETURNING id
     ), enveloped AS (
       INSERT INTO queue_envelope (id, sender, place, octets, blob_id, envelope, prefix)
       SELECT id, $6::text, $7::bigint, $8::bigint, $9::text, $10::text, $11::bytea FROM added
     ), addressed AS (
       INSERT INTO queue_recipient (id, number, state, due_at, address, domain, recipient, progress)
-      SELECT added.id, r.number - 1, $18::bigint, $2, r.address, r.domain, r.recipient, $12::text
+      SELECT added.id, r.number - 1, $19::bigint, $2, r.address, r.domain, r.recipient, $12::text
       FROM added, unnest($13::text[], $14::text[], $15::text[])
         WITH ORDINALITY AS r (address, domain, recipient, number)
     ), counted AS (
-      UPDATE queue_counter SET messages = messages + 1, recipients = recipients + $16, held = held + $19
+      UPDATE queue_counter SET messages = messages + 1, recipients = recipients + $16,
+        held = held + CASE WHEN $19::bigint = ${STATE.held} THEN $16 ELSE 0 END
       WHERE slot = $17 AND EXISTS (SELECT 1 FROM added)
     )
     SELECT count(*) FROM added`,
   blobOf: 'SELECT blob_id FROM queue_envelope WHERE id = $1',
 
-  /** What another works on at this moment is passed over: it is no longer due. */
+  /**
+   * What another works on at this moment is passed over: it is no longer due. Of each priority the soonest due; among them
+   * each step of priority is worth PRIORITY_STEP_MS.
+   */
   lease: `WITH due AS (
-      SELECT id, due_at, next_at FROM queue_message WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2
-      FOR UPDATE SKIP LOCKED
+      SELECT d.id, d.due_at, d.next_at, d.next_at - p.priority * ${PRIORITY_STEP_MS} AS rank
+      FROM generate_series(${PRIORITY_MIN}, ${PRIORITY_MAX}) AS p (priority)
+      CROSS JOIN LATERAL (
+        SELECT id, due_at, next_at FROM queue_message WHERE priority = p.priority AND next_at <= $1
+        ORDER BY next_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+      ) d
+      ORDER BY rank, d.id LIMIT $2
     )
     UPDATE queue_message m SET lease_owner = $3, lease_until = $4, next_at = greatest(due.due_at, $4)
-    FROM due WHERE m.id = due.id RETURNING m.id, due.next_at`,
+    FROM due WHERE m.id = due.id RETURNING m.id, due.rank`,
   renew: `UPDATE queue_message
     SET lease_until = $3, next_at = CASE WHEN due_at IS NULL THEN NULL ELSE greatest(due_at, $3) END
     WHERE id = ANY($2::text[]) AND lease_owner = $1 RETURNING id`,
   endLeases: `UPDATE queue_message SET lease_owner = NULL, lease_until = NULL, next_at = due_at
     WHERE lease_owner IS NOT NULL AND lease_owner <> ALL($1::text[])`,
-  nextDue: 'SELECT min(next_at) FROM queue_message WHERE next_at IS NOT NULL',
+  nextDue: `SELECT min(d.next_at) FROM generate_series(${PRIORITY_MIN}, ${PRIORITY_MAX}) AS p (priority)
+    CROSS JOIN LATERAL (
+      SELECT next_at FROM queue_message WHERE priority = p.priority AND next_at IS NOT NULL ORDER BY next_at LIMIT 1
+    ) d`,
 
   /** Held until the commit: of two who change a message, one comes after the other. */
   lockMessages: `SELECT id, lease_owner, lease_until FROM queue_message
     WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
-  recipientStates: `SELECT id, number, state, due_at, progress, address, domain FROM queue_recipient
+  recipientStates: `SELECT id, number, state, due_at, progress FROM queue_recipient
     WHERE id = ANY($1::text[]) ORDER BY id, number`,
-  senders: 'SELECT id, sender FROM queue_envelope WHERE id = ANY($1::text[])',
+  addRecipients: `INSERT INTO queue_recipient (id, number, state, due_at, address, domain, recipient, progress)
+    SELECT $1, r.number, $2::bigint, $3::bigint, r.address, r.domain, r.recipient, $4::text
+    FROM unnest($5::bigint[], $6::text[], $7::text[], $8::text[]) AS r (number, address, domain, recipient)`,
   setRecipients: `UPDATE queue_recipient r SET state = n.state, due_at = n.due_at, progress = n.progress
     FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
       AS n (id, number, state, due_at, progress)
@@ -112,15 +173,30 @@ export const QUEUE_SQL = {
   counters: `SELECT sum(messages)::bigint, sum(recipients)::bigint, sum(held)::bigint FROM queue_counter`,
 
   window: `SELECT m.id,
-      (EXISTS (
-        SELECT 1 FROM queue_recipient r
-        WHERE r.id = m.id AND r.state < ${STATE.settled} AND ($3::bigint IS NULL OR r.state = $3::bigint)
-          AND ($4::text IS NULL OR r.domain = $4::text) AND ($5::text IS NULL OR r.address = $5::text)
-      ) AND ($6::text IS NULL OR EXISTS (
-        SELECT 1 FROM queue_envelope e WHERE e.id = m.id AND e.sender = $6::text
-      )))::int
-    FROM (SELECT id FROM queue_message WHERE id > $1 AND id <= $2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m
+      (m.priority >= $18 AND m.priority <= $19
+        AND EXISTS (SELECT 1 FROM queue_recipient r WHERE r.id = m.id AND ${RECIPIENT_MEANT})
+        AND ${ENVELOPE_MEANT})::int
+    FROM (
+      SELECT id, priority FROM queue_message WHERE id > $1 AND id <= $2 ORDER BY id LIMIT ${WINDOW_MESSAGES}
+    ) m
     ORDER BY m.id`,
+  /** With the columns of a group the arrival of its oldest message, and how one of its recipients is. */
+  groups: `SELECT g.domain, g.state, g.hold, g.reason, g.status, g.recipients, g.due_at,
+      (SELECT e.arrived_at FROM queue_envelope e WHERE e.id = g.oldest), g.state, g.due_at, g.progress
+    FROM (
+      SELECT r.domain, r.state, r.hold, r.reason, r.status, count(*) AS recipients, min(r.due_at) AS due_at,
+        min(r.id) AS oldest, min(r.progress) AS progress
+      FROM queue_recipient r JOIN queue_message m ON m.id = r.id
+      WHERE ($1::text IS NULL OR m.id = $1::text) AND m.priority >= $18 AND m.priority <= $19
+        AND ${RECIPIENT_MEANT} AND ${ENVELOPE_MEANT}
+      GROUP BY r.domain, r.state, r.hold, r.reason, r.status ORDER BY count(*) DESC, r.domain LIMIT $2
+    ) g ORDER BY g.recipients DESC, g.domain`,
+  suspend: 'INSERT INTO queue_suspension (scope, since) VALUES ($1, $2) ON CONFLICT (scope) DO NOTHING',
+  resume: 'DELETE FROM queue_suspension WHERE scope = $1 RETURNING scope',
+  suspensions: 'SELECT scope, since FROM queue_suspension ORDER BY scope',
+  /** Kept from going until the commit that holds a recipient by one of them. */
+  lockSuspensions:
+    'SELECT scope FROM queue_suspension WHERE scope = ANY($1::text[]) ORDER BY scope FOR KEY SHARE',
   /** The columns that `decodeMessage` and `decodeRecipient` take. */
   messages: `SELECT m.id, m.lease_owner, m.lease_until, e.place, e.octets, e.blob_id, e.envelope, e.prefix
     FROM queue_message m JOIN queue_envelope e ON e.id = m.id WHERE m.id = ANY($1::text[])`,

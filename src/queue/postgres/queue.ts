@@ -13,19 +13,33 @@ import { toBlobPlace } from '../../store/blob-store.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
 import { known } from '../../store/ids.ts';
-import { STATE, decodeMessage, encodeMessage } from '../embedded/queue-schema.ts';
+import { decodeMessage, encodeMessage, encodeRecipient, encodeState } from '../embedded/queue-schema.ts';
 import type { EncodedMessage } from '../embedded/queue-schema.ts';
-import { acted, isRepeatable, nextLookMs, settled } from '../progress.ts';
-import type { OperatorAction } from '../progress.ts';
+import { filterValues, toGroup, toSuspension } from '../embedded/queue-search.ts';
+import {
+  acted,
+  isRepeatable,
+  matchesMessage,
+  matchesRecipient,
+  nextLookMs,
+  readdressed,
+  settled,
+} from '../progress.ts';
 import { toQueueId } from '../queue.ts';
 import type {
+  Acted,
   NewQueuedMessage,
+  OperatorAct,
   Queue,
   QueueFilter,
+  QueueGroup,
   QueueId,
   QueuedMessage,
   RecipientState,
+  Replacement,
   Settlement,
+  Suspension,
+  SuspensionScope,
 } from '../queue.ts';
 import { QueueChanges, counterSlot, lockMessages } from './queue-changes.ts';
 import type { Lease, LockedMessage, LockedRecipient } from './queue-changes.ts';
@@ -40,7 +54,6 @@ export type PostgresQueueOptions = {
 
 const HINT_TOPIC = 'queue';
 const POLL_MS = 1000;
-const ACT_MESSAGES = 200;
 const LOAD_MESSAGES = 200;
 /** Above every id: ids are letters and digits. */
 const AFTER_ALL_IDS = '~';
@@ -87,8 +100,8 @@ export class PostgresQueue implements Queue, BlobUser {
       { lazy: true },
     );
     const soonestFirst = rows
-      .map((row) => ({ id: textAt(row, 0), nextMs: numberAt(row, 1) }))
-      .toSorted((one, other) => one.nextMs - other.nextMs || (one.id < other.id ? -1 : 1));
+      .map((row) => ({ id: textAt(row, 0), rankMs: numberAt(row, 1) }))
+      .toSorted((one, other) => one.rankMs - other.rankMs || (one.id < other.id ? -1 : 1));
     return this.#load(soonestFirst.map(({ id }) => id));
   }
 
@@ -116,7 +129,8 @@ export class PostgresQueue implements Queue, BlobUser {
       async (transaction) => {
         const [message] = await lockMessages(transaction, [id]);
         if (message?.lease?.owner !== owner) return { outcome: 'stale' as const, waits: false };
-        const changes = settledStates(message, settlements, nowMs);
+        const suspended = await lockSuspensions(transaction, settlements);
+        const changes = settledStates(message, settlements, nowMs, suspended);
         const isStale = settlements.length > 0 && changes.size === 0;
         const slot = counterSlot(id);
         const kept = lease === 'kept' ? message.lease : undefined;
@@ -150,7 +164,7 @@ export class PostgresQueue implements Queue, BlobUser {
     after: QueueId | undefined,
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
-    return this.#load(await this.#find(filter, after, limit));
+    return this.#load(await this.find(filter, after, limit));
   }
 
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
@@ -158,70 +172,107 @@ export class PostgresQueue implements Queue, BlobUser {
     return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
   }
 
-  retry(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'retry', nowMs);
-  }
-
-  hold(filter: QueueFilter): Promise<number> {
-    return this.#act(filter, 'hold', this.#clock.nowMs());
-  }
-
-  release(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'release', nowMs);
-  }
-
-  drop(filter: QueueFilter, nowMs: number): Promise<number> {
-    return this.#act(filter, 'drop', nowMs);
-  }
-
-  /** Not one commit but some hundred messages in each, so that the queue goes on meanwhile. */
-  async #act(filter: QueueFilter, action: OperatorAction, nowMs: number): Promise<number> {
-    let count = 0;
-    let after: QueueId | undefined;
-    for (;;) {
-      // oxlint-disable-next-line no-await-in-loop -- commit after commit
-      const ids = await this.#find(filter, after, ACT_MESSAGES);
-      after = ids.at(-1);
-      // oxlint-disable-next-line no-await-in-loop -- the same
-      if (after !== undefined) count += await this.#actOn(ids, filter, action, Math.trunc(nowMs));
-      if (ids.length < ACT_MESSAGES) break;
-    }
-    if (count > 0) this.#tell();
-    return count;
-  }
-
-  async #actOn(
+  async act(
     ids: readonly QueueId[],
     filter: QueueFilter,
-    action: OperatorAction,
+    act: OperatorAct,
     nowMs: number,
-  ): Promise<number> {
-    return this.#postgres.transaction('Changing the queue', async (transaction) => {
-      const [messages, senders] = await Promise.all([
-        lockMessages(transaction, ids),
-        transaction.rows(QUEUE_SQL.senders, ids),
-      ]);
-      const senderOf = new Map(senders.map((row) => [textAt(row, 0), textAt(row, 1)] as const));
+  ): Promise<readonly Acted[]> {
+    const touched = await this.#postgres.transaction('Changing the queue', async (transaction) => {
+      const locked = await lockMessages(transaction, ids);
+      const messages = await loadMessages(transaction, ids);
       const queueChanges = new QueueChanges();
-      let count = 0;
-      for (const message of messages) {
-        if (filter.sender !== undefined && senderOf.get(message.id) !== filter.sender.toLowerCase()) continue;
+      const acts: Acted[] = [];
+      for (const one of locked) {
+        const message = messages.get(one.id);
+        if (message === undefined || !matchesMessage(filter, message)) continue;
         const changes = new Map<number, RecipientState>();
         for (const recipient of message.recipients) {
-          const next = isMeant(filter, recipient) ? acted(recipient.state, action, nowMs) : undefined;
+          if (!matchesRecipient(filter, recipient, recipient.state)) continue;
+          const next = acted(recipient.state, act, Math.trunc(nowMs));
           if (next !== undefined) changes.set(recipient.number, next);
         }
         if (changes.size === 0) continue;
-        queueChanges.change(message, changes, message.lease);
-        count += changes.size;
+        queueChanges.change(one, changes, one.lease);
+        acts.push({ id: message.id, recipients: [...changes.keys()] });
       }
       queueChanges.write(transaction, counterSlot(ids[0] ?? ''));
-      return count;
+      return acts;
     });
+    if (touched.length > 0) this.#tell();
+    return touched;
+  }
+
+  async readdress(
+    id: QueueId,
+    replacements: readonly Replacement[],
+    nowMs: number,
+  ): Promise<'readdressed' | 'leased' | 'gone'> {
+    const came = await this.#postgres.transaction('Readdressing a message', async (transaction) => {
+      const [message] = await lockMessages(transaction, [id]);
+      if (message === undefined) return 'gone';
+      if ((message.lease?.untilMs ?? nowMs) > nowMs) return 'leased';
+      const changes = new Map<number, RecipientState>();
+      const added: (LockedRecipient & ReturnType<typeof encodeRecipient>)[] = [];
+      for (const { recipient, by } of replacements) {
+        const state = message.recipients[recipient]?.state;
+        const next = state === undefined ? undefined : readdressed(state, Math.trunc(nowMs));
+        if (next === undefined) continue;
+        changes.set(recipient, next.replaced);
+        for (const one of by)
+          added.push({
+            ...encodeRecipient(one),
+            number: message.recipients.length + added.length,
+            state: next.first,
+          });
+      }
+      const [first] = added;
+      if (first === undefined) return 'gone';
+      const encoded = encodeState(first.state);
+      transaction.write(
+        QUEUE_SQL.addRecipients,
+        id,
+        encoded.state,
+        encoded.dueAtMs,
+        encoded.progress,
+        added.map(({ number }) => number),
+        added.map(({ address }) => address),
+        added.map(({ domain }) => domain),
+        added.map(({ recipient }) => recipient),
+      );
+      const queueChanges = new QueueChanges();
+      queueChanges.open(added.length);
+      queueChanges.change({ ...message, recipients: [...message.recipients, ...added] }, changes, undefined);
+      queueChanges.write(transaction, counterSlot(id));
+      return 'readdressed';
+    });
+    if (came === 'readdressed') this.#tell();
+    return came;
+  }
+
+  async suspend(scope: SuspensionScope, nowMs: number): Promise<void> {
+    await this.#postgres.run('Suspending a destination', QUEUE_SQL.suspend, scope, Math.trunc(nowMs));
+    this.#tell();
+  }
+
+  async resume(scope: SuspensionScope): Promise<boolean> {
+    const rows = await this.#postgres.rows('Resuming a destination', QUEUE_SQL.resume, scope);
+    return rows.length > 0;
+  }
+
+  async suspensions(): Promise<readonly Suspension[]> {
+    return (await this.#postgres.rows(READING, QUEUE_SQL.suspensions)).map(toSuspension);
+  }
+
+  async summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]> {
+    const values = [filter.id ?? null, limit, ...filterValues(filter)];
+    return (await this.#postgres.rows(READING, QUEUE_SQL.groups, ...values)).map((row) =>
+      toGroup(row, row.slice(8)),
+    );
   }
 
   /** Ids of messages with a matching recipient, window by window, so that no statement takes long. */
-  async #find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
+  async find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
     const found: QueueId[] = [];
     let last: string = after ?? '';
     let end = AFTER_ALL_IDS;
@@ -247,16 +298,7 @@ export class PostgresQueue implements Queue, BlobUser {
   }
 
   #window(filter: QueueFilter, after: string, end: string): Promise<readonly Row[]> {
-    return this.#postgres.rows(
-      'Searching the queue',
-      QUEUE_SQL.window,
-      after,
-      end,
-      filter.state === undefined ? null : STATE[filter.state],
-      filter.domain?.toLowerCase() ?? null,
-      filter.recipient?.toLowerCase() ?? null,
-      filter.sender?.toLowerCase() ?? null,
-    );
+    return this.#postgres.rows('Searching the queue', QUEUE_SQL.window, after, end, ...filterValues(filter));
   }
 
   /** Those that are still there, in the order of the ids. */
@@ -265,17 +307,10 @@ export class PostgresQueue implements Queue, BlobUser {
     for (let at = 0; at < ids.length; at += LOAD_MESSAGES) {
       const some = ids.slice(at, at + LOAD_MESSAGES);
       // oxlint-disable-next-line no-await-in-loop -- page after page
-      const [rows, recipients] = await this.#postgres.snapshot(READING, (transaction) =>
-        Promise.all([
-          transaction.rows(QUEUE_SQL.messages, some),
-          transaction.rows(QUEUE_SQL.recipients, some),
-        ]),
-      );
-      const rowOf = new Map(rows.map((row) => [textAt(row, 0), row] as const));
-      const recipientsOf = Map.groupBy(recipients, (row) => textAt(row, 5));
+      const found = await this.#postgres.snapshot(READING, (transaction) => loadMessages(transaction, some));
       for (const id of some) {
-        const row = rowOf.get(id);
-        if (row !== undefined) messages.push(decodeMessage(row, recipientsOf.get(id) ?? []));
+        const message = found.get(id);
+        if (message !== undefined) messages.push(message);
       }
     }
     return messages;
@@ -359,8 +394,8 @@ function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: n
     recipients.map(({ recipient }) => recipient),
     recipients.length,
     slot,
+    message.priority,
     first.state,
-    first.state === STATE.held ? recipients.length : 0,
   ];
 }
 
@@ -391,23 +426,40 @@ function settledStates(
   message: LockedMessage,
   settlements: readonly Settlement[],
   nowMs: number,
+  suspended: ReadonlySet<string>,
 ): ReadonlyMap<number, RecipientState> {
   const changes = new Map<number, RecipientState>();
   for (const settlement of settlements) {
     const recipient = message.recipients[settlement.recipient];
     if (recipient === undefined)
       throw new TypeError(`Message ${message.id} has no recipient ${settlement.recipient}`);
-    const state = settled(recipient.state, settlement, nowMs);
+    const state = settled(recipient.state, settlement, nowMs, (scope) => suspended.has(scope));
     if (state !== undefined) changes.set(recipient.number, state);
   }
   return changes;
 }
 
-/** Whether the filter means this recipient, its message apart. */
-function isMeant(filter: QueueFilter, { state, address, domain }: LockedRecipient): boolean {
-  return (
-    (filter.state === undefined || filter.state === state.kind) &&
-    (filter.recipient === undefined || filter.recipient.toLowerCase() === address) &&
-    (filter.domain === undefined || filter.domain.toLowerCase() === domain)
+/** Which of the suspensions that the settlements name are there. They stay until the commit. */
+async function lockSuspensions(
+  transaction: Transaction,
+  settlements: readonly Settlement[],
+): Promise<ReadonlySet<string>> {
+  const scopes = settlements.flatMap((one) => (one.kind === 'suspended' ? [one.scope] : []));
+  if (scopes.length === 0) return new Set();
+  const rows = await transaction.rows(QUEUE_SQL.lockSuspensions, scopes);
+  return new Set(rows.map((row) => textAt(row, 0)));
+}
+
+async function loadMessages(
+  transaction: Pick<Transaction, 'rows'>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, QueuedMessage>> {
+  const [rows, recipients] = await Promise.all([
+    transaction.rows(QUEUE_SQL.messages, ids),
+    transaction.rows(QUEUE_SQL.recipients, ids),
+  ]);
+  const recipientsOf = Map.groupBy(recipients, (row) => textAt(row, 5));
+  return new Map(
+    rows.map((row) => [textAt(row, 0), decodeMessage(row, recipientsOf.get(textAt(row, 0)) ?? [])] as const),
   );
 }

@@ -1,0 +1,118 @@
+/**
+ * How the queue's file is searched: one window of messages after the other, each recipient compared with a filter, and
+ * recipients in groups. What a filter means is in `progress.ts`; the statements say the same.
+ */
+import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
+import type { Database, Row } from '../../sqlite/database.ts';
+import { known } from '../../store/ids.ts';
+import { PRIORITY_MAX, PRIORITY_MIN, lowerAscii } from '../progress.ts';
+import { toSuspensionScope } from '../queue.ts';
+import type { QueueFilter, QueueGroup, Suspension } from '../queue.ts';
+import { STATE, decodeState } from './queue-schema.ts';
+
+/** Messages looked through before the event loop has its turn. */
+export const WINDOW_MESSAGES = 500;
+
+/** The parameters ?3 to ?18 of every search. */
+export function filterValues(filter: QueueFilter): readonly (string | number | null)[] {
+  return [
+    filter.state === undefined ? null : STATE[filter.state],
+    filter.hold ?? null,
+    filter.domain?.toLowerCase() ?? null,
+    filter.recipient?.toLowerCase() ?? null,
+    filter.reason ?? null,
+    lowerAscii(filter.host) ?? null,
+    lowerAscii(filter.text) ?? null,
+    asksOfEnvelope(filter) ? 1 : 0,
+    filter.sender?.toLowerCase() ?? null,
+    filter.account ?? null,
+    filter.source ?? null,
+    filter.arrivedBeforeMs ?? null,
+    filter.arrivedAfterMs ?? null,
+    filter.octetsMin ?? null,
+    filter.octetsMax ?? null,
+    filter.priorityMin ?? PRIORITY_MIN,
+    filter.priorityMax ?? PRIORITY_MAX,
+  ];
+}
+
+function asksOfEnvelope(filter: QueueFilter): boolean {
+  const { sender, account, source, arrivedBeforeMs, arrivedAfterMs, octetsMin, octetsMax } = filter;
+  return [sender, account, source, arrivedBeforeMs, arrivedAfterMs, octetsMin, octetsMax].some(
+    (one) => one !== undefined,
+  );
+}
+
+const RECIPIENT_MEANT = `
+  r.state < ${STATE.settled} AND (?3 IS NULL OR r.state = ?3) AND (?4 IS NULL OR r.hold = ?4)
+  AND (?5 IS NULL OR r.domain = ?5) AND (?6 IS NULL OR r.address = ?6) AND (?7 IS NULL OR r.reason = ?7)
+  AND (?8 IS NULL OR r.host = ?8) AND (?9 IS NULL OR instr(coalesce(r.answer, ''), ?9) > 0)`;
+const ENVELOPE_MEANT = `
+  (?10 = 0 OR EXISTS (
+    SELECT 1 FROM envelope e WHERE e.id = m.id AND (?11 IS NULL OR e.sender = ?11)
+      AND (?12 IS NULL OR e.account = ?12) AND (?13 IS NULL OR e.source = ?13)
+      AND (?14 IS NULL OR e.arrived_at < ?14) AND (?15 IS NULL OR e.arrived_at > ?15)
+      AND (?16 IS NULL OR e.octets >= ?16) AND (?17 IS NULL OR e.octets <= ?17)
+  ))`;
+
+export const SELECT_WINDOW: string = `
+  SELECT m.id,
+    m.priority >= ?18 AND m.priority <= ?19
+    AND EXISTS (SELECT 1 FROM recipient r WHERE r.id = m.id AND ${RECIPIENT_MEANT}) AND ${ENVELOPE_MEANT}
+  FROM (SELECT id, priority FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`;
+
+const GROUP_COLUMNS = 'r.domain, r.state, r.hold, r.reason, r.status';
+/** Without a filter the index on recipients is all that is read. */
+const SELECT_ALL_GROUPS = groups(`FROM recipient r WHERE r.state < ${STATE.settled}`, 'LIMIT ?1');
+const SELECT_GROUPS = groups(
+  `FROM recipient r JOIN message m ON m.id = r.id
+  WHERE (?2 IS NULL OR m.id = ?2) AND m.priority >= ?18 AND m.priority <= ?19
+    AND ${RECIPIENT_MEANT} AND ${ENVELOPE_MEANT}`,
+  'LIMIT ?1',
+);
+const SELECT_EXAMPLE = `
+  SELECT state, due_at, progress FROM recipient
+  WHERE domain = ? AND state = ? AND hold IS ? AND reason IS ? AND status IS ? AND state < ${STATE.settled} LIMIT 1`;
+
+function groups(from: string, limit: string): string {
+  return `
+  SELECT g.domain, g.state, g.hold, g.reason, g.status, g.recipients, g.due_at,
+    (SELECT e.arrived_at FROM envelope e WHERE e.id = g.oldest)
+  FROM (
+    SELECT ${GROUP_COLUMNS}, count(*) AS recipients, min(r.due_at) AS due_at, min(r.id) AS oldest
+    ${from} GROUP BY ${GROUP_COLUMNS} ORDER BY recipients DESC, r.domain ${limit}
+  ) g`;
+}
+
+/** Those with the most recipients first. Reads only; call it within a snapshot. */
+export function readGroups(database: Database, filter: QueueFilter, limit: number): readonly QueueGroup[] {
+  const rows =
+    Object.keys(filter).length === 0
+      ? database.prepare(SELECT_ALL_GROUPS).rows(limit)
+      : database.prepare(SELECT_GROUPS).rows(limit, filter.id ?? null, ...filterValues(filter));
+  return rows.map((row) => {
+    const example = database.prepare(SELECT_EXAMPLE).row(...row.slice(0, 5));
+    return toGroup(row, example ?? []);
+  });
+}
+
+/**
+ * @param row domain, state, hold, reason, status, recipients, due_at, arrived_at
+ * @param example state, due_at, progress of one of its recipients
+ */
+export function toGroup(row: Row, example: Row): QueueGroup {
+  return {
+    domain: textAt(row, 0),
+    state: numberAt(row, 1) === STATE.held ? 'held' : 'waiting',
+    hold: optionalTextAt(row, 2),
+    recipients: numberAt(row, 5),
+    dueAtMs: optionalNumberAt(row, 6),
+    oldestAtMs: optionalNumberAt(row, 7) ?? 0,
+    lastAnswer: example.length === 0 ? undefined : decodeState(example, 0).lastAnswer,
+  };
+}
+
+/** @param row scope, since */
+export function toSuspension(row: Row): Suspension {
+  return { scope: known(toSuspensionScope(textAt(row, 0))), sinceMs: numberAt(row, 1) };
+}
