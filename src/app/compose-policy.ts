@@ -3,6 +3,7 @@ import type { Check } from '../policy/check.ts';
 import { Pipeline } from '../policy/pipeline.ts';
 import type { SessionChecks } from '../policy/session-checks.ts';
 import { sessionChecks } from '../policy/session-checks.ts';
+import { ratesCheck } from '../policy/rates.ts';
 import { submissionCheck } from '../policy/submission.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import type { SmtpRole } from '../smtp/server/role.ts';
@@ -14,7 +15,7 @@ export type Policies = {
 };
 
 export function composePolicy(options: ServiceOptions): Policies {
-  const { config, backends, clock, observers, random } = options;
+  const { config, backends, clock, observers, random, rates, admission, trust } = options;
   const submission = submissionCheck(
     {
       directory: backends.directory,
@@ -24,9 +25,21 @@ export function composePolicy(options: ServiceOptions): Policies {
     },
     config.submission,
   );
+  const ratesOf = ratesCheck(
+    {
+      rates,
+      gauge: admission,
+      clock,
+      isExempt: (address) => trust.isExempt(address),
+      limitsOf: async () => undefined,
+      onExcess: () => undefined,
+    },
+    config.rates,
+  );
   const pipelineOf = (checks: readonly Check[]): Pipeline =>
     new Pipeline(checks, { clock, events: observers.policy });
   return {
-    sessionsOf: ({ name }) => sessionChecks(pipelineOf(name === 'submission' ? [submission] : [])),
+    sessionsOf: ({ name }) =>
+      sessionChecks(pipelineOf([...(name === 'submission' ? [submission] : []), ratesOf])),
   };
 }

@@ -12,6 +12,7 @@ import type { Directory } from '../auth/directory.ts';
 import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
+import { createRateMemory, type RateMemory } from '../net/rate-table.ts';
 import { secureContext, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
@@ -120,6 +121,7 @@ class Supervisor implements RunningServer {
   readonly #threads = new Map<string, SessionThread>();
   readonly #maintenance = new AbortController();
   readonly #admission: AdmissionTable;
+  readonly #rates: RateMemory = createRateMemory();
   readonly #threadCount: number;
   readonly #connectionsMax: number;
   #end: (cause: Error | undefined) => void = () => {};
@@ -308,6 +310,7 @@ class Supervisor implements RunningServer {
       writers,
       hashes,
       admission: this.#admission,
+      rates: this.#rates,
       number,
       connectionsMax: this.#connectionsMax,
       runsQueue,

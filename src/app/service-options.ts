@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { Admission } from '../net/admission.ts';
 import type { ServerTls } from '../net/socket-connection.ts';
+import type { Rates } from '../policy/rate.ts';
 import type { Trust } from '../policy/trust.ts';
 import type { Backends } from './backends.ts';
 import type { Observers } from './observers.ts';
@@ -20,6 +21,7 @@ export type ServiceOptions = {
   readonly random: Random;
   readonly serverTls: ServerTls;
   readonly admission: Admission;
+  readonly rates: Rates;
   readonly trust: Trust;
   readonly observers: Observers;
   /** Letters and digits; no other thread of this post office has it. */

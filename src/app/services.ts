@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { ServiceName } from '../config/config.ts';
-import { toNetwork } from '../auth/login-throttle.ts';
-import type { AdmissionProblem } from '../net/admission.ts';
+import type { AdmissionProblem, Peer } from '../net/admission.ts';
 import { listen, type Listener } from '../net/listener.ts';
+import { addressName, networkName } from '../policy/peer-name.ts';
 import { composeDelivery } from './compose-delivery.ts';
 import { composePolicy } from './compose-policy.ts';
 import { composeSessions } from './compose-sessions.ts';
@@ -26,6 +26,11 @@ const REFUSAL_LOG_MS = 1000;
 
 export async function startServices(options: ServiceOptions): Promise<Services> {
   const { config, backends, observers, clock, serverTls, admission, trust } = options;
+  const { ipv4NetworkBits: ipv4, ipv6NetworkBits: ipv6 } = config.rates;
+  const peerOf = (remote: string): Peer | undefined =>
+    trust.isExempt(remote)
+      ? undefined
+      : { address: addressName(remote), network: networkName(remote, { ipv4, ipv6 }) };
   const shutdown = new AbortController();
   const delivery = composeDelivery(options);
   const serveOf = composeSessions(options, delivery.intake, composePolicy(options), shutdown.signal);
@@ -43,7 +48,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
           implicitTls: settings.tls === 'implicit',
           handshakeMs: HANDSHAKE_MS,
           reusePort: true,
-          enter: (remote) => admission.enter(service, trust.isExempt(remote) ? undefined : toNetwork(remote)),
+          enter: (remote) => admission.connect(service, peerOf(remote)),
           refusal: refusalOf(service, config.hostname),
           serve: serveOf(service, settings),
           onRefused: refusalLog(service, clock, observers),

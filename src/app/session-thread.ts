@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Fault } from '../base/fault.ts';
 import { Admission } from '../net/admission.ts';
 import { connect } from '../net/connect.ts';
+import { RateTable } from '../net/rate-table.ts';
 import { serverTls } from '../net/tls-context.ts';
 import { openBackends } from './backends.ts';
 import { createObservers } from './observers.ts';
@@ -42,8 +43,10 @@ async function start(): Promise<Services> {
     serverTls: tls.tls,
     admission: new Admission(data.admission, data.number, {
       connectionsMax: data.connectionsMax,
-      connectionsPerNetworkMax: config.limits.connectionsPerAddressMax,
+      connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
+      connectionsPerNetworkMax: config.rates.network.connectionsAtOnce,
     }),
+    rates: new RateTable(data.rates, systemClock),
     trust: createTrust(config),
     observers,
     owner: name,

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { AdmissionTable } from '../net/admission.ts';
+import type { RateMemory } from '../net/rate-table.ts';
 import type { Certificate } from '../net/tls-context.ts';
 import type { WriterPorts } from './backends.ts';
 import type { Listening } from './services.ts';
@@ -15,6 +16,7 @@ export type SessionThreadData = {
   /** To a thread that hashes passwords. */
   readonly hashes: MessagePort;
   readonly admission: AdmissionTable;
+  readonly rates: RateMemory;
   /** From 0: its place in the table. */
   readonly number: number;
   readonly connectionsMax: number;

@@ -44,6 +44,11 @@ export const LIMITS = {
   smtpSkipLineOctetsMax: 1_048_576,
   /** For one policy check to answer, unless it says otherwise. */
   policyCheckMs: 30_000,
+  /** Token buckets that are remembered, of accounts and of everybody else (16 octets each). */
+  rateAccountBucketsMax: 65_536,
+  ratePeerBucketsMax: 262_144,
+  /** Sessions of one thread whose refusals are kept back at once; beyond that they are answered without delay. */
+  smtpSlowedSessionsMax: 1000,
   /** How long a session may go on with the message in flight once the server is told to stop. */
   smtpShutdownMs: 10_000,
   /** Replies of a next hop: octets of one line (RFC 5321 §4.5.3.1.5 asks for 512) and lines of one reply. */

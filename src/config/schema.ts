@@ -12,6 +12,7 @@ import { LISTENERS } from './section/listeners.ts';
 import { STORE } from './section/store.ts';
 import { THREADS } from './section/threads.ts';
 import { LIMITS } from './section/limits.ts';
+import { RATES } from './section/rates.ts';
 import { SUBMISSION } from './section/submission.ts';
 import { QUEUE } from './section/queue.ts';
 import { RESOLVER } from './section/resolver.ts';
@@ -58,6 +59,7 @@ const SECTIONS: {
   readonly trust: typeof TRUST;
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
+  readonly rates: typeof RATES;
   readonly submission: typeof SUBMISSION;
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
@@ -73,6 +75,7 @@ const SECTIONS: {
   trust: TRUST,
   limits: LIMITS,
   smtp: SMTP,
+  rates: RATES,
   submission: SUBMISSION,
   queue: QUEUE,
   resolver: RESOLVER,
@@ -93,6 +96,7 @@ const REQUIRED = [
   'trust',
   'limits',
   'smtp',
+  'rates',
   'submission',
   'queue',
   'resolver',

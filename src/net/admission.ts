@@ -1,11 +1,13 @@
 /**
- * How many connections stand: in all, and for each service from one network. All threads count in the same shared memory, so
- * that the limits hold for the whole process, and a flood of one service cannot take the descriptors that others need.
+ * How many connections stand: in all, and for each service from one address and from one network; and how many sessions an
+ * account has. All threads count in the same shared memory, so that the limits hold for the whole process, and a flood of
+ * one service cannot take the descriptors that others need.
  *
- * Networks are counted by a keyed hash: memory is fixed however many come. Two networks in one slot share a limit; who that
+ * Names are counted by a keyed hash: memory is fixed however many come. Two names in one slot share a limit; who that
  * is differs from start to start and cannot be chosen.
  */
 import { hash, randomBytes } from 'node:crypto';
+import type { Gauge } from '../policy/rate.ts';
 
 /** Plain data for `workerData`: the memory is shared, not copied. */
 export type AdmissionTable = {
@@ -13,34 +15,39 @@ export type AdmissionTable = {
   /** One count for each thread. */
   readonly totals: SharedArrayBuffer;
   /** For each thread one count for each slot. */
-  readonly networks: SharedArrayBuffer;
+  readonly slots: SharedArrayBuffer;
   readonly secret: string;
 };
 
 export type AdmissionLimits = {
   /** Of all services and threads. */
   readonly connectionsMax: number;
-  /** Of one service, from one network. */
+  /** Of one service, from one address. */
+  readonly connectionsPerAddressMax: number;
+  /** Of one service, from one network; 0: no limit. */
   readonly connectionsPerNetworkMax: number;
 };
 
-export type AdmissionProblem = 'too-many' | 'too-many-from-address';
+/** By which names a client is counted. */
+export type Peer = { readonly address: string; readonly network: string };
 
-const SLOTS = 16_384;
+export type AdmissionProblem = 'too-many' | 'too-many-from-address' | 'too-many-from-network';
+
+const SLOTS = 65_536;
 
 export function createAdmissionTable(threads: number): AdmissionTable {
   return {
     threads,
     totals: new SharedArrayBuffer(threads * Uint32Array.BYTES_PER_ELEMENT),
-    networks: new SharedArrayBuffer(threads * SLOTS * Uint32Array.BYTES_PER_ELEMENT),
+    slots: new SharedArrayBuffer(threads * SLOTS * Uint32Array.BYTES_PER_ELEMENT),
     secret: randomBytes(16).toString('base64'),
   };
 }
 
 /** The door of one thread. */
-export class Admission {
+export class Admission implements Gauge {
   readonly #totals: Uint32Array;
-  readonly #networks: Uint32Array;
+  readonly #slots: Uint32Array;
   readonly #secret: string;
   readonly #threads: number;
   readonly #thread: number;
@@ -49,27 +56,50 @@ export class Admission {
   /** @param thread from 0; a thread that took the place of a dead one begins with nothing */
   constructor(table: AdmissionTable, thread: number, limits: AdmissionLimits) {
     this.#totals = new Uint32Array(table.totals);
-    this.#networks = new Uint32Array(table.networks);
+    this.#slots = new Uint32Array(table.slots);
     this.#secret = table.secret;
     this.#threads = table.threads;
     this.#thread = thread;
     this.#limits = limits;
     this.#totals[thread] = 0;
-    this.#networks.fill(0, thread * SLOTS, (thread + 1) * SLOTS);
+    this.#slots.fill(0, thread * SLOTS, (thread + 1) * SLOTS);
   }
 
   /**
    * Counts one connection in, until the function given back is called, once.
    *
-   * @param network undefined: not counted by network (this machine itself)
+   * @param peer undefined: counted in the sum alone (this machine itself)
    */
-  enter(service: string, network: string | undefined): (() => void) | AdmissionProblem {
+  connect(service: string, peer: Peer | undefined): (() => void) | AdmissionProblem {
     if (this.#sum(this.#totals, 1, 0) >= this.#limits.connectionsMax) return 'too-many';
-    const slot = network === undefined ? undefined : this.#slotOf(`${service} ${network}`);
-    if (slot !== undefined && this.#sum(this.#networks, SLOTS, slot) >= this.#limits.connectionsPerNetworkMax)
-      return 'too-many-from-address';
-    this.#add(slot, 1);
-    return () => this.#add(slot, -1);
+    const { connectionsPerAddressMax, connectionsPerNetworkMax } = this.#limits;
+    const leaves: (() => void)[] = [];
+    if (peer !== undefined) {
+      const leaveAddress = this.enter(`${service} ${peer.address}`, connectionsPerAddressMax);
+      if (leaveAddress === undefined) return 'too-many-from-address';
+      leaves.push(leaveAddress);
+      if (connectionsPerNetworkMax > 0) {
+        const leaveNetwork = this.enter(`${service} ${peer.network}`, connectionsPerNetworkMax);
+        if (leaveNetwork === undefined) {
+          leaveAddress();
+          return 'too-many-from-network';
+        }
+        leaves.push(leaveNetwork);
+      }
+    }
+    Atomics.add(this.#totals, this.#thread, 1);
+    leaves.push(() => void Atomics.sub(this.#totals, this.#thread, 1));
+    return () => {
+      for (const leave of leaves) leave();
+    };
+  }
+
+  enter(name: string, max: number): (() => void) | undefined {
+    const slot = this.#slotOf(name);
+    if (this.#sum(this.#slots, SLOTS, slot) >= max) return undefined;
+    const own = this.#thread * SLOTS + slot;
+    Atomics.add(this.#slots, own, 1);
+    return () => void Atomics.sub(this.#slots, own, 1);
   }
 
   #slotOf(key: string): number {
@@ -82,10 +112,5 @@ export class Admission {
     for (let thread = 0; thread < this.#threads; thread += 1)
       sum += Atomics.load(counts, thread * stride + at);
     return sum;
-  }
-
-  #add(slot: number | undefined, by: 1 | -1): void {
-    Atomics.add(this.#totals, this.#thread, by);
-    if (slot !== undefined) Atomics.add(this.#networks, this.#thread * SLOTS + slot, by);
   }
 }

@@ -23,6 +23,9 @@ export type ContentReader = {
   end(message: MessageFacts, transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
 };
 
+/** What a command was answered: its verb ('' of none), and the code, 4xx or 5xx. */
+export type CommandRefusal = { readonly verb: string; readonly code: number };
+
 /** Where a verdict was given. */
 export type Stage =
   | 'connect'
@@ -71,7 +74,7 @@ export type Check = {
     session: SessionFacts,
   ): MaybePromise<Verdict>;
   /** A command was refused, by whomever: how long to keep the answer back, in milliseconds. */
-  refused?(code: number, session: SessionFacts): number;
+  refused?(refusal: CommandRefusal, session: SessionFacts): number;
   disconnect?(session: SessionFacts, activity: SessionActivity): void;
 
   /** For each recipient of each attempt. Refused is failed for good, deferred is tried again, discarded is dropped. */

@@ -274,7 +274,7 @@ test('a refusal is kept back as long as a check asks, and not over the end', asy
   const seen: number[] = [];
   const check: Check = {
     name: 'slow',
-    refused: (code) => {
+    refused: ({ code }) => {
       seen.push(code);
       return 5000;
     },

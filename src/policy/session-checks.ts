@@ -6,7 +6,7 @@
 import { Fault } from '../base/fault.ts';
 import type { Hold } from '../queue/queue.ts';
 import type { Reply } from '../smtp/wire/reply.ts';
-import type { Check, ContentReader, MaybePromise, Stage } from './check.ts';
+import type { Check, CommandRefusal, ContentReader, MaybePromise, Stage } from './check.ts';
 import type { RecipientFacts, SessionActivity, SessionFacts, TransactionFacts } from './facts.ts';
 import { MessageFacts } from './facts.ts';
 import type { Ask, Asked, Pipeline } from './pipeline.ts';
@@ -144,10 +144,10 @@ export class SessionChecks {
   }
 
   /** A command was refused: how long the answer is kept back. The longest wish counts. */
-  refused(code: number, session: SessionFacts): number {
+  refused(refusal: CommandRefusal, session: SessionFacts): number {
     let delayMs = 0;
     for (const check of this.#checks.refused)
-      delayMs = Math.max(delayMs, check.refused?.(code, session) ?? 0);
+      delayMs = Math.max(delayMs, check.refused?.(refusal, session) ?? 0);
     return delayMs;
   }
 

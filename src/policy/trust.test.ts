@@ -34,6 +34,20 @@ for (const [address, proxy, forwarder, peer, exempt] of cases)
       [proxy, forwarder, peer, exempt],
     ));
 
+test('this machine may be told to be no exception', () => {
+  const strict = new Trust({
+    loopback: false,
+    proxies: ['192.0.2.1'],
+    forwarders: [],
+    peers: [],
+    own: ['198.51.100.1'],
+  });
+  assert.deepEqual(
+    ['127.0.0.1', '::1', '198.51.100.1', '192.0.2.1'].map((address) => strict.isExempt(address)),
+    [false, false, false, true],
+  );
+});
+
 test('what is no network is a bug', () => {
   assert.throws(
     () => new Trust({ proxies: ['proxy.example'], forwarders: [], peers: [], own: [] }),

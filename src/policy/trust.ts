@@ -9,6 +9,8 @@ import type { IpNetwork, IpOctets } from '../base/ip-network.ts';
 import { isInNetwork, parseIp, parseIpNetwork } from '../base/ip-network.ts';
 
 export type TrustedNetworks = {
+  /** Whether this machine itself is exempt from limits; left out, it is. */
+  readonly loopback?: boolean;
   /** Networks as {@link parseIpNetwork} reads them; so are the others. */
   readonly proxies: readonly string[];
   readonly forwarders: readonly string[];
@@ -24,11 +26,15 @@ export class Trust {
   readonly #exempt: readonly IpNetwork[];
 
   /** Throws for what is no network: the configuration has been checked before. */
-  constructor({ proxies, forwarders, peers, own }: TrustedNetworks) {
+  constructor({ loopback = true, proxies, forwarders, peers, own }: TrustedNetworks) {
     this.#proxies = proxies.map(toNetwork);
     this.#forwarders = forwarders.map(toNetwork);
     this.#peers = peers.map(toNetwork);
-    this.#exempt = [...this.#proxies, ...this.#forwarders, ...[...LOOPBACK, ...own].map(toNetwork)];
+    this.#exempt = [
+      ...this.#proxies,
+      ...this.#forwarders,
+      ...(loopback ? [...LOOPBACK, ...own] : []).map(toNetwork),
+    ];
   }
 
   /** Where a listener takes PROXY headers: this address must send one, and is believed. */

@@ -3,8 +3,14 @@ export const TRUST = {
   type: 'object',
   description:
     'Whom this server trusts by address. This machine itself and the proxies and forwarders named here are never banned, throttled or limited: docs/smtp.md.',
-  required: ['proxies', 'forwarders', 'peers'],
+  required: ['loopback', 'proxies', 'forwarders', 'peers'],
   properties: {
+    loopback: {
+      type: 'boolean',
+      default: true,
+      description:
+        'Whether programs on this machine itself are exempt as well. `false` is for trying limits out on loopback.',
+    },
     proxies: {
       type: 'array',
       items: { type: 'string', format: 'network' },

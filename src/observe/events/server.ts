@@ -41,7 +41,10 @@ export const SERVER_EVENTS = {
       fields: {
         service: { type: 'text', description: 'Such as `smtp` or `imaps`.' },
         remote: { type: 'text', description: 'The IP address of the last client.' },
-        reason: { type: 'text', description: 'Its: `too-many` in all, or `too-many-from-address`.' },
+        reason: {
+          type: 'text',
+          description: '`too-many` in all, `too-many-from-address` or `too-many-from-network`.',
+        },
         connections: {
           type: 'number',
           description: 'How many since the last such line; at most one a second.',

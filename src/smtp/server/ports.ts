@@ -168,7 +168,7 @@ export interface Policy {
     session: SessionFacts,
   ): MaybePromise<Verdict>;
   /** A command was answered 4xx or 5xx: how long that answer is kept back, in milliseconds. */
-  refused?(code: number, session: SessionFacts): number;
+  refused?(refusal: { readonly verb: string; readonly code: number }, session: SessionFacts): number;
   /** Once, whatever the session ended by. */
   disconnect?(session: SessionFacts, activity: SessionActivity): void;
 }

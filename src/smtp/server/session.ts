@@ -371,7 +371,7 @@ class SmtpSession {
     const [worst] = refusals;
     if (worst !== undefined) this.#messageRefused(message, transaction, worst);
     if (refusals.length === outcomes.length) {
-      this.#delay(worst?.reply.code ?? 0);
+      this.#delay(verb, worst?.reply.code ?? 0);
       return this.#count(verb, worst?.reply.code ?? 0);
     }
     this.#messages += 1;
@@ -523,7 +523,7 @@ class SmtpSession {
   }
 
   #refusedEvent(verb: string, { reply: { code, status, lines }, reason = '', about }: Outcome): void {
-    this.#delay(code);
+    this.#delay(verb, code);
     const open = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
     this.#emit({
       ...this.#named('smtp.command-refused'),
@@ -537,8 +537,9 @@ class SmtpSession {
     });
   }
 
-  #delay(code: number): void {
-    this.#delayMs = Math.max(this.#delayMs, this.#deps.policy.refused?.(code, this.#facts) ?? 0);
+  #delay(verb: string, code: number): void {
+    const delayMs = this.#deps.policy.refused?.({ verb, code }, this.#facts) ?? 0;
+    this.#delayMs = Math.max(this.#delayMs, delayMs);
   }
 
   #messageRefused(message: IncomingMessage, transaction: Transaction, outcome: Outcome): void {
