@@ -40,7 +40,15 @@ const returns = [
 ] as const;
 for (const { ret, octets, action, want } of returns)
   test(`RET=${ret ?? 'unset'} of ${octets} octets, ${action}: the ${want} goes back (RFC 3461 §4.3)`, () =>
-    assert.equal(returnedPart({ body: '8bitmime', dsn: { ret, envid: undefined } }, octets, [action]), want));
+    assert.equal(
+      returnedPart({ body: '8bitmime', dsn: { ret, envid: undefined }, requireTls: false }, octets, [action]),
+      want,
+    ));
+
+test('of what may travel under TLS alone, a report gives back the header only (RFC 8689 §5)', () => {
+  const message = { body: '7bit', dsn: { ret: 'full', envid: undefined }, requireTls: true } as const;
+  assert.equal(returnedPart(message, 1000, ['failed']), 'header');
+});
 
 /** The DSN as a program reads it. */
 function parsed(request: Partial<DsnRequest>, returned = 'Subject: original\r\n\r\nText\r\n') {

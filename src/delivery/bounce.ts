@@ -77,12 +77,14 @@ export function wantsDsn(
  * RET we choose. A binary message cannot stand in a part of ours (RFC 3030 §3).
  */
 export function returnedPart(
-  message: Pick<QueuedMessage, 'body' | 'dsn'>,
+  message: Pick<QueuedMessage, 'body' | 'dsn' | 'requireTls'>,
   octets: number,
   actions: readonly DsnAction[],
 ): 'message' | 'header' {
   if (!actions.includes('failed') || message.dsn.ret === 'hdrs' || message.body === 'binarymime')
     return 'header';
+  // RFC 8689 §5: whatever RET says.
+  if (message.requireTls) return 'header';
   const octetsMax = message.dsn.ret === 'full' ? LIMITS.dsnReturnedOctetsMax : LIMITS.dsnReturnedOctets;
   return octets <= octetsMax ? 'message' : 'header';
 }

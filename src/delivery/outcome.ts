@@ -14,6 +14,8 @@ export type Outcome =
       readonly answer: LastAnswer;
       /** The next hop reports success itself (it speaks DSN): we must not (RFC 3461 §5.2.1). */
       readonly reportsItself: boolean;
+      /** The next hop keeps to the time by which the message is to be delivered (RFC 2852 §4.1.4). */
+      readonly keepsTime?: boolean;
     }
   | { readonly kind: 'delayed'; readonly answer: LastAnswer }
   /** A rule keeps it back until it is released, or throws it away; the sender hears of neither. */

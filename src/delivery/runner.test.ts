@@ -277,6 +277,108 @@ test('a week of retries: one notice of delay, one of failure, then silence (RFC 
   await runner.stop(0);
 });
 
+test('what is to be returned in time is not tried after it, and fails as 5.4.7 (RFC 2852 §4.1.3)', async () => {
+  const { runner, accept, clock, queue, visited, reports } = await world(() =>
+    answered('rcpt', 451, '4.7.1 Come back later'),
+  );
+  runner.start();
+  const byMs = clock.nowMs() + 7 * 60_000;
+  await accept([remoteRecipient('bob@far.example')], { deliverBy: { byMs, mode: 'return', trace: false } });
+  await clock.advance(6 * 60_000);
+  assert.equal(visited.length, 2);
+  assert.deepEqual(await reports(), []);
+  await clock.advance(2 * 60_000);
+  const [report, ...more] = await reports();
+  assert.deepEqual(more, []);
+  assert.deepEqual([report?.groups[0]?.['Action'], report?.groups[0]?.['Status']], ['failed', '5.4.7']);
+  assert.equal(visited.length, 2, 'no attempt at or after the time');
+  assert.equal((await queue.count()).messages, 0);
+  await runner.stop(0);
+});
+
+test('who is to be notified hears of the delay at the time, once, as 4.4.7, and it is tried on (RFC 2852 §4.1.3)', async () => {
+  const { runner, accept, clock, queue, reports } = await world(() =>
+    answered('rcpt', 451, '4.7.1 Come back later'),
+  );
+  runner.start();
+  const byMs = clock.nowMs() + 7 * 60_000;
+  const deliverBy = { byMs, mode: 'notify', trace: false } as const;
+  await accept(
+    [remoteRecipient('bob@far.example'), remoteRecipient('c@far.example', { notify: ['failure'] })],
+    {
+      deliverBy,
+    },
+  );
+  await clock.advance(6 * 60_000);
+  assert.deepEqual(await reports(), []);
+  await clock.advance(2 * 60_000);
+  const [report] = await reports();
+  assert.deepEqual(
+    report?.groups.map((group) => [group['Final-Recipient'], group['Action'], group['Status']]),
+    [['rfc822; bob@far.example', 'delayed', '4.4.7']],
+  );
+  await clock.advance(DAY_MS);
+  assert.equal((await reports()).length, 1);
+  assert.equal((await queue.count()).messages, 1);
+  await runner.stop(0);
+});
+
+test('a hand-over to a host that knows nothing of the time is told, one that keeps it is not (RFC 2852 §4.1.4)', async () => {
+  for (const [speaksDeliverBy, trace, want] of [
+    [false, false, ['relayed']],
+    [true, false, []],
+    [true, true, ['relayed']],
+  ] as const) {
+    const { runner, accept, clock, reports } = await world(() => ({
+      ...took,
+      speaksDsn: true,
+      speaksDeliverBy,
+    }));
+    runner.start();
+    const byMs = clock.nowMs() + HOUR_MS;
+    await accept([remoteRecipient('bob@far.example')], { deliverBy: { byMs, mode: 'notify', trace } });
+    await clock.advance(1000);
+    assert.deepEqual(
+      (await reports()).map(({ groups }) => groups[0]?.['Action']),
+      want,
+    );
+    await runner.stop(0);
+  }
+});
+
+test('what is held until its release is not tried before, and its delay counts from there (RFC 4865 §4.2)', async () => {
+  const { runner, accept, clock, visited, reports } = await world(() =>
+    answered('rcpt', 451, '4.7.1 Come back later'),
+  );
+  runner.start();
+  await accept([remoteRecipient('bob@far.example')], { releaseAtMs: clock.nowMs() + 6 * HOUR_MS });
+  await clock.advance(6 * HOUR_MS - 1000);
+  assert.deepEqual(visited, []);
+  await clock.advance(2000);
+  assert.equal(visited.length, 1);
+  await clock.advance(3 * HOUR_MS);
+  assert.deepEqual(await reports(), []);
+  await clock.advance(3 * HOUR_MS);
+  assert.equal((await reports()).length, 1);
+  await runner.stop(0);
+});
+
+test('a report of what had to travel under TLS has to as well, and is as urgent (RFC 8689 §5, RFC 6710 §4.6)', async () => {
+  const { runner, accept, clock, queue } = await world((_target, { reversePath }) =>
+    answered('rcpt', reversePath === null ? 451 : 550, 'no'),
+  );
+  await accept([remoteRecipient('bob@far.example')], {
+    reversePath: 'eve@far.example',
+    requireTls: true,
+    priority: 4,
+  });
+  runner.start();
+  await clock.advance(1000);
+  const [report] = await queue.list({}, undefined, 10);
+  assert.deepEqual([report?.reversePath, report?.requireTls, report?.priority], [null, true, 4]);
+  await runner.stop(0);
+});
+
 test('a host that comes back after two days gets the message', async () => {
   const start = new FakeClock().nowMs();
   let clock: FakeClock | undefined;

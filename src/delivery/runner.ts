@@ -18,6 +18,7 @@ import type {
   Settlement,
   SuspensionScope,
 } from '../queue/queue.ts';
+import { isOverdue, overdueOutcome } from './deliver-by.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
@@ -213,8 +214,10 @@ export class DeliveryRunner {
     if (this.#flights.has(message.id)) return undefined;
     const nowMs = this.#ports.clock.nowMs();
     const isDue = ({ state }: QueuedRecipient): boolean => state.kind === 'waiting' && state.dueAtMs <= nowMs;
+    // RFC 2852 §4.1.3: no attempt is made any more.
+    const overdue = isOverdue(message, nowMs);
     const { expired = [], due = [] } = Object.groupBy(message.recipients.filter(isDue), ({ state }) =>
-      state.kind === 'waiting' && state.expired === true ? 'expired' : 'due',
+      overdue || (state.kind === 'waiting' && state.expired === true) ? 'expired' : 'due',
     );
     const suspended: Suspended[] = [];
     const groups: Group[] = [];
@@ -282,7 +285,7 @@ export class DeliveryRunner {
     signal: AbortSignal,
   ): Promise<void> {
     const outcomes = new Map<number, Outcome>(
-      expired.map(({ number, state }) => [number, this.#expired(state.lastAnswer)]),
+      expired.map(({ number, state }) => [number, this.#expired(message, state.lastAnswer)]),
     );
     if (suspended.length > 0) {
       const goesOn = locals.length + groups.length + expired.length > 0;
@@ -317,11 +320,13 @@ export class DeliveryRunner {
     }
   }
 
-  #expired(last: LastAnswer | undefined): Outcome {
+  #expired(message: QueuedMessage, last: LastAnswer | undefined): Outcome {
+    const nowMs = this.#ports.clock.nowMs();
+    if (isOverdue(message, nowMs)) return overdueOutcome(nowMs, last);
     const ended = 'The postmaster ended the attempts to deliver it';
     const text = last === undefined ? ended : `${ended}; the last answer was: ${last.text}`;
     // RFC 3463 §3.5: X.4.7, delivery time expired.
-    return { kind: 'failed', answer: ownAnswer(this.#ports.clock.nowMs(), '5.4.7', 'queue.expired', text) };
+    return { kind: 'failed', answer: ownAnswer(nowMs, '5.4.7', 'queue.expired', text) };
   }
 
   async #settleSuspended(

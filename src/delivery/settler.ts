@@ -22,6 +22,14 @@ import type { BlobRef, BlobStore } from '../store/blob-store.ts';
 import { BlobError } from '../store/blob-store.ts';
 import type { DsnAction, DsnRecipient } from './bounce.ts';
 import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
+import {
+  delayAnswer,
+  delayReportAtMs,
+  isOverdue,
+  overdueOutcome,
+  tellsHandOver,
+  withinTime,
+} from './deliver-by.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient } from './expand.ts';
 import { expandRecipients } from './expand.ts';
@@ -133,7 +141,11 @@ export class Settler {
       case 'relayed':
         return {
           settlement: { recipient: number, kind: 'relayed', answer: outcome.answer },
-          report: outcome.reportsItself ? undefined : report('relayed'),
+          report: tellsHandOver(message, recipient, outcome)
+            ? { recipient, action: 'relayed', answer: outcome.answer }
+            : outcome.reportsItself
+              ? undefined
+              : report('relayed'),
         };
       case 'failed':
         return {
@@ -158,21 +170,19 @@ export class Settler {
   ): Decision {
     const nowMs = this.#ports.clock.nowMs();
     const { answer } = outcome;
-    if (nowMs >= message.expiresAtMs) {
-      const report: DsnRecipient = { recipient, action: 'failed', answer };
-      return {
-        settlement: { recipient: recipient.number, kind: 'failed', answer },
-        report: wantsDsn(message, recipient, 'failed') ? report : undefined,
-      };
-    }
+    if (isOverdue(message, nowMs)) return this.#decide(message, recipient, overdueOutcome(nowMs, answer));
+    if (nowMs >= message.expiresAtMs) return this.#decide(message, recipient, { kind: 'failed', answer });
     const { state } = recipient;
     const attempts = (state.kind === 'waiting' ? state.attempts : 0) + 1;
     const reported = state.kind === 'waiting' && state.delayReported;
-    const late = nowMs - message.arrivedAtMs >= this.#options.delayReportAfterMs;
+    const late = nowMs >= delayReportAtMs(message, this.#options.delayReportAfterMs);
     const report = !reported && late && wantsDsn(message, recipient, 'delayed');
     const { pace } = retryDecision(answer.reason);
     // The last attempt is made when time runs out, not after.
-    const dueAtMs = Math.min(this.#ports.nextDueMs({ attempts, pace }, nowMs), message.expiresAtMs);
+    const dueAtMs = Math.min(
+      withinTime(message, this.#ports.nextDueMs({ attempts, pace }, nowMs), nowMs),
+      message.expiresAtMs,
+    );
     return {
       settlement: {
         recipient: recipient.number,
@@ -181,7 +191,7 @@ export class Settler {
         dueAtMs,
         delayReported: reported || report,
       },
-      report: report ? { recipient, action: 'delayed', answer } : undefined,
+      report: report ? { recipient, action: 'delayed', answer: delayAnswer(message, answer) } : undefined,
     };
   }
 
@@ -234,7 +244,8 @@ export class Settler {
       dsn: { ret: undefined, envid: undefined },
       // RFC 6710 §4.6: as urgent as the message that it is about.
       priority: message.priority,
-      requireTls: false,
+      // RFC 8689 §5: a report is protected as what it tells of.
+      requireTls: message.requireTls,
       tlsOptional: false,
       deliverBy: undefined,
       arrivedAtMs: nowMs,

@@ -27,7 +27,7 @@ export type HopTarget = {
 
 export type HopMessage = Pick<
   NewQueuedMessage,
-  'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn' | 'requireTls'
+  'id' | 'reversePath' | 'body' | 'smtpUtf8' | 'dsn' | 'requireTls' | 'deliverBy' | 'priority'
 > & {
   /** Of all that `content` gives. */
   readonly octets: number;
@@ -44,7 +44,8 @@ export type HopAnswer =
   /** The connection was lost, or was useless, before an answer. After `content` the message may have arrived all the same. */
   | {
       readonly kind: 'lost';
-      readonly how: 'timeout' | 'reset' | 'garbage' | 'stopped';
+      /** `session-limit`: the hop takes it in another session. */
+      readonly how: 'timeout' | 'reset' | 'garbage' | 'stopped' | 'session-limit';
       readonly at: HopStage;
       readonly text: string;
     }
@@ -61,13 +62,18 @@ export type HopVisit =
       readonly localAddress: string | undefined;
     }
   /** The hop cannot carry such a message; nothing was sent. */
-  | { readonly kind: 'cannot'; readonly what: 'smtputf8' | '8bitmime' | 'binarymime' | 'size' | 'requiretls' }
+  | {
+      readonly kind: 'cannot';
+      readonly what: 'smtputf8' | '8bitmime' | 'binarymime' | 'size' | 'requiretls' | 'deliverby';
+    }
   | {
       readonly kind: 'session';
       /** One for each recipient, in order. */
       readonly answers: readonly HopAnswer[];
       /** The hop announced DSN: it reports what it was asked to (RFC 3461 §5.2.1). */
       readonly speaksDsn: boolean;
+      /** The hop announced DELIVERBY: it keeps to the time that the message has (RFC 2852 §4.1.4). */
+      readonly speaksDeliverBy?: boolean;
       /** Undefined where the session ended before that was settled. */
       readonly opened?: OpenedSession;
     };

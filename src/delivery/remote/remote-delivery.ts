@@ -289,6 +289,8 @@ export class RemoteDelivery {
       smtpUtf8: message.smtpUtf8,
       dsn: message.dsn,
       requireTls: message.requireTls,
+      deliverBy: message.deliverBy,
+      priority: message.priority,
       octets: message.prefix.length + message.blob.octets,
       recipients: pending.recipients,
       content: () => contentOf(message, blobs),
@@ -323,16 +325,26 @@ export class RemoteDelivery {
         for (const [index, recipient] of recipients.entries()) {
           const answer = visit.answers[index];
           if (answer === undefined) continue;
-          this.#take(classify(answer, target.host, nowMs), recipient.number, visit.speaksDsn, pending);
+          this.#take(classify(answer, target.host, nowMs), recipient.number, visit, pending);
         }
       }
     }
   }
 
-  #take(verdict: HopVerdict, number: number, speaksDsn: boolean, pending: Pending): void {
+  #take(
+    verdict: HopVerdict,
+    number: number,
+    { speaksDsn, speaksDeliverBy = false }: Extract<HopVisit, { kind: 'session' }>,
+    pending: Pending,
+  ): void {
     switch (verdict.kind) {
       case 'relayed':
-        pending.settle(number, { kind: 'relayed', answer: verdict.answer, reportsItself: speaksDsn });
+        pending.settle(number, {
+          kind: 'relayed',
+          answer: verdict.answer,
+          reportsItself: speaksDsn,
+          keepsTime: speaksDeliverBy,
+        });
         return;
       case 'failed':
       case 'delayed':
@@ -413,7 +425,13 @@ const CANNOT = {
   smtputf8: (host) => ['5.6.7', 'smtp.no-smtputf8', `${host} cannot take internationalized mail (SMTPUTF8)`],
   // RFC 6152 §3 leaves conversion or return; RFC 3463 §3.7: X.6.3.
   '8bitmime': (host) => ['5.6.3', 'smtp.no-8bitmime', `${host} cannot take 8-bit content (8BITMIME)`],
-  binarymime: () => ['5.6.3', 'smtp.no-binarymime', 'Binary content (BINARYMIME) cannot be handed on'],
+  binarymime: (host) => ['5.6.3', 'smtp.no-binarymime', `${host} cannot take binary content (BINARYMIME)`],
+  // RFC 2852 §4.1.4.1; RFC 3463 §3.4: X.3.3, not capable of selected features.
+  deliverby: (host) => [
+    '5.3.3',
+    'smtp.no-deliverby',
+    `${host} does not promise to deliver in the time that is left (DELIVERBY)`,
+  ],
   // RFC 1870 §6.1; RFC 3463 §3.4: X.3.4.
   // RFC 8689 §4.2.1.
   requiretls: (host) => [

@@ -75,7 +75,7 @@ function hopMessage(
   more: Partial<HopMessage> = {},
   recipients: readonly string[] = ['bob@far.example'],
 ): HopMessage {
-  const { id, reversePath, body, smtpUtf8, dsn, requireTls } = newMessage([]);
+  const { id, reversePath, body, smtpUtf8, dsn, requireTls, deliverBy, priority } = newMessage([]);
   return {
     id,
     reversePath,
@@ -83,6 +83,8 @@ function hopMessage(
     smtpUtf8,
     dsn,
     requireTls,
+    deliverBy,
+    priority,
     octets: 20,
     recipients: recipients.map((path) => remoteRecipient(path)),
     content: async function* content() {
@@ -307,4 +309,24 @@ test('no connection', async () => {
     kind: 'no-connection',
     problem: { kind: 'refused', text: 'Connection refused' },
   });
+});
+
+test('whom the hop takes in another session only, it is brought in another session (RFC 9422 §4)', async () => {
+  const clock = new FakeClock();
+  const heard: string[][] = [];
+  const connect: Connect = async () => {
+    const { client, server } = memoryPair({ clock });
+    const peer = obliging({}, '250-there\r\n250 LIMITS MAILMAX=1 RCPTMAX=2\r\n');
+    heard.push(peer.lines);
+    void play(server, '220 there\r\n', peer.script);
+    return ok(client);
+  };
+  const hop = new SmtpHop({ connect, clock, connectTimeoutMs: 30_000, timeouts: SMTP_TIMEOUTS });
+  const to = ['a', 'b', 'c', 'd', 'e'].map((one) => `${one}@far.example`);
+  const found = await hop.visit(hopTarget(), hopMessage({}, to), new AbortController().signal);
+  assert.equal(short(found), to.map(() => 'content 250').join(', '));
+  assert.deepEqual(
+    heard.map((lines) => lines.filter((line) => line.startsWith('RCPT')).length),
+    [2, 2, 1],
+  );
 });

@@ -31,6 +31,8 @@ export type SmtpHopOptions = {
 
 /** RFC 5321 §4.5.3.2 gives 5 minutes for the greeting; a handshake before it needs no more. */
 const HANDSHAKE_MS = 60_000;
+/** For one message at one hop. */
+const SESSIONS_MAX = 10;
 
 export class SmtpHop implements RemoteHop {
   readonly #options: SmtpHopOptions;
@@ -40,6 +42,19 @@ export class SmtpHop implements RemoteHop {
   }
 
   async visit(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
+    let visit = await this.#visitOnce(target, message, signal);
+    // RFC 9422 §4: whom the hop takes in another session only, it is brought in another session.
+    for (let sessions = 1; sessions < SESSIONS_MAX && !signal.aborted; sessions += 1) {
+      const left = leftOver(visit);
+      if (left.length === 0) break;
+      const rest = { ...message, recipients: message.recipients.filter((_, index) => left.includes(index)) };
+      // oxlint-disable-next-line no-await-in-loop -- one session after the other
+      visit = withAnswers(visit, left, await this.#visitOnce(target, rest, signal));
+    }
+    return visit;
+  }
+
+  async #visitOnce(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
     const outgoing = toOutgoing(message);
     if ('kind' in outgoing) return outgoing;
     const { connect, clock, connectTimeoutMs, timeouts } = this.#options;
@@ -112,13 +127,33 @@ export class SmtpHop implements RemoteHop {
       const what = LACKS[lacks.feature];
       if (what !== undefined) return { kind: 'cannot', what };
     }
+    const { dsn, deliverBy } = client.features;
     const answers: HopAnswer[] = message.recipients.map(() => UNWRITABLE);
     for (const [index, outcome] of outcomes.entries()) {
       const number = numbers[index];
       if (number !== undefined) answers[number] = fromOutcome(outcome, signal);
     }
-    return { kind: 'session', answers, speaksDsn: client.features.dsn, opened };
+    return { kind: 'session', answers, speaksDsn: dsn, speaksDeliverBy: deliverBy, opened };
   }
+}
+
+/** The recipients, by their place, that the hop would take in another session. */
+function leftOver(visit: HopVisit): readonly number[] {
+  if (visit.kind !== 'session') return [];
+  return visit.answers.flatMap((answer, index) =>
+    answer.kind === 'lost' && answer.how === 'session-limit' ? [index] : [],
+  );
+}
+
+/** A next session that did not come about changes nothing. */
+function withAnswers(visit: HopVisit, left: readonly number[], next: HopVisit): HopVisit {
+  if (visit.kind !== 'session' || next.kind !== 'session') return visit;
+  const answers = [...visit.answers];
+  for (const [at, index] of left.entries()) {
+    const answer = next.answers[at];
+    if (answer !== undefined) answers[index] = answer;
+  }
+  return { ...visit, answers };
 }
 
 /** What the session's opening failed of, if it is that TLS could not be had. */
@@ -156,7 +191,11 @@ const LACKS: Partial<Record<string, Extract<HopVisit, { kind: 'cannot' }>['what'
   '8BITMIME': '8bitmime',
   SIZE: 'size',
   REQUIRETLS: 'requiretls',
+  BINARYMIME: 'binarymime',
+  DELIVERBY: 'deliverby',
 };
+
+const BODY = { '7bit': '7BIT', '8bitmime': '8BITMIME', binarymime: 'BINARYMIME' } as const;
 
 const CONDITIONS = { success: 'SUCCESS', failure: 'FAILURE', delay: 'DELAY' } as const satisfies Record<
   string,
@@ -164,8 +203,6 @@ const CONDITIONS = { success: 'SUCCESS', failure: 'FAILURE', delay: 'DELAY' } as
 >;
 
 function toOutgoing(message: HopMessage): Outgoing | HopVisit {
-  // We do not offer BINARYMIME, so nothing binary comes from a peer; a converted or local one has nowhere to go.
-  if (message.body === 'binarymime') return { kind: 'cannot', what: 'binarymime' };
   const reversePath = message.reversePath === null ? null : parseEnvelopeAddress(message.reversePath);
   const recipients: OutgoingRecipient[] = [];
   const numbers: number[] = [];
@@ -186,13 +223,15 @@ function toOutgoing(message: HopMessage): Outgoing | HopVisit {
   const outgoing: OutgoingMessage = {
     reversePath,
     recipients,
-    body: message.body === '8bitmime' ? '8BITMIME' : '7BIT',
+    body: BODY[message.body],
     smtpUtf8: message.smtpUtf8,
     ret: ret === undefined ? undefined : ({ full: 'FULL', hdrs: 'HDRS' } as const)[ret],
     envelopeId: envid,
     requireTls: message.requireTls,
+    deliverBy: message.deliverBy,
+    priority: message.priority,
     octets: message.octets,
-    content: message.content(),
+    content: () => message.content(),
   };
   return { outgoing, numbers };
 }
@@ -212,6 +251,8 @@ function toAnswer(problem: ClientProblem, signal: AbortSignal): HopAnswer {
       return { kind: 'unfit', status: statusOf(problem), reason: 'smtp.bad-path', text };
     case 'garbage':
       return { kind: 'lost', how: 'garbage', at: LOST_AT[problem.stage], text };
+    case 'session-limit':
+      return { kind: 'lost', how: 'session-limit', at: LOST_AT[problem.stage], text };
     case 'timeout':
       return { kind: 'lost', how: 'timeout', at: LOST_AT[problem.stage], text };
     case 'closed':

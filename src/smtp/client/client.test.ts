@@ -11,6 +11,7 @@ import { LMTP, SUBMISSION } from '../server/role.ts';
 import { serveSmtp } from '../server/session.ts';
 import { parseEnvelopeAddress } from '../wire/path.ts';
 import { reply } from '../wire/reply.ts';
+import { NO_FEATURES } from './features.ts';
 import type { SendResult, SmtpClientOptions } from './client.ts';
 import { openSmtp } from './client.ts';
 import type { OutgoingMessage } from './message.ts';
@@ -35,7 +36,7 @@ function message(
     body: '7BIT',
     smtpUtf8: false,
     octets: octets.length,
-    content: [octets],
+    content: () => [octets],
     ...change,
   };
 }
@@ -178,6 +179,8 @@ test('LMTP: each accepted recipient has its own final reply (RFC 2033 §4.2)', a
 test('more recipients than fit in one group, and than the peer takes', async () => {
   const here = office({ limits: { ...SMTP_LIMITS, recipientsMax: 250 } });
   const { client } = await against(here);
+  // A peer that does not say what its limits are.
+  client.features = { ...client.features, limits: NO_FEATURES.limits };
   const to = Array.from({ length: 260 }, (_, index) => `user${index}@example.test`);
   const result = words(await client.send(message(to)));
   assert.equal(result.filter((word) => word === 'relayed').length, 250);
@@ -459,10 +462,10 @@ test('content whose source fails is never ended by a dot', async () => {
   const { client, clock, heard } = script(['220 x', PLAIN, '250 m', '250 r', '354 go', '250 taken']);
   const opened = await openSmtp(client, options(clock));
   assert.ok(opened.ok);
-  const content = (function* () {
+  const content = function* content(): Generator<Uint8Array, void, void> {
     yield Buffer.alloc(70_000, 'x');
     throw new Error('disk');
-  })();
+  };
   await assert.rejects(opened.value.send(message(['a@example.test'], '', { content })), /disk/);
   assert.equal(client.gone, 'destroyed');
   assert.equal(heard.join('').includes('\r\n.\r\n'), false);

@@ -19,7 +19,8 @@ import type { PeerReply } from '../wire/reply.ts';
 import type { Features } from './features.ts';
 import { NO_FEATURES, parseFeatures } from './features.ts';
 import type { OutgoingMessage } from './message.ts';
-import { mailLine, needsSmtpUtf8, rcptLine } from './message.ts';
+import { asksForDelay, mailLine, needsSmtpUtf8, rcptLine, secondsLeft } from './message.ts';
+import { SessionBudget } from './peer-limits.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from './problem.ts';
 import { refusalOf } from './problem.ts';
 import { ReplyStream } from './reply-stream.ts';
@@ -73,6 +74,7 @@ export class SmtpClient {
   readonly #connection: Connection;
   readonly #options: SmtpClientOptions;
   readonly #replies: ReplyStream;
+  readonly #budget = new SessionBudget();
 
   constructor(connection: Connection, options: SmtpClientOptions) {
     this.#connection = connection;
@@ -112,25 +114,57 @@ export class SmtpClient {
   }
 
   /**
-   * Sends one message to all its recipients in one transaction. On a client that was used before, a temporary outcome at the
-   * stage 'mail' may only mean that the peer has closed in between: try a new connection.
+   * Sends one message to all its recipients: in one transaction, or in as many as the peer's limits ask for (RFC 9422 §4).
+   * Those that the session has no room for end in a 'session-limit'. On a client that was used before, a temporary outcome at
+   * the stage 'mail' may only mean that the peer has closed in between: try a new connection.
    */
   async send(message: OutgoingMessage): Promise<SendResult> {
-    const outcomes: (RecipientOutcome | undefined)[] = message.recipients.map(() => undefined);
+    const { limits } = this.features;
+    const { recipients } = message;
+    const outcomes: (RecipientOutcome | undefined)[] = recipients.map(() => undefined);
     const lack = this.#lack(message);
     if (lack !== undefined) return { outcomes: outcomes.map(() => refusalOf(lack)), reusable: true };
     let problem = await this.#outOfStep();
+    let left = [...recipients.keys()];
+    while (problem === undefined) {
+      const some = this.#budget.take(recipients, left, limits);
+      if (some.length === 0) break;
+      left = left.filter((index) => !some.includes(index));
+      // oxlint-disable-next-line no-await-in-loop -- one transaction after the other
+      problem = await this.#sendSome(message, some, outcomes);
+    }
+    const stands = problem === undefined && this.#connection.gone === undefined;
+    const reusable = stands && this.#budget.hasRoom(limits);
+    if (!stands) this.#connection.destroy();
+    else if (!reusable) void this.quit();
+    const lost = refusalOf(problem ?? { kind: 'closed', stage: 'final' });
+    const full = refusalOf({ kind: 'session-limit', stage: 'rcpt' });
+    return {
+      outcomes: outcomes.map(
+        (outcome, index) => outcome ?? (problem === undefined && left.includes(index) ? full : lost),
+      ),
+      reusable,
+    };
+  }
+
+  /** One transaction, for the recipients with these indexes. */
+  async #sendSome(
+    message: OutgoingMessage,
+    some: readonly number[],
+    outcomes: (RecipientOutcome | undefined)[],
+  ): Promise<ClientProblem | undefined> {
+    const recipients = message.recipients.filter((_, index) => some.includes(index));
+    const own: (RecipientOutcome | undefined)[] = recipients.map(() => undefined);
     try {
-      problem ??= await this.#transaction(message, outcomes);
+      return await this.#transaction({ ...message, recipients }, own);
     } catch (cause) {
       // The content's source failed: the peer must not take what it has for a message.
       this.#connection.destroy();
       throw cause;
+    } finally {
+      for (const [at, index] of some.toSorted((one, other) => one - other).entries())
+        outcomes[index] = own[at];
     }
-    const reusable = problem === undefined && this.#connection.gone === undefined;
-    if (!reusable) this.#connection.destroy();
-    const fallback = refusalOf(problem ?? { kind: 'closed', stage: 'final' });
-    return { outcomes: outcomes.map((outcome) => outcome ?? fallback), reusable };
   }
 
   // ---- opening ----
@@ -221,7 +255,27 @@ export class SmtpClient {
       return { kind: 'not-offered', stage: 'mail', feature: '8BITMIME' };
     if (sizeOctetsMax !== undefined && message.octets > sizeOctetsMax)
       return { kind: 'not-offered', stage: 'mail', feature: 'SIZE' };
-    return mailLine(message, this.features) === undefined ? { kind: 'bad-path', stage: 'mail' } : undefined;
+    if (message.body === 'BINARYMIME' && !this.#byChunks('BINARYMIME'))
+      return { kind: 'not-offered', stage: 'mail', feature: 'BINARYMIME' };
+    if (this.#lacksTime(message)) return { kind: 'not-offered', stage: 'mail', feature: 'DELIVERBY' };
+    return this.#mailLine(message) === undefined ? { kind: 'bad-path', stage: 'mail' } : undefined;
+  }
+
+  /** RFC 2852 §4.1.4.1: what is to be returned in time goes only to who promises that, in the time that is left. */
+  #lacksTime({ deliverBy }: OutgoingMessage): boolean {
+    if (deliverBy?.mode !== 'return') return false;
+    const leftSeconds = secondsLeft(deliverBy, this.#options.clock.nowMs());
+    return !this.features.deliverBy || leftSeconds < Math.max(1, this.features.deliverBySecondsMin);
+  }
+
+  #mailLine(message: OutgoingMessage): string | undefined {
+    return mailLine(message, this.features, this.#options.clock.nowMs());
+  }
+
+  /** Whether the content goes by BDAT; what is binary goes by nothing else (RFC 3030 §3). */
+  #byChunks(body: OutgoingMessage['body']): boolean {
+    const { chunking, binaryMime } = this.features;
+    return this.#options.chunking && (body === 'BINARYMIME' ? binaryMime : chunking);
   }
 
   /** Fills in outcomes. A problem means: the connection is lost, and outcomes not filled in share it. */
@@ -229,7 +283,7 @@ export class SmtpClient {
     message: OutgoingMessage,
     outcomes: (RecipientOutcome | undefined)[],
   ): Promise<ClientProblem | undefined> {
-    const byChunks = this.#options.chunking && this.features.chunking;
+    const byChunks = this.#byChunks(message.body);
     const accepted: number[] = [];
     let goAhead: PeerReply | undefined;
     let refusedMail = false;
@@ -272,9 +326,10 @@ export class SmtpClient {
   }
 
   #steps(message: OutgoingMessage, outcomes: (RecipientOutcome | undefined)[], byChunks: boolean): Step[] {
-    const steps: Step[] = [{ stage: 'mail', line: mailLine(message, this.features) ?? '' }];
+    const steps: Step[] = [{ stage: 'mail', line: this.#mailLine(message) ?? '' }];
+    const isDelayAsked = asksForDelay(message, this.features, this.#options.clock.nowMs());
     for (const [index, recipient] of message.recipients.entries()) {
-      const line = rcptLine(recipient, this.features);
+      const line = rcptLine(recipient, this.features, isDelayAsked);
       if (line === undefined) outcomes[index] = refusalOf({ kind: 'bad-path', stage: 'rcpt' });
       else steps.push({ stage: 'rcpt', line, recipient: index });
     }
@@ -311,7 +366,8 @@ export class SmtpClient {
     outcomes: (RecipientOutcome | undefined)[],
     accepted: readonly number[],
   ): Promise<ClientProblem | undefined> {
-    const encoder = new DataEncoder('BDAT');
+    // RFC 3030 §3: of a binary message every octet is content.
+    const encoder = message.body === 'BINARYMIME' ? RAW : new DataEncoder('BDAT');
     let refused: ClientProblem | undefined;
     const lost = await this.#stream(message, async (pieces) => {
       const encoded = pieces.map((piece) => encoder.push(piece));
@@ -364,7 +420,7 @@ export class SmtpClient {
   ): Promise<ClientProblem | undefined> {
     let pieces: Uint8Array[] = [];
     let octets = 0;
-    for await (const piece of message.content) {
+    for await (const piece of message.content()) {
       pieces.push(piece);
       octets += piece.length;
       if (octets < BLOCK_OCTETS) continue;
@@ -461,6 +517,12 @@ function chooseMechanism(
   if (offered.includes('PLAIN')) return plainClient(credentials);
   return offered.includes('LOGIN') ? loginClient(credentials) : undefined;
 }
+
+/** In place of an encoder, for octets that are to stay as they are. */
+const RAW: Pick<DataEncoder, 'push' | 'finish'> = {
+  push: (octets) => octets,
+  finish: () => new Uint8Array(0),
+};
 
 /** Commands in one group: few enough that their replies never fill both directions (RFC 2920 §3.1). */
 const GROUP_MAX = 100;

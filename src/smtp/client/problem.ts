@@ -39,8 +39,12 @@ export type ClientProblem =
         | 'SMTPUTF8'
         | 'SIZE'
         | 'REQUIRETLS'
+        | 'BINARYMIME'
+        | 'DELIVERBY'
         | 'plain-auth-without-tls';
     }
+  /** By its own limits the peer takes no more recipients in this session; in another it may (RFC 9422 §4). */
+  | { readonly kind: 'session-limit'; readonly stage: 'rcpt' }
   /** An address that no SMTP path can carry. */
   | { readonly kind: 'bad-path'; readonly stage: 'mail' | 'rcpt' };
 
@@ -72,6 +76,7 @@ export function isPermanent(problem: ClientProblem): boolean {
     case 'closed':
     case 'timeout':
     case 'tls':
+    case 'session-limit':
       return false;
     default:
       return unreachable(problem);
@@ -96,6 +101,9 @@ export function statusOf(problem: ClientProblem): EnhancedStatus {
       return '4.7.5';
     case 'not-offered':
       return NOT_OFFERED_STATUS[problem.feature];
+    case 'session-limit':
+      // RFC 3463 §3.6: X.5.3 too many recipients.
+      return '4.5.3';
     case 'bad-path':
       return problem.stage === 'mail' ? '5.1.7' : '5.1.3';
     default:
@@ -118,6 +126,8 @@ export function formatProblem(problem: ClientProblem): string {
       return `TLS failed: ${problem.problem.text}`;
     case 'not-offered':
       return `The next hop does not offer what is needed: ${problem.feature}`;
+    case 'session-limit':
+      return 'The next hop takes no more recipients in this session';
     case 'bad-path':
       return 'The address cannot be written as an SMTP path';
     default:
@@ -134,6 +144,9 @@ const NOT_OFFERED_STATUS = {
   'plain-auth-without-tls': '4.7.11',
   // RFC 3463 §3.7: conversion required but not supported.
   '8BITMIME': '5.6.3',
+  BINARYMIME: '5.6.3',
+  // RFC 3463 §3.4: system not capable of selected features.
+  DELIVERBY: '5.3.3',
   // RFC 6531 §4.5.
   SMTPUTF8: '5.6.7',
   SIZE: '5.3.4',
