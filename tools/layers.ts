@@ -38,6 +38,14 @@ const RULES: readonly Rule[] = [
   { ring: 'pure', path: /^src\/message\//, mayImport: PURE, node: ['buffer'], npm: ['iconv-lite'] },
   { ring: 'pure', path: /^src\/(mail-auth|sasl)\//, mayImport: PURE, node: ['buffer', 'crypto'], npm: [] },
   { ring: 'pure', path: /^src\/(sieve|ical|vcard)\//, mayImport: PURE, node: ['buffer'], npm: [] },
+  // Addresses that carry another and the proof that we made them.
+  {
+    ring: 'pure',
+    path: /^src\/delivery\/return-path\//,
+    mayImport: PURE,
+    node: ['buffer', 'crypto'],
+    npm: [],
+  },
 
   // Statements, migrations and group commit over SQLite, for every subject that keeps a file.
   { ring: 'adapter', path: /^src\/sqlite\//, mayImport: [...PORTS, 'adapter'], node: ['*'], npm: [] },
