@@ -5,6 +5,7 @@ import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
 import { Routing } from '../delivery/remote/routing.ts';
+import { ReturnPaths } from '../delivery/return-paths.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
 import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
@@ -14,6 +15,7 @@ import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
+import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
 
 const CONNECT_MS = 30_000;
@@ -35,11 +37,13 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   };
   const lifetimeMs = config.queue.expireAfterSeconds * 1000;
   const noticeMs = config.queue.delayNoticeAfterSeconds * 1000;
+  const returnPaths = new ReturnPaths({ directory, clock }, returnPathOptions(config));
   const settler = new Settler(
     {
       queue,
       blobs,
       directory,
+      returnPaths,
       clock,
       random,
       newId,
@@ -59,7 +63,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   const local = new LocalDelivery({ store: mail, blobs, directory, clock });
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
   const intake = new DeliveryIntake(
-    { directory, router, blobs, local, now, settler, clock, events },
+    { directory, returnPaths, router, blobs, local, now, settler, newId, clock, events },
     { lifetimeMs },
   );
   if (!runsQueue)

@@ -28,6 +28,8 @@ import {
 } from './backends.ts';
 import { loadCertificate } from './certificate.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
+import { returnPathOptions } from './return-paths.ts';
+import { ReturnPaths } from '../delivery/return-paths.ts';
 import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { describeInUse, takeDataLock, type DataLock } from './data-lock.ts';
 import { startHashThreads, type HashThreads } from './hashing.ts';
@@ -181,6 +183,10 @@ class Supervisor implements RunningServer {
       {
         clock: systemClock,
         directory: backends.directory,
+        returnPaths: new ReturnPaths(
+          { directory: backends.directory, clock: systemClock },
+          returnPathOptions(config),
+        ),
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
         queueEvents: (event) => this.#observers.queue(event),

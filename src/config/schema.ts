@@ -14,6 +14,7 @@ import { THREADS } from './section/threads.ts';
 import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
 import { SUBMISSION } from './section/submission.ts';
+import { FORWARDING } from './section/forwarding.ts';
 import { QUEUE } from './section/queue.ts';
 import { RESOLVER } from './section/resolver.ts';
 import { OUTGOING } from './section/outgoing.ts';
@@ -61,6 +62,7 @@ const SECTIONS: {
   readonly smtp: typeof SMTP;
   readonly rates: typeof RATES;
   readonly submission: typeof SUBMISSION;
+  readonly forwarding: typeof FORWARDING;
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
   readonly outgoing: typeof OUTGOING;
@@ -77,6 +79,7 @@ const SECTIONS: {
   smtp: SMTP,
   rates: RATES,
   submission: SUBMISSION,
+  forwarding: FORWARDING,
   queue: QUEUE,
   resolver: RESOLVER,
   outgoing: OUTGOING,
@@ -98,6 +101,7 @@ const REQUIRED = [
   'smtp',
   'rates',
   'submission',
+  'forwarding',
   'queue',
   'resolver',
   'outgoing',

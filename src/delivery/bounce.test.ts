@@ -91,7 +91,11 @@ test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
     message: { ...MESSAGE, dsn: { ret: undefined, envid: 'QQ314159' } },
     recipients: [
       {
-        recipient: { forwardPath: 'bob@far.example', originalRecipient: 'rfc822;Bob+2Bx@Far.Example' },
+        recipient: {
+          notify: undefined,
+          forwardPath: 'bob@far.example',
+          originalRecipient: 'rfc822;Bob+2Bx@Far.Example',
+        },
         action: 'failed',
         answer,
       },
@@ -173,7 +177,7 @@ test('addresses beyond ASCII make the report global (RFC 6533 §4)', () => {
     message: { ...MESSAGE, reversePath: 'jörg@sender.example', smtpUtf8: true },
     recipients: [
       {
-        recipient: { forwardPath: 'bø@far.example', originalRecipient: undefined },
+        recipient: { notify: undefined, forwardPath: 'bø@far.example', originalRecipient: undefined },
         action: 'delivered',
         answer: undefined,
       },
@@ -214,7 +218,11 @@ test('nothing that a peer or sender says makes a field, a part or a long line of
         message: { ...MESSAGE, dsn: { ret: undefined, envid } },
         recipients: [
           {
-            recipient: { forwardPath: 'bob@far.example', originalRecipient: `rfc822;${original}` },
+            recipient: {
+              notify: undefined,
+              forwardPath: 'bob@far.example',
+              originalRecipient: `rfc822;${original}`,
+            },
             action: 'failed',
             answer,
           },
@@ -254,7 +262,7 @@ for (const [name, text, smtpUtf8] of [
       message: { ...MESSAGE, smtpUtf8 },
       recipients: [
         {
-          recipient: { forwardPath: 'bob@far.example', originalRecipient: undefined },
+          recipient: { notify: undefined, forwardPath: 'bob@far.example', originalRecipient: undefined },
           action: 'failed',
           answer: { atMs: 0, host: 'mx.far.example', status: '5.0.0', text, reason: 'smtp.refused' },
         },

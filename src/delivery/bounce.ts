@@ -8,14 +8,14 @@ import { fromUtf8 } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
 import { formatDate } from '../message/date.ts';
 import { formatField } from '../message/header.ts';
-import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
+import type { LastAnswer, NewRecipient, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import { decodeXtext } from '../smtp/wire/xtext.ts';
 
 /** RFC 3464 §2.3.3. */
 export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
 
 export type DsnRecipient = {
-  readonly recipient: Pick<QueuedRecipient, 'forwardPath' | 'originalRecipient'>;
+  readonly recipient: Pick<NewRecipient, 'forwardPath' | 'originalRecipient' | 'notify' | 'reversePath'>;
   readonly action: DsnAction;
   readonly answer: LastAnswer | undefined;
 };

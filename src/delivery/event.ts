@@ -23,6 +23,15 @@ export type DeliveryEvent =
       readonly address: string;
       readonly target: string;
     }
+  /** A list's copies are a message of their own, from the list's owner; it may be the only one. */
+  | {
+      readonly name: 'delivery.redistributed';
+      readonly queueId: QueueId;
+      readonly copyId: QueueId;
+      readonly address: string;
+      readonly owner: string;
+      readonly recipients: number;
+    }
   | {
       readonly name: 'delivery.settled';
       readonly queueId: QueueId;

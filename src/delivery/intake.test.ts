@@ -20,6 +20,8 @@ import { DeliverNow } from './deliver-now.ts';
 import type { IntakeMessage, IntakeTransaction } from './intake.ts';
 import { DeliveryIntake } from './intake.ts';
 import { LocalDelivery } from './local.ts';
+import { RETURN_PATHS } from '../../test/support/return-paths.ts';
+import { ReturnPaths } from './return-paths.ts';
 import { Settler } from './settler.ts';
 
 /** The session's ports are met, though neither side imports the other. */
@@ -34,6 +36,11 @@ const REFUSES = routeRule('no', {
   recipients: ['closed.example'],
   action: { kind: 'refuse', text: 'We do not write there' },
 });
+
+function copyIds() {
+  let copies = 0;
+  return () => known(toQueueId(`copy${String((copies += 1)).padStart(8, '0')}`));
+}
 
 async function world() {
   const clock = new FakeClock();
@@ -62,11 +69,13 @@ async function world() {
   const events: unknown[] = [];
   const note = (event: unknown): void => void events.push(event);
   const local = new LocalDelivery({ store, blobs, directory, clock });
+  const returnPaths = new ReturnPaths({ directory, clock }, RETURN_PATHS);
   const settler = new Settler(
     {
       queue,
       blobs,
       directory,
+      returnPaths,
       clock,
       random,
       newId: () => known(toQueueId('dsn00001')),
@@ -77,7 +86,18 @@ async function world() {
   );
   const now = new DeliverNow({ queue, local, settler, clock, events: note }, 'thread-1');
   const intake = new DeliveryIntake(
-    { directory, router: ruleRouter({ rules: [REFUSES] }), blobs, local, now, settler, clock, events: note },
+    {
+      directory,
+      returnPaths,
+      router: ruleRouter({ rules: [REFUSES] }),
+      blobs,
+      local,
+      now,
+      settler,
+      newId: copyIds(),
+      clock,
+      events: note,
+    },
     { lifetimeMs: 5 * 86_400_000 },
   );
   const inbox = async (id: typeof bob) => {
@@ -111,7 +131,7 @@ async function world() {
     const transaction: IntakeTransaction = {
       traceId: 'abcdef0123456789abcdef',
       startedAtMs: clock.nowMs(),
-      reversePath: path(from),
+      reversePath: from === '' ? null : path(from),
       parameters: { ...NO_MAIL_PARAMETERS, ...parameters },
       recipients: recipients.map((one) => ({
         forwardPath: path(one),
@@ -139,6 +159,7 @@ async function world() {
     accepted,
     settledWith,
     events,
+    returnPaths,
     bob,
     amy,
     inbox,
@@ -457,3 +478,143 @@ test('success of an alias of several is one "expanded" report that names nobody 
   );
   for (const member of ['bob@', 'amy@', 'eve@']) assert.ok(!text.includes(member), member);
 });
+
+const rewrittenVerdicts = [
+  { from: null, days: 0, want: 'accept' },
+  { from: 'MAILER-DAEMON@far.example', days: 0, want: 'accept' },
+  { from: 'postmaster@far.example', days: 21, want: 'accept' },
+  { from: 'spammer@far.example', days: 0, want: '550 5.7.1 srs.no-report' },
+  { from: null, days: 22, want: '550 5.1.1 srs.expired' },
+  { from: null, days: 0, forged: true, want: '550 5.1.1 srs.bad-hash' },
+  { from: 'spammer@far.example', days: 0, forged: true, want: '550 5.1.1 srs.bad-hash' },
+] as const;
+for (const { from, days, want, ...more } of rewrittenVerdicts)
+  test(`RCPT of a ${'forged' in more ? 'forged' : `${days} days old`} SRS address from <${from ?? ''}>: ${want}`, async () => {
+    const { intake, session, returnPaths, clock } = await world();
+    const rewritten = await returnPaths.forwarded('author@sender.example', 'team@here.example');
+    assert.ok(rewritten !== undefined);
+    await clock.advance(days * 86_400_000);
+    const transaction: IntakeTransaction = {
+      traceId: 'abcdef0123456789abcdef',
+      startedAtMs: 0,
+      reversePath: from === null ? null : path(from),
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: [],
+    };
+    const address = 'forged' in more ? rewritten.replace('author', 'victim') : rewritten.toLowerCase();
+    const verdict = await intake.verify(path(address), transaction, session('relay'));
+    assert.equal(
+      verdict.kind === 'accept'
+        ? 'accept'
+        : `${verdict.reply.code} ${verdict.reply.status} ${verdict.reason}`,
+      want,
+    );
+  });
+
+test('a report about forwarded mail goes on to the sender, from the null reverse-path still', async () => {
+  const { send, returnPaths, accepted } = await world();
+  const rewritten = await returnPaths.forwarded('author@sender.example', 'team@here.example');
+  assert.deepEqual(await send([rewritten ?? ''], 'relay', undefined, undefined, ''), { kind: 'accepted' });
+  const [message] = accepted.map((one) => one.message);
+  assert.deepEqual(
+    [
+      message?.reversePath,
+      message?.recipients.map(({ forwardPath, reversePath }) => [forwardPath, reversePath]),
+    ],
+    [null, [['author@sender.example', undefined]]],
+  );
+});
+
+test('mail to a list alone is one message, from its owner; its sender hears that the list has it (RFC 3461 §5.2.7.1)', async () => {
+  const { send, now, accepted, blobs, directory, inbox, bob, events } = await world();
+  await directory.setAlias('author@here.example', ['amy@here.example']);
+  await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example'], {
+    owner: 'amy@here.example',
+    verp: true,
+  });
+  await send(['news@here.example'], 'relay', undefined, ['SUCCESS'], 'author@here.example');
+  await now.idle();
+  const [report, message, ...more] = accepted.map((one) => one.message);
+  assert.equal(more.length, 0);
+  assert.equal(message?.id, 'abcdef0123456789abcdef');
+  assert.equal(message?.reversePath, 'amy@here.example');
+  assert.deepEqual(
+    message?.recipients.map(({ reversePath, notify }) => [reversePath, notify]),
+    [
+      ['amy+bob=here.example@here.example', undefined],
+      ['amy+eve=far.example@here.example', undefined],
+    ],
+  );
+  assert.match(
+    latin1((await inbox(bob))[0]?.prefix ?? Buffer.alloc(0)),
+    /^Return-Path: <amy\+bob=here\.example@here\.example>\r\n/,
+  );
+  assert.ok(report);
+  const text = (await blobs.read(report.blob)).toString('latin1');
+  assert.match(text, /\r\nFinal-Recipient: rfc822; news@here\.example\r\nAction: delivered\r\n/);
+  assert.match(text, /^To: <author@here\.example>\r$/m);
+  assert.ok(events.some((event) => (event as { name: string }).name === 'delivery.redistributed'));
+});
+
+test('a list beside others is a second message, and nobody gets two', async () => {
+  const { send, now, accepted, directory, inbox, bob, amy } = await world();
+  await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example']);
+  await directory.setAlias('owner-news@here.example', ['amy@here.example']);
+  await send(['news@here.example', 'bob@here.example', 'amy@here.example']);
+  await now.idle();
+  assert.deepEqual(
+    accepted.map(({ message }) => [message.id, message.reversePath, message.recipients.length]),
+    [['copy00000001', 'owner-news@here.example', 1]],
+  );
+  assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 1]);
+});
+
+test('LMTP: a list is answered when the queue has its copies', async () => {
+  const { send, now, accepted, directory, inbox, bob, queue } = await world();
+  await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example'], {
+    owner: 'amy@here.example',
+  });
+  const answer = await send(['news@here.example', 'amy@here.example'], 'lmtp');
+  await now.idle();
+  assert.deepEqual(answer.kind === 'each' && answer.outcomes, [{ kind: 'accepted' }, { kind: 'accepted' }]);
+  assert.deepEqual([accepted.length, (await inbox(bob)).length], [1, 1]);
+  queue.accept = async () => {
+    throw new Fault('Writing to the disk');
+  };
+  const again = await send(['news@here.example', 'amy@here.example'], 'lmtp');
+  assert.deepEqual(
+    again.kind === 'each' && again.outcomes.map((one) => (one.kind === 'refuse' ? one.reply.code : one.kind)),
+    [451, 'accepted'],
+  );
+});
+
+const loops = [
+  { to: 'away@here.example', been: 'Away@HERE.example' },
+  { to: 'news@here.example', been: 'news@here.example' },
+] as const;
+for (const { to, been } of loops)
+  test(`what comes back to ${to} is refused at the door; beside another recipient it is reported (RFC 9228 §4)`, async () => {
+    const { send, now, accepted, blobs, directory, inbox, bob } = await world();
+    await directory.setAlias('away@here.example', ['eve@far.example']);
+    await directory.setAlias('news@here.example', ['eve@far.example'], { owner: 'amy@here.example' });
+    const looping = `Delivered-To: ${been}\r\nSubject: x\r\n\r\n`;
+    const alone = await send([to], 'relay', looping);
+    assert.equal(
+      alone.kind === 'refuse' && `${alone.reply.code} ${alone.reply.status} ${alone.reason}`,
+      '554 5.4.6 delivery.loop',
+    );
+    assert.equal(accepted.length, 0);
+    assert.deepEqual(await send([to, 'bob@here.example'], 'relay', looping), { kind: 'accepted' });
+    await now.idle();
+    assert.equal((await inbox(bob)).length, 1);
+    const [report, ...more] = accepted.map((one) => one.message);
+    assert.equal(more.length, 0);
+    assert.ok(report);
+    assert.match(
+      (await blobs.read(report.blob)).toString('latin1'),
+      new RegExp(`\\r\\nFinal-Recipient: rfc822; ${to}\\r\\nAction: failed\\r\\nStatus: 5.4.6\\r\\n`),
+    );
+    assert.deepEqual(await send([to], 'relay', 'Delivered-To: other@here.example\r\n\r\n'), {
+      kind: 'accepted',
+    });
+  });

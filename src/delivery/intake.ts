@@ -29,8 +29,10 @@ import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
-import { faultAnswer, mailboxOf } from './outcome.ts';
+import { faultAnswer, mailboxOf, ownAnswer } from './outcome.ts';
 import type { Router } from './remote/router.ts';
+import type { SrsOriginal } from './return-path/srs.ts';
+import type { ReturnPaths } from './return-paths.ts';
 import type { Settler } from './settler.ts';
 
 export type IntakePorts = {
@@ -39,7 +41,10 @@ export type IntakePorts = {
   readonly blobs: BlobStore;
   readonly local: LocalDelivery;
   readonly now: DeliverNow;
-  readonly settler: Pick<Settler, 'reportExpanded'>;
+  readonly settler: Pick<Settler, 'reportTaken'>;
+  readonly returnPaths: ReturnPaths;
+  /** A new id for a message of ours. */
+  readonly newId: () => QueueId;
   readonly clock: Clock;
   readonly events: DeliveryEventSink;
 };
@@ -80,6 +85,17 @@ export type IntakeMessage = {
   readonly hold?: Hold | undefined;
 };
 
+/** What a list redistributes: a message of its own. */
+type ListMessage = { readonly list: string; readonly message: NewQueuedMessage };
+
+type Messages = {
+  /** May be without recipients, where lists have them all. */
+  readonly main: NewQueuedMessage;
+  readonly copies: readonly ListMessage[];
+  /** The addresses of ours that it came back to. */
+  readonly looped: readonly string[];
+};
+
 const ACCEPTED = { kind: 'accepted' } as const;
 
 export class DeliveryIntake {
@@ -98,6 +114,8 @@ export class DeliveryIntake {
     session: IntakeSession,
   ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
     const address = formatEnvelopeAddress(forwardPath);
+    const original = await this.#ports.returnPaths.original(address);
+    if (original !== undefined) return verdictOnRewritten(original, transaction, session);
     const resolution = await this.#ports.directory.resolve(address);
     switch (resolution.kind) {
       case 'local':
@@ -148,14 +166,72 @@ export class DeliveryIntake {
   async #accept(message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts): Promise<IntakeAnswer> {
     const { transaction } = message;
     const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
-    const { recipients, targets, expanded } = expansion;
+    const { main, copies, looped } = this.#messages(message, ref, expansion, facts);
     // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
-    if (targets.includes(undefined) || recipients.length === 0) return CHANGED;
-    const accepted = this.#newMessage(message, ref, recipients, facts);
+    if (expansion.targets.includes(undefined)) return CHANGED;
+    if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
     this.#tellExpanded(transaction, expansion);
-    await this.#ports.settler.reportExpanded(accepted, expanded);
-    await this.#ports.now.accept(accepted, facts);
+    await this.#report(main, expansion, looped);
+    for (const copy of copies)
+      // oxlint-disable-next-line no-await-in-loop -- mostly one
+      await this.#acceptCopy(main.id, copy, facts);
+    if (main.recipients.length > 0) await this.#ports.now.accept(main, facts);
     return ACCEPTED;
+  }
+
+  /** The message, and what lists redistribute of it; those who loop are in neither. */
+  #messages(message: IntakeMessage, blob: BlobRef, expansion: Expansion, facts: MessageFacts): Messages {
+    const looped: string[] = [];
+    const wasAt = (address: string): boolean => facts.deliveredTo.includes(address.toLowerCase());
+    const recipients = expansion.recipients.filter(({ forwardedFrom }) => {
+      if (forwardedFrom === undefined || !wasAt(forwardedFrom)) return true;
+      looped.push(forwardedFrom);
+      return false;
+    });
+    const main = this.#newMessage(message, blob, recipients, facts);
+    const copies: ListMessage[] = [];
+    for (const { address, owner, recipients: members } of expansion.lists) {
+      if (wasAt(address)) looped.push(address);
+      else if (members.length > 0) {
+        // The one message that there is keeps the name that its client was told.
+        const id = recipients.length + copies.length === 0 ? main.id : this.#ports.newId();
+        // RFC 3461 §5.2.7.1 (b): nothing that the sender asked for goes on.
+        const dsn = { ret: undefined, envid: undefined };
+        const own = { id, reversePath: owner, dsn, deliverBy: undefined, recipients: members };
+        copies.push({ list: address, message: { ...main, ...own } });
+      }
+    }
+    return { main, copies, looped: [...new Set(looped)] };
+  }
+
+  async #report(main: NewQueuedMessage, expansion: Expansion, looped: readonly string[]): Promise<void> {
+    const nowMs = this.#ports.clock.nowMs();
+    const answer = ownAnswer(nowMs, '5.4.6', 'delivery.loop', LOOPED_TEXT);
+    const unsaid = { notify: undefined, originalRecipient: undefined };
+    await this.#ports.settler.reportTaken(main, [
+      ...expansion.reports.map(({ recipient, action }) => ({
+        recipient: { ...recipient, forwardPath: recipient.address },
+        action,
+        answer: undefined,
+      })),
+      ...looped.map((forwardPath) => ({
+        recipient: { ...unsaid, forwardPath },
+        action: 'failed' as const,
+        answer,
+      })),
+    ]);
+  }
+
+  async #acceptCopy(queueId: QueueId, { list, message }: ListMessage, facts: MessageFacts): Promise<void> {
+    await this.#ports.now.accept(message, facts);
+    this.#ports.events({
+      name: 'delivery.redistributed',
+      queueId,
+      copyId: message.id,
+      address: list,
+      owner: message.reversePath ?? '',
+      recipients: message.recipients.length,
+    });
   }
 
   async #acceptLmtp(
@@ -167,9 +243,10 @@ export class DeliveryIntake {
     const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
     const outcomes = new Map<number, IntakeOutcome>();
     const viaQueue = queuedTargets(expansion);
-    const queued = this.#newMessage(message, ref, expansion.recipients, facts);
+    const { main, copies, looped } = this.#messages(message, ref, expansion, facts);
+    const queued = { ...main, recipients: expansion.recipients };
     this.#tellExpanded(transaction, expansion);
-    await this.#ports.settler.reportExpanded(queued, expansion.expanded);
+    await this.#report(main, expansion, looped);
     await Promise.all(
       expansion.recipients.map(async (recipient, number) => {
         const { route } = recipient;
@@ -182,29 +259,41 @@ export class DeliveryIntake {
     );
     const rest = [...viaQueue]
       .map((number) => expansion.recipients[number])
-      .filter((one) => one !== undefined);
+      .filter((one) => one !== undefined)
+      .filter((one) => main.recipients.includes(one));
     if (rest.length > 0) {
-      const answer = await this.#acceptSafely({ ...queued, recipients: rest }, facts);
+      const answer = await this.#acceptSafely(main.id, () =>
+        this.#ports.now.accept({ ...main, recipients: rest }, facts),
+      );
       for (const number of viaQueue) outcomes.set(number, answer);
     }
+    const redistributed = new Map<string, IntakeOutcome>();
+    for (const copy of copies)
+      redistributed.set(
+        copy.list,
+        // oxlint-disable-next-line no-await-in-loop -- mostly one
+        await this.#acceptSafely(main.id, () => this.#acceptCopy(main.id, copy, facts)),
+      );
     return {
       kind: 'each',
-      outcomes: expansion.targets.map((targets) => {
-        if (targets === undefined) return GONE;
-        return (
-          targets.map((number) => outcomes.get(number)).find((one) => one?.kind === 'refuse') ?? ACCEPTED
-        );
+      outcomes: expansion.targets.map((target) => {
+        if (target === undefined) return GONE;
+        const all = [
+          ...target.recipients.map((number) => outcomes.get(number)),
+          ...target.lists.map((number) => redistributed.get(expansion.lists[number]?.address ?? '')),
+        ];
+        return all.find((one) => one?.kind === 'refuse') ?? ACCEPTED;
       }),
     };
   }
 
   /** A queue that cannot take its part says so of its recipients only: who has the message must not be sent it again. */
-  async #acceptSafely(message: NewQueuedMessage, facts: MessageFacts): Promise<IntakeOutcome> {
+  async #acceptSafely(queueId: QueueId, accept: () => Promise<void>): Promise<IntakeOutcome> {
     try {
-      await this.#ports.now.accept(message, facts);
+      await accept();
       return ACCEPTED;
     } catch (cause) {
-      this.#ports.events({ name: 'delivery.fault', queueId: message.id, doing: 'Queueing a message', cause });
+      this.#ports.events({ name: 'delivery.fault', queueId, doing: 'Queueing a message', cause });
       return toLmtpOutcome({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
     }
   }
@@ -213,7 +302,7 @@ export class DeliveryIntake {
   #tellExpanded({ traceId, recipients }: IntakeTransaction, expansion: Expansion): void {
     for (const [index, { forwardPath }] of recipients.entries()) {
       const address = formatEnvelopeAddress(forwardPath);
-      for (const number of expansion.targets[index] ?? []) {
+      for (const number of expansion.targets[index]?.recipients ?? []) {
         const target = expansion.recipients[number]?.forwardPath ?? address;
         if (target === address) continue;
         this.#ports.events({ name: 'delivery.expanded', queueId: queueIdOf(traceId), address, target });
@@ -251,7 +340,8 @@ export class DeliveryIntake {
       notify: parameters.notify?.map((condition) => NOTIFY[condition]),
       originalRecipient: originalRecipientOf(parameters),
     }));
-    return expandRecipients(this.#ports.directory, envelope, transaction.parameters.smtpUtf8);
+    const { smtpUtf8 } = transaction.parameters;
+    return expandRecipients(this.#ports, { reversePath: reversePathOf(transaction), smtpUtf8 }, envelope);
   }
 
   #newMessage(
@@ -365,7 +455,37 @@ const CHANGED: IntakeRefusal = refuse(
   reply(451, '4.3.0', 'A recipient changed meanwhile, try again'),
   'recipient.changed',
 );
+const LOOPED_TEXT = 'The message loops: it was delivered to this address before';
+const LOOPED: IntakeRefusal = refuse(reply(554, '5.4.6', LOOPED_TEXT), 'delivery.loop');
 const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any more'), 'recipient.unknown');
+
+/**
+ * A rewritten address of ours stands for a stranger's, and whoever has seen one could send there through us: so only
+ * reports get through, which is what it was made for. Exim's manual has the same rule (`senders = :`); beside the null
+ * reverse-path the names stay that hosts without it give their reports, and that those who verify addresses call with.
+ */
+function verdictOnRewritten(
+  original: SrsOriginal,
+  { reversePath }: IntakeTransaction,
+  session: IntakeSession,
+): { readonly kind: 'accept' } | IntakeRefusal {
+  if (original.kind === 'bad-hash')
+    return refuse(
+      reply(550, '5.1.1', 'This SRS address was not made here, or was changed since'),
+      'srs.bad-hash',
+    );
+  if (original.kind === 'expired')
+    return refuse(reply(550, '5.1.1', 'This SRS address is too old'), 'srs.expired');
+  const reports = reversePath === null || REPORTERS.has(reversePath.localPart.toLowerCase());
+  return reports || session.principal !== undefined
+    ? { kind: 'accept' }
+    : refuse(
+        reply(550, '5.7.1', 'Only reports about forwarded mail are taken for this address'),
+        'srs.no-report',
+      );
+}
+
+const REPORTERS: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster']);
 
 function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
   if (originalRecipient === undefined) return undefined;
@@ -392,8 +512,9 @@ function queueIdOf(traceId: string): QueueId {
 /** The recipients that some RCPT shares with others, that are elsewhere, or whose success is to be reported: the queue's. */
 function queuedTargets({ recipients, targets }: Expansion): ReadonlySet<number> {
   const queued = new Set<number>();
-  for (const numbers of targets)
-    if (numbers !== undefined && numbers.length > 1) for (const number of numbers) queued.add(number);
+  for (const target of targets)
+    if (target !== undefined && target.recipients.length + target.lists.length > 1)
+      for (const number of target.recipients) queued.add(number);
   for (const [number, { route, notify }] of recipients.entries())
     if (route.kind === 'remote' || notify?.includes('success') === true) queued.add(number);
   return queued;

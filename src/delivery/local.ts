@@ -182,8 +182,13 @@ function deliveryPrefix(
   { forwardPath, reversePath }: Pick<QueuedRecipient, 'forwardPath' | 'reversePath'>,
 ): Buffer {
   const returnPath = reversePath ?? message.reversePath ?? '';
-  const fields = `Return-Path: <${oneLine(returnPath)}>\r\nDelivered-To: ${oneLine(forwardPath)}\r\n`;
-  return Buffer.concat([fromUtf8(fields), message.prefix]);
+  const field = fromUtf8(`Return-Path: <${oneLine(returnPath)}>\r\n`);
+  return Buffer.concat([field, deliveredTo(forwardPath), message.prefix]);
+}
+
+/** The field that says where a message has been (RFC 9228 §4). */
+export function deliveredTo(address: string): Buffer {
+  return fromUtf8(`Delivered-To: ${oneLine(address)}\r\n`);
 }
 
 /** Addresses come from checked syntax; should one not, it still makes no line of its own. */

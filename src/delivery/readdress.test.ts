@@ -5,6 +5,8 @@ import { localRecipient, newMessage, queueId, remoteRecipient } from '../../test
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { MemoryQueue } from '../queue/memory/queue.ts';
+import { RETURN_PATHS } from '../../test/support/return-paths.ts';
+import { ReturnPaths } from './return-paths.ts';
 import { readdress } from './readdress.ts';
 import type { Readdressing } from './readdress.ts';
 
@@ -15,9 +17,10 @@ async function world() {
   await directory.addDomain('here.example');
   const added = await directory.addAccount({ address: 'ann@here.example', password: undefined });
   assert.ok(added.ok);
+  const returnPaths = new ReturnPaths({ directory, clock }, RETURN_PATHS);
   const told: [string, number][] = [];
   const change = (to: Readdressing, filter = {}, rehearses = false) =>
-    readdress({ queue, directory }, filter, to, clock.nowMs(), rehearses, (id, recipients) =>
+    readdress({ queue, directory, returnPaths }, filter, to, clock.nowMs(), rehearses, (id, recipients) =>
       told.push([id, recipients]),
     );
   const shown = async () =>

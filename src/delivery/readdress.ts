@@ -2,7 +2,6 @@
  * Gives queued recipients the way that the directory knows now, another address, or another next hop. A message that is
  * being worked on at this moment is passed over and counted: it is as it was, and can be asked for again.
  */
-import type { Directory } from '../auth/directory.ts';
 import { matchesRecipient } from '../queue/progress.ts';
 import type {
   NewRecipient,
@@ -13,7 +12,8 @@ import type {
   QueueId,
   Replacement,
 } from '../queue/queue.ts';
-import { encodeXtext } from '../smtp/wire/xtext.ts';
+import { originalRecipientOf } from '../smtp/wire/original-recipient.ts';
+import type { ExpandPorts } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 
 /** Where recipients are to go. */
@@ -33,10 +33,7 @@ export type Readdressed = {
   readonly unknown: number;
 };
 
-export type ReaddressPorts = {
-  readonly queue: Pick<Queue, 'list' | 'readdress' | 'act'>;
-  readonly directory: Pick<Directory, 'resolve'>;
-};
+export type ReaddressPorts = ExpandPorts & { readonly queue: Pick<Queue, 'list' | 'readdress' | 'act'> };
 
 const PAGE_MESSAGES = 200;
 
@@ -56,7 +53,7 @@ export async function readdress(
     for (const message of page) {
       const meant = message.recipients.filter((one) => matchesRecipient(filter, one, one.state));
       // oxlint-disable-next-line no-await-in-loop -- commit after commit
-      const plan = await planOf(ports.directory, message, meant, to);
+      const plan = await planOf(ports, message, meant, to);
       sum.unknown += plan.unknown;
       if (plan.known.length === 0) continue;
       // oxlint-disable-next-line no-await-in-loop -- the same
@@ -81,7 +78,7 @@ type Plan = {
 };
 
 async function planOf(
-  directory: Pick<Directory, 'resolve'>,
+  ports: ExpandPorts,
   message: QueuedMessage,
   meant: readonly QueuedRecipient[],
   to: Readdressing,
@@ -90,7 +87,7 @@ async function planOf(
   const replacements: Replacement[] = [];
   for (const recipient of meant) {
     // oxlint-disable-next-line no-await-in-loop -- a message has few that match
-    const by = await placeOf(directory, message, recipient, to);
+    const by = await placeOf(ports, message, recipient, to);
     if (by.length === 0) continue;
     known.push(recipient);
     const [only] = by;
@@ -101,7 +98,7 @@ async function planOf(
 }
 
 async function placeOf(
-  directory: Pick<Directory, 'resolve'>,
+  ports: ExpandPorts,
   message: QueuedMessage,
   recipient: QueuedRecipient,
   to: Readdressing,
@@ -112,15 +109,19 @@ async function placeOf(
   // RFC 3461 §5.2.7: whom the sender wrote to goes along.
   const originalRecipient =
     to.kind === 'address'
-      ? (recipient.originalRecipient ?? `rfc822;${encodeXtext(recipient.forwardPath)}`)
+      ? (recipient.originalRecipient ?? originalRecipientOf(recipient.forwardPath))
       : recipient.originalRecipient;
-  const { recipients } = await expandRecipients(
-    directory,
-    [{ address, notify: recipient.notify, originalRecipient }],
-    message.smtpUtf8,
-  );
+  const { recipients, lists } = await expandRecipients(ports, message, [
+    { address, notify: recipient.notify, originalRecipient },
+  ]);
   const { reversePath } = recipient;
-  return recipients.map((one) => ({ ...(reversePath === undefined ? {} : { reversePath }), ...one }));
+  return [
+    ...recipients.map((one) => ({ ...(reversePath === undefined ? {} : { reversePath }), ...one })),
+    // No message of its own any more; its owner hears of its copies all the same.
+    ...lists.flatMap(({ owner, recipients: members }) =>
+      members.map((one) => ({ reversePath: owner, ...one })),
+    ),
+  ];
 }
 
 function isSame(one: NewRecipient, other: NewRecipient): boolean {

@@ -25,6 +25,8 @@ import { openMemoryMailStore } from '../store/memory/mail-store.ts';
 import type { DeliveryEvent } from './event.ts';
 import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
+import { RETURN_PATHS } from '../../test/support/return-paths.ts';
+import { ReturnPaths } from './return-paths.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { Router } from './remote/router.ts';
 import { Routing } from './remote/routing.ts';
@@ -91,6 +93,7 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number;
       queue,
       blobs,
       directory,
+      returnPaths: new ReturnPaths({ directory, clock }, RETURN_PATHS),
       clock,
       random,
       newId: createQueueIds(clock, random),
@@ -141,6 +144,7 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number;
         const groups = octets.toString('utf8', status.headerEnd, status.bodyEnd).split('\r\n\r\n').slice(1);
         return {
           subject: message.digest.subject,
+          to: /^Delivered-To: (.*)\r$/m.exec(Buffer.from(message.prefix).toString())?.[1],
           original: octets.toString('utf8', original.headerEnd, original.bodyEnd),
           groups: groups.map((text) =>
             Object.fromEntries(parseHeader(`${text}\r\n`).map(({ name, raw }) => [name, raw.trim()])),
@@ -220,9 +224,14 @@ test('what was due before the start is worked on, local recipients too', async (
 });
 
 test('each reverse-path of a message has a transaction of its own (RFC 5321 §3.3)', async () => {
-  const sent: (readonly [string | null, readonly string[]])[] = [];
-  const { runner, accept, clock, queue } = await world((_target, message) => {
-    sent.push([message.reversePath, message.recipients.map(({ forwardPath }) => forwardPath)]);
+  const sent: (readonly [string | null, readonly string[], string])[] = [];
+  const { runner, accept, clock, queue } = await world(async (_target, message) => {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of message.content()) chunks.push(chunk);
+    const octets = Buffer.concat(chunks);
+    assert.equal(octets.length, message.octets);
+    const [first = ''] = octets.toString('utf8').split('\r\n');
+    sent.push([message.reversePath, message.recipients.map(({ forwardPath }) => forwardPath), first]);
     return { ...took, answers: message.recipients.flatMap(() => took.answers) };
   });
   const reversePath = 'SRS0=hash=2W=sender.example=author@here.example';
@@ -231,14 +240,46 @@ test('each reverse-path of a message has a transaction of its own (RFC 5321 §3.
     remoteRecipient('bob@far.example', { reversePath }),
     remoteRecipient('cid@far.example'),
     remoteRecipient('dan@far.example', { reversePath }),
+    remoteRecipient('eve@far.example', { reversePath, forwardedFrom: 'away@here.example' }),
   ]);
   runner.start();
   await clock.advance(1000);
   assert.deepEqual(sent, [
-    ['author@here.example', ['amy@far.example', 'cid@far.example']],
-    [reversePath, ['bob@far.example', 'dan@far.example']],
+    ['author@here.example', ['amy@far.example', 'cid@far.example'], 'Received: x'],
+    [reversePath, ['bob@far.example', 'dan@far.example'], 'Received: x'],
+    [reversePath, ['eve@far.example'], 'Delivered-To: away@here.example'],
   ]);
   assert.equal((await queue.count()).messages, 0);
+  await runner.stop(0);
+});
+
+test('reports go to whom a copy left from: a tagged address names its recipient, a rewritten one stands for the sender', async () => {
+  const { runner, accept, clock, reports } = await world((_target, message) => ({
+    kind: 'session',
+    speaksDsn: false,
+    answers: message.recipients.map(() => ({
+      kind: 'replied',
+      at: 'rcpt',
+      reply: { code: 550, lines: ['5.1.1 No such user'] },
+    })),
+  }));
+  await accept([
+    remoteRecipient('amy@far.example', { reversePath: 'SRS0=hash=2W=x.example=author@here.example' }),
+    remoteRecipient('bob@far.example', { reversePath: 'author+bob=far.example@here.example' }),
+    remoteRecipient('cid@far.example', { reversePath: 'author+cid=far.example@here.example' }),
+    remoteRecipient('dan@far.example'),
+  ]);
+  runner.start();
+  await clock.advance(1000);
+  const about = (await reports()).map(({ to, groups }) => [
+    to,
+    groups.map((group) => group['Final-Recipient']),
+  ]);
+  assert.deepEqual(about, [
+    ['author@here.example', ['rfc822; amy@far.example', 'rfc822; dan@far.example']],
+    ['author+bob=far.example@here.example', ['rfc822; bob@far.example']],
+    ['author+cid=far.example@here.example', ['rfc822; cid@far.example']],
+  ]);
   await runner.stop(0);
 });
 

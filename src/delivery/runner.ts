@@ -23,6 +23,7 @@ import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
+import { deliveredTo } from './local.ts';
 import type { LocalDelivery, LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, ownAnswer } from './outcome.ts';
@@ -244,7 +245,7 @@ export class DeliveryRunner {
     return undefined;
   }
 
-  /** One reverse-path to a transaction. */
+  /** One reverse-path to a transaction, and one message. */
   #byRoute(
     message: QueuedMessage,
     due: readonly QueuedRecipient[],
@@ -253,7 +254,7 @@ export class DeliveryRunner {
     for (const recipient of due) {
       if (recipient.route.kind !== 'remote') continue;
       const route = this.#routeOf(message, recipient, recipient.route.domain);
-      const key = `${route.key} ${recipient.reversePath ?? ''}`;
+      const key = `${route.key} ${recipient.reversePath ?? ''} ${recipient.forwardedFrom ?? ''}`;
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { route, recipients: [recipient] });
       else group.recipients.push(recipient);
@@ -386,7 +387,7 @@ export class DeliveryRunner {
     }
     let down: LastAnswer | undefined;
     try {
-      const visited = await remote.deliver(withReversePath(message, recipients), route, recipients, signal);
+      const visited = await remote.deliver(copyFor(message, recipients), route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
       if (visited.fault !== undefined)
         events({
@@ -432,7 +433,12 @@ export class DeliveryRunner {
   }
 }
 
-function withReversePath(message: QueuedMessage, recipients: readonly QueuedRecipient[]): QueuedMessage {
+/** The message as these recipients, who agree in that, get it. */
+function copyFor(message: QueuedMessage, recipients: readonly QueuedRecipient[]): QueuedMessage {
   const [first] = recipients;
-  return first?.reversePath === undefined ? message : { ...message, reversePath: first.reversePath };
+  if (first === undefined) return message;
+  const { reversePath = message.reversePath, forwardedFrom } = first;
+  if (forwardedFrom === undefined) return { ...message, reversePath };
+  // RFC 9228 §4: should it come back for the address that it was forwarded from, that is a loop.
+  return { ...message, reversePath, prefix: Buffer.concat([deliveredTo(forwardedFrom), message.prefix]) };
 }

@@ -31,17 +31,19 @@ import {
   withinTime,
 } from './deliver-by.ts';
 import type { DeliveryEventSink } from './event.ts';
-import type { EnvelopeRecipient } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 import type { Tried } from '../queue/retry.ts';
 import type { Outcome } from './outcome.ts';
 import { mailboxOf } from './outcome.ts';
 import { retryDecision } from './remote/reply-class.ts';
+import { isSrs } from './return-path/srs.ts';
+import type { ReturnPaths } from './return-paths.ts';
 
 export type SettlerPorts = {
   readonly queue: Pick<Queue, 'settle' | 'accept'>;
   readonly blobs: BlobStore;
   readonly directory: Pick<Directory, 'resolve'>;
+  readonly returnPaths: ReturnPaths;
   readonly clock: Clock;
   readonly random: Random;
   /** A new id for a message of ours. */
@@ -98,31 +100,23 @@ export class Settler {
       if (outcome !== undefined) decisions.push(this.#decide(message, recipient, outcome));
     }
     const reports = decisions.map(({ report }) => report).filter((report) => report !== undefined);
-    let settlements = decisions.map(({ settlement }) => settlement);
-    let follow: readonly NewQueuedMessage[] = [];
-    if (reports.length > 0) {
-      const written = await this.#writeDsn(message, reports);
-      if (written === 'fault') settlements = decisions.map((decision) => this.#withoutReport(decision));
-      else if (written !== undefined) follow = [written];
-    }
+    const written = await this.#writeDsns(message, reports);
+    const settlements = decisions.map((decision) =>
+      written === 'fault' ? this.#withoutReport(decision) : decision.settlement,
+    );
+    const follow = written === 'fault' ? [] : written;
     const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow, lease);
     if (settled === 'settled') this.#tell(message, outcomes, settlements, follow);
     return settled;
   }
 
   /**
-   * Queues the report of addresses that stood for several (RFC 3461 §5.2.7.3), before the message itself is accepted: what
-   * the disk refuses then, the client sends again. Throws `Fault`.
+   * Queues the report of what is decided when a message is taken: addresses that stand for several, lists, loops. Before the
+   * message itself is accepted: what the disk refuses then, the client sends again. Throws `Fault`.
    */
-  async reportExpanded(message: Reported, expanded: readonly EnvelopeRecipient[]): Promise<void> {
-    const reports = expanded
-      .filter((recipient) => wantsDsn(message, recipient, 'expanded'))
-      .map(({ address, originalRecipient }): DsnRecipient => ({
-        recipient: { forwardPath: address, originalRecipient },
-        action: 'expanded',
-        answer: undefined,
-      }));
-    const dsn = reports.length === 0 ? undefined : await this.#newDsn(message, reports);
+  async reportTaken(message: Reported, reports: readonly DsnRecipient[]): Promise<void> {
+    const wanted = reports.filter(({ recipient, action }) => wantsDsn(message, recipient, action));
+    const dsn = wanted.length === 0 ? undefined : await this.#newDsn(message, wanted, message.reversePath);
     if (dsn === undefined) return;
     await this.#ports.queue.accept(dsn);
     this.#tellDsn(message.id, dsn);
@@ -209,13 +203,19 @@ export class Settler {
     };
   }
 
-  /** Undefined where the reverse-path leads nowhere: then nobody can be told. */
-  async #writeDsn(
+  /** One for each address that the copies left with. None where an address leads nowhere: then nobody can be told. */
+  async #writeDsns(
     message: QueuedMessage,
     reports: readonly DsnRecipient[],
-  ): Promise<NewQueuedMessage | 'fault' | undefined> {
+  ): Promise<readonly NewQueuedMessage[] | 'fault'> {
+    const dsns: NewQueuedMessage[] = [];
     try {
-      return await this.#newDsn(message, reports);
+      for (const [to, about] of Map.groupBy(reports, ({ recipient }) => reportedTo(message, recipient))) {
+        // oxlint-disable-next-line no-await-in-loop -- mostly one
+        const dsn = await this.#newDsn(message, about, to);
+        if (dsn !== undefined) dsns.push(dsn);
+      }
+      return dsns;
     } catch (cause) {
       if (!(cause instanceof Fault)) throw cause;
       this.#ports.events({ name: 'delivery.fault', queueId: message.id, doing: cause.message, cause });
@@ -223,17 +223,26 @@ export class Settler {
     }
   }
 
-  async #newDsn(message: Reported, reports: readonly DsnRecipient[]): Promise<NewQueuedMessage | undefined> {
-    const { directory, clock, newId } = this.#ports;
-    const { reversePath } = message;
-    if (reversePath === null) return undefined;
+  async #newDsn(
+    message: Reported,
+    reports: readonly DsnRecipient[],
+    to: string | null,
+  ): Promise<NewQueuedMessage | undefined> {
+    const { clock, newId } = this.#ports;
+    if (to === null) return undefined;
     // RFC 3461 §6.1: to the reverse-path, with NOTIFY=NEVER.
-    const to = { address: reversePath, notify: [], originalRecipient: undefined };
-    const { recipients } = await expandRecipients(directory, [to], message.smtpUtf8);
+    const recipient = { address: to, notify: [], originalRecipient: undefined };
+    const envelope = { reversePath: null, smtpUtf8: message.smtpUtf8 };
+    const { recipients } = await expandRecipients(this.#ports, envelope, [recipient]);
     if (recipients.length === 0) return undefined;
     const nowMs = clock.nowMs();
     const id = newId();
-    const { blob, eightBit, smtpUtf8 } = await this.#writeDsnBlob(message, reports, id, nowMs);
+    const { blob, eightBit, smtpUtf8 } = await this.#writeDsnBlob(
+      { ...message, reversePath: to },
+      reports,
+      id,
+      nowMs,
+    );
     return {
       id,
       blob,
@@ -358,6 +367,18 @@ export class Settler {
       address: to?.forwardPath ?? '',
     });
   }
+}
+
+/**
+ * Who hears of a recipient: whoever its copy left from (RFC 3461 §6.1), so that a tagged address says whom the report is
+ * about. An address that was rewritten stands for the sender.
+ */
+function reportedTo(
+  { reversePath }: Reported,
+  recipient: Pick<QueuedRecipient, 'reversePath'>,
+): string | null {
+  const own = recipient.reversePath;
+  return own === undefined || isSrs(own) ? reversePath : own;
 }
 
 type Original = {

@@ -160,7 +160,11 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
               ...local('dave+lists'),
               route: { kind: 'local', account: known(toAccountId(9)), detail: 'lists' },
             },
-            { ...remote('[192.0.2.7]'), reversePath: 'SRS0=Ab+/=2W=example.org=Alice@here.example' },
+            {
+              ...remote('[192.0.2.7]'),
+              reversePath: 'SRS0=Ab+/=2W=example.org=Alice@here.example',
+              forwardedFrom: 'Ünï@here.example',
+            },
           ],
         });
         await queue.accept(message);

@@ -40,6 +40,8 @@ export type NewRecipient = {
    * host (SRS), or tagged with the recipient (VERP).
    */
   readonly reversePath?: string;
+  /** The address of ours that leads to this one at another host; a loop is known by it (RFC 9228 §4). */
+  readonly forwardedFrom?: string;
 };
 
 /** RFC 2852 §4: by when a message is to be delivered, and what becomes of it then. */

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
+import { ReturnPaths } from '../../delivery/return-paths.ts';
 import { MemoryDirectory } from '../../auth/memory/directory.ts';
 import { toQueueId } from '../../queue/queue.ts';
 import type { Queue } from '../../queue/queue.ts';
@@ -195,11 +197,13 @@ test('the same commands speak to a running server', async () => {
       },
     };
     let isStopped = false;
+    const directory = new MemoryDirectory({ clock: systemClock, random: systemRandom });
     const server = await openControlServer(
       folder,
       {
         clock: systemClock,
-        directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
+        directory,
+        returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
         queue: async () => queue as Queue,
         mailStore: async () => mailStore,
         queueEvents: () => undefined,

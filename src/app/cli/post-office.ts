@@ -82,6 +82,7 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
     if (running !== undefined) return running;
     // Loaded only now: a running server needs none of this.
     const { openStopped } = await import('../control/stopped.ts');
+    const { returnPathOptions } = await import('../return-paths.ts');
     const stopped = await openStopped({
       dataDirectory,
       what,
@@ -89,6 +90,7 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
         postmasterAddress: config?.postmaster,
         ...(config === undefined ? {} : { detailSeparator: config.subaddressSeparator }),
       },
+      returnPaths: returnPathOptions(config),
       openStores: async () => (await import('../open-stores.ts')).openStores(dataDirectory, config),
       ...(config?.store.backend !== 'postgres'
         ? {}

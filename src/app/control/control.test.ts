@@ -17,6 +17,8 @@ import type { BlobPlace } from '../../store/blob-store.ts';
 import { systemClock, systemRandom } from '../system.ts';
 import { connectControl } from './client.ts';
 import type { ControlClient } from './client.ts';
+import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
+import { ReturnPaths } from '../../delivery/return-paths.ts';
 import type { ControlPorts } from './methods.ts';
 import type { QueueEvent } from './queue-methods.ts';
 import { openControlServer } from './server.ts';
@@ -100,9 +102,11 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
     const mailStore = openMemoryMailStore(systemClock);
     let isStopped = false;
     const told: QueueEvent[] = [];
+    const directory = new MemoryDirectory({ clock: systemClock, random: systemRandom });
     const ports: ControlPorts = {
       clock: systemClock,
-      directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
+      directory,
+      returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
       queue: async () => queue,
       mailStore: async () => mailStore,
       queueEvents: (event) => void told.push(event),

@@ -5,6 +5,7 @@ import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import { readdress } from '../../delivery/readdress.ts';
 import type { Readdressing } from '../../delivery/readdress.ts';
+import type { ReturnPaths } from '../../delivery/return-paths.ts';
 import { toDnsName } from '../../dns/wire/question.ts';
 import type { EventOf } from '../../observe/definition.ts';
 import type { QUEUE_EVENTS } from '../../observe/events/queue.ts';
@@ -66,6 +67,7 @@ export type QueueEvent = EventOf<typeof QUEUE_EVENTS>;
 export type QueueControlPorts = {
   readonly clock: Clock;
   readonly directory: Directory;
+  readonly returnPaths: ReturnPaths;
   queue(): Promise<Queue>;
   /** Told of everything that an operator does. */
   queueEvents(event: QueueEvent): void;
@@ -185,7 +187,7 @@ async function sendElsewhere(
   }
   const queue = await ports.queue();
   const changed = await readdress(
-    { queue, directory: ports.directory },
+    { queue, directory: ports.directory, returnPaths: ports.returnPaths },
     filter,
     to,
     ports.clock.nowMs(),

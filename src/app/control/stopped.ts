@@ -4,6 +4,8 @@ import { openEmbeddedDirectory } from '../../auth/embedded/directory.ts';
 import type { DirectorySettings } from '../../auth/resolve-address.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import { ReturnPaths } from '../../delivery/return-paths.ts';
+import type { ReturnPathOptions } from '../../delivery/return-paths.ts';
 import type { Queue } from '../../queue/queue.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import { files } from '../data-directory.ts';
@@ -31,6 +33,7 @@ export type StoppedOptions = {
   /** The command, as the lock will name it. */
   readonly what: string;
   readonly settings: DirectorySettings;
+  readonly returnPaths: ReturnPathOptions;
   openStores(): Promise<StoppedStores>;
   /** Undefined: the embedded one. */
   readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
@@ -52,6 +55,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
     const ports: ControlPorts = {
       clock: systemClock,
       directory: kept.directory,
+      returnPaths: new ReturnPaths({ directory: kept.directory, clock: systemClock }, options.returnPaths),
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
       // No log is open: what the command prints is all that is said.

@@ -47,6 +47,7 @@ const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /** Whether the address has the form of one, whoever's it is. */
 export function isSrs(address: string): boolean {
+  if (!MAY_BE.test(address)) return false;
   const path = parseEnvelopeAddress(address);
   return path !== undefined && parseLocalPart(path.localPart) !== undefined;
 }
@@ -98,6 +99,8 @@ export function decodeSrs(address: string, settings: SrsSettings, nowMs: number)
     : { kind: 'address', address: original };
 }
 
+/** Spares everybody else the rest; a quoted string may hide anything. */
+const MAY_BE = /^(?:"|SRS[01])/i;
 /** After `SRS0` or `SRS1` comes one of `=+-`; between the others always `=`. The last of them may hold more. */
 const SRS0 = /^SRS0[=+-]([^=]+)=([A-Z2-7]{2})=([^=]+)=(.*)$/is;
 const SRS1 = /^SRS1[=+-]([^=]+)=([^=]+)=([=+-][^=]+=[A-Z2-7]{2}=[^=]+=.*)$/is;

@@ -23,6 +23,21 @@ export const DELIVERY_EVENTS = {
         target: { type: 'text', description: 'Who gets it.', sensitive: 'address' },
       },
     },
+    'delivery.redistributed': {
+      level: 'info',
+      text: 'A list redistributed a message',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message that came: its trace id.' },
+        copyId: {
+          type: 'text',
+          description: 'The id of the copies; the same where there is no other message.',
+        },
+        address: { type: 'text', description: "The list's address.", sensitive: 'address' },
+        owner: { type: 'text', description: 'Whom the copies come from.', sensitive: 'address' },
+        recipients: { type: 'number', description: 'How many get one.' },
+      },
+      metrics: [{ name: 'postrider_lists_total', help: 'Messages that lists redistributed.' }],
+    },
     'delivery.settled': {
       level: 'info',
       text: 'An attempt to deliver ended',

@@ -168,6 +168,7 @@ type StoredRecipient = {
   readonly notify?: NonNullable<NewRecipient['notify']>;
   readonly originalRecipient?: string;
   readonly reversePath?: string;
+  readonly forwardedFrom?: string;
 };
 
 type StoredAnswer = Omit<LastAnswer, 'host'> & { readonly host?: string };
@@ -219,13 +220,20 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
 }
 
 export function encodeRecipient(recipient: NewRecipient): EncodedRecipient {
-  const { forwardPath, route, notify, originalRecipient, reversePath } = recipient;
+  const { forwardPath, route, notify, originalRecipient, reversePath, forwardedFrom } = recipient;
   const where =
     route.kind === 'local' ? { account: route.account, detail: route.detail } : { domain: route.domain };
   return {
     address: forwardPath.toLowerCase(),
     domain: domainOf(forwardPath, route),
-    recipient: JSON.stringify({ forwardPath, ...where, notify, originalRecipient, reversePath }),
+    recipient: JSON.stringify({
+      forwardPath,
+      ...where,
+      notify,
+      originalRecipient,
+      reversePath,
+      forwardedFrom,
+    }),
   };
 }
 
@@ -286,13 +294,14 @@ function decodeAnswer(stored: StoredAnswer | undefined): LastAnswer | undefined 
 /** Columns: number, recipient, state, due_at, progress. */
 export function decodeRecipient(row: Row): QueuedRecipient {
   const stored: StoredRecipient = JSON.parse(textAt(row, 1));
-  const { forwardPath, notify, originalRecipient, reversePath } = stored;
+  const { forwardPath, notify, originalRecipient, reversePath, forwardedFrom } = stored;
   return {
     forwardPath,
     route: decodeRoute(stored),
     notify,
     originalRecipient,
     ...(reversePath === undefined ? {} : { reversePath }),
+    ...(forwardedFrom === undefined ? {} : { forwardedFrom }),
     number: numberAt(row, 0),
     state: decodeState(row, 2),
   };
