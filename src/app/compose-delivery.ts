@@ -1,11 +1,13 @@
 /** Puts delivery together: the intake that sessions hand over to, the settler, and the queue's worker with its next hops. */
 import { networkInterfaces } from 'node:os';
+import { LIMITS } from '../base/limits.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
+import { SessionPool } from '../delivery/remote/session-pool.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
 import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
@@ -83,8 +85,15 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     ownAddresses: ownAddresses(config, networkInterfaces()),
     loopbackAllowed: options.loopbackAllowed,
   });
+  const sessions = new SessionPool(clock, {
+    idleMs: config.outgoing.idleConnectionSeconds * 1000,
+    idleMax: LIMITS.hopSessionsIdleMax,
+    messagesMax: config.outgoing.messagesPerConnectionMax,
+    ageMs: LIMITS.hopSessionAgeMs,
+  });
   const hop = new SmtpHop({
     connect: options.connect,
+    sessions,
     clock,
     connectTimeoutMs: CONNECT_MS,
     timeouts: SMTP_TIMEOUTS,
@@ -107,6 +116,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       stopped = true;
       accounts.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
+      sessions.close();
     },
   };
 }

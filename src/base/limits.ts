@@ -146,6 +146,9 @@ export const LIMITS = {
   mxAddressesMax: 6,
   /** Hosts of one domain that are tried with a message in one attempt; RFC 5321 §5.1 asks for at least two. */
   hopVisitsMax: 10,
+  /** Connections to next hops that wait for another message, over all hosts, and the age at which one takes no more. */
+  hopSessionsIdleMax: 500,
+  hopSessionAgeMs: 300_000,
   /** Octets of a message up to which a failure report gives it back whole where its sender did not say. */
   dsnReturnedOctets: 102_400,
   /** The same where its sender asked for all of it (RFC 3461 §6.2 lets us cut). */

@@ -1,9 +1,11 @@
 /** Routes and targets for tests of delivery, with everything that a test does not care about filled in. */
+import type { Clock } from '../../src/base/clock.ts';
 import type { HopTarget } from '../../src/delivery/remote/hop.ts';
 import type { RouteRule } from '../../src/delivery/remote/route-rule.ts';
 import type { RemoteRoute, Router } from '../../src/delivery/remote/router.ts';
 import type { RuleRouterOptions } from '../../src/delivery/remote/rule-router.ts';
 import { DIRECT, RuleRouter } from '../../src/delivery/remote/rule-router.ts';
+import { SessionPool } from '../../src/delivery/remote/session-pool.ts';
 
 export function ruleRouter(options: Partial<RuleRouterOptions> = {}): RuleRouter {
   return new RuleRouter({
@@ -64,4 +66,9 @@ export function hopTarget(more: Partial<HopTarget> = {}): HopTarget {
     helloName: 'here.example',
     ...more,
   };
+}
+
+/** One message to a session. */
+export function singleSessions(clock: Clock): SessionPool {
+  return new SessionPool(clock, { idleMs: 0, idleMax: 0, messagesMax: 1, ageMs: 0 });
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startDnsServer } from '../../../test/support/dns-server.ts';
 import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
-import { directRoute } from '../../../test/support/routes.ts';
+import { directRoute, singleSessions } from '../../../test/support/routes.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import { REAL_CLOCK, seededRandom } from '../../../test/support/world.ts';
 import { fromLatin1 } from '../../base/bytes.ts';
@@ -77,6 +77,7 @@ for (const startTls of [true, false])
         clock: REAL_CLOCK,
         connectTimeoutMs: 2000,
         timeouts: SMTP_TIMEOUTS,
+        sessions: singleSessions(REAL_CLOCK),
       }),
       blobs,
       clock: REAL_CLOCK,

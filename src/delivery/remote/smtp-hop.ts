@@ -1,24 +1,23 @@
-/** A visit to a next hop by the SMTP client: one connection, one message, goodbye. */
+/**
+ * A visit to a next hop by the SMTP client: over a session that an earlier message left, else over a new one.
+ *
+ * A peer may end a session between two messages at any time. So where a session that was used before ends before any
+ * content was sent, nothing is known of the message: it goes out over a new session, and counts as tried by that alone.
+ */
 import type { Clock } from '../../base/clock.ts';
 import type { Connect } from '../../base/connection.ts';
 import type { OutgoingMessage, OutgoingRecipient } from '../../smtp/client/message.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from '../../smtp/client/problem.ts';
 import { formatProblem, statusOf } from '../../smtp/client/problem.ts';
-import type { SmtpClient, SmtpClientOptions } from '../../smtp/client/client.ts';
+import type { SmtpClientOptions } from '../../smtp/client/client.ts';
 import { openSmtp } from '../../smtp/client/client.ts';
 import type { SmtpTimeouts } from '../../smtp/client/timeouts.ts';
 import { parseOriginalRecipient } from '../../smtp/wire/original-recipient.ts';
 import type { NotifyCondition } from '../../smtp/wire/parameter.ts';
 import { parseEnvelopeAddress } from '../../smtp/wire/path.ts';
-import type {
-  HopAnswer,
-  HopMessage,
-  HopStage,
-  HopTarget,
-  HopVisit,
-  OpenedSession,
-  RemoteHop,
-} from './hop.ts';
+import type { HopAnswer, HopMessage, HopStage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
+import type { HopSession, SessionPool } from './session-pool.ts';
+import { sessionKey } from './session-pool.ts';
 import type { TlsFailure, TlsRequirement } from './tls-requirement.ts';
 import { certificateRuleOf, failureOf, levelOf, servernameOf, settingsOf } from './tls-requirement.ts';
 
@@ -27,6 +26,7 @@ export type SmtpHopOptions = {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   readonly timeouts: SmtpTimeouts;
+  readonly sessions: SessionPool;
 };
 
 /** RFC 5321 §4.5.3.2 gives 5 minutes for the greeting; a handshake before it needs no more. */
@@ -55,8 +55,23 @@ export class SmtpHop implements RemoteHop {
   }
 
   async #visitOnce(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
-    const outgoing = toOutgoing(message);
-    if ('kind' in outgoing) return outgoing;
+    const made = toOutgoing(message);
+    // Nothing that a session would be needed for.
+    if ('kind' in made) return made;
+    const key = sessionKey(target);
+    const used = this.#options.sessions.take(key);
+    if (used !== undefined) {
+      const visit = await this.#send(key, used, message, signal);
+      if (visit !== 'stale') return visit;
+    }
+    const opened = await this.#open(target, message, signal);
+    if ('kind' in opened) return opened;
+    const visit = await this.#send(key, opened, message, signal);
+    if (visit === 'stale') throw new TypeError('A new session cannot be stale');
+    return visit;
+  }
+
+  async #open(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopSession | HopVisit> {
     const { connect, clock, connectTimeoutMs, timeouts } = this.#options;
     const { host, address, port, localAddress } = target;
     const servername = servernameOf(target.tls, host, address);
@@ -97,10 +112,14 @@ export class SmtpHop implements RemoteHop {
         clock,
       });
       const from = connection.local.address;
-      if (opened.ok) {
-        const session = { tls: levelOf(connection.tls), localAddress: from, isNew: true };
-        return await this.#send(opened.value, session, message, outgoing, signal);
-      }
+      if (opened.ok)
+        return {
+          client: opened.value,
+          tls: levelOf(connection.tls),
+          localAddress: from,
+          openedMs: clock.monotonicMs(),
+          messages: 0,
+        };
       const failure = tlsFailureOf(opened.error, target.tls);
       if (failure !== undefined && !signal.aborted)
         return { kind: 'tls-failed', failure, localAddress: from };
@@ -112,15 +131,32 @@ export class SmtpHop implements RemoteHop {
   }
 
   async #send(
-    client: SmtpClient,
-    opened: OpenedSession,
+    key: string,
+    session: HopSession,
     message: HopMessage,
-    { outgoing, numbers }: Outgoing,
     signal: AbortSignal,
-  ): Promise<HopVisit> {
-    const { outcomes, reusable } = await client.send(outgoing);
-    // The answer is known: the goodbye is nobody's to wait for.
-    if (reusable) void client.quit();
+  ): Promise<HopVisit | 'stale'> {
+    const { client, tls, localAddress } = session;
+    const isNew = session.messages === 0;
+    const made = toOutgoing(message);
+    if ('kind' in made) return made;
+    const { outgoing, numbers } = made;
+    const cut = (): void => client.destroy();
+    signal.addEventListener('abort', cut, { once: true });
+    if (signal.aborted) cut();
+    const { outcomes, reusable } = await client.send(outgoing).finally(() => {
+      signal.removeEventListener('abort', cut);
+    });
+    if (
+      !isNew &&
+      !signal.aborted &&
+      outcomes.every((one) => one.kind !== 'relayed') &&
+      outcomes.some(isStale)
+    ) {
+      if (reusable) void client.quit();
+      return 'stale';
+    }
+    if (reusable) this.#options.sessions.give(key, { ...session, messages: session.messages + 1 });
     const [first] = outcomes;
     const lacks = first !== undefined && first.kind !== 'relayed' ? first.problem : undefined;
     if (lacks?.kind === 'not-offered') {
@@ -133,8 +169,24 @@ export class SmtpHop implements RemoteHop {
       const number = numbers[index];
       if (number !== undefined) answers[number] = fromOutcome(outcome, signal);
     }
-    return { kind: 'session', answers, speaksDsn: dsn, speaksDeliverBy: deliverBy, opened };
+    return {
+      kind: 'session',
+      answers,
+      speaksDsn: dsn,
+      speaksDeliverBy: deliverBy,
+      opened: { tls, localAddress, isNew },
+    };
   }
+}
+
+/** Whether a session that was used before ended, or was refused, before any content of this message was sent over it. */
+function isStale(outcome: RecipientOutcome): boolean {
+  if (outcome.kind !== 'temporary') return false;
+  const { problem } = outcome;
+  // RFC 5321 §3.8: 421 at any time. A limit on messages or on time may be met with any temporary refusal of MAIL.
+  if (problem.stage === 'mail') return true;
+  if (problem.stage !== 'rcpt' && problem.stage !== 'data') return false;
+  return problem.kind === 'closed' || (problem.kind === 'reply' && problem.reply.code === 421);
 }
 
 /** The recipients, by their place, that the hop would take in another session. */
