@@ -9,7 +9,7 @@ import { err, ok } from '../base/result.ts';
 import type { Result } from '../base/result.ts';
 import { isNameable, toAddressKey, toCatchAllDomain, toDomainName } from './address-key.ts';
 import type { AddressKey } from './address-key.ts';
-import type { Alias, AliasChange, DirectoryProblem } from './directory.ts';
+import type { Alias, AliasChange, DirectoryProblem, SendingChange } from './directory.ts';
 import type { Scope } from './principal.ts';
 import { expandAddress, walk } from './resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from './resolve-address.ts';
@@ -25,6 +25,12 @@ export function isScope(value: unknown): value is Scope {
 export function checkName(name: string): DirectoryProblem | undefined {
   const isBad = Buffer.byteLength(name) > LIMITS.displayNameOctetsMax || /[\p{Cc}\p{Cs}]/u.test(name);
   return isBad ? { kind: 'bad-name' } : undefined;
+}
+
+/** Why an account is suspended, if it is to be: something to read. */
+export function checkReason({ suspended }: SendingChange): DirectoryProblem | undefined {
+  if (suspended === undefined || suspended === null) return undefined;
+  return suspended === '' ? { kind: 'bad-name' } : checkName(suspended);
 }
 
 /** The domain of an address that is to be ours, and the key it will have. */

@@ -335,7 +335,7 @@ export function directoryContract(
         },
       ],
     });
-    assert.equal(await directory.maySendAs(bob, 'news@a.test'), true);
+    assert.equal(await directory.sendingRight(bob, 'news@a.test'), 'own');
     value(await directory.setAlias('all@a.test', ['news@a.test', 'bob@a.test', 'far@b.test']));
     assert.deepEqual(await directory.resolve('all@a.test'), {
       kind: 'local',
@@ -519,9 +519,66 @@ export function directoryContract(
     value(await directory.setAlias('team@a.test', ['bob@a.test', 'alice@a.test']));
     value(await directory.setAlias('bobs@a.test', ['bob@a.test']));
     for (const address of ['Alice@A.test', 'alice+x@a.test', 'team@a.test'])
-      assert.equal(await directory.maySendAs(alice, address), true, address);
+      assert.equal(await directory.sendingRight(alice, address), 'own', address);
     for (const address of ['bob@a.test', 'bobs@a.test', 'none@a.test', 'alice@b.test', 'postmaster', ''])
-      assert.equal(await directory.maySendAs(alice, address), false, address);
+      assert.equal(await directory.sendingRight(alice, address), undefined, address);
+  });
+
+  it('lets an account send as what it was granted, and takes that back', async ({ directory, under }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = await account(directory, 'alice@a.test');
+    await account(directory, 'bob@a.test');
+    value(await directory.setAlias('bobs@a.test', ['bob@a.test']));
+    value(await directory.setAlias('both@a.test', ['bob@a.test', 'carl@b.test']));
+    value(await directory.setAlias('all@a.test', ['bob@a.test', 'zoe@a.test']));
+    await account(directory, 'zoe@a.test');
+    assert.deepEqual(value(await directory.addSendGrant(alice, 'BOB@a.test')), ['bob@a.test']);
+    assert.equal(problem(await directory.addSendGrant(alice, 'bob@A.test')), 'exists');
+    assert.equal(problem(await directory.addSendGrant(alice, 'no address')), 'bad-address');
+    const both = ['boss@b.test', 'bob@a.test'].toSorted();
+    assert.deepEqual(value(await directory.addSendGrant(alice, 'boss@b.test')), both);
+    const again = under.other?.() ?? directory;
+    assert.deepEqual(await again.sendGrants(alice), both);
+    for (const address of ['bob@a.test', 'bob+x@a.test', 'bobs@a.test', 'both@a.test', 'Boss@B.test'])
+      assert.equal(await again.sendingRight(alice, address), 'granted', address);
+    for (const address of ['all@a.test', 'zoe@a.test', 'other@b.test'])
+      assert.equal(await again.sendingRight(alice, address), undefined, address);
+    assert.deepEqual(value(await again.removeSendGrant(alice, 'Bob@a.test')), ['boss@b.test']);
+    assert.equal(problem(await again.removeSendGrant(alice, 'bob@a.test')), 'not-found');
+    assert.equal(await directory.sendingRight(alice, 'bobs@a.test'), undefined);
+    value(await directory.removeAccount(alice));
+    assert.deepEqual(await directory.sendGrants(alice), []);
+    assert.equal(problem(await directory.addSendGrant(alice, 'bob@a.test')), 'not-found');
+  });
+
+  it('suspends what an account sends, and resumes it', async ({ directory, under }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = await account(directory, 'alice@a.test');
+    assert.deepEqual(await directory.sending(alice), { suspended: undefined, limits: {} });
+    const stopped = value(await directory.setSending(alice, { suspended: 'hijack.networks' }));
+    assert.equal(stopped.suspended?.reason, 'hijack.networks');
+    assert.deepEqual(value(await directory.setSending(alice, { suspended: 'later' })), stopped);
+    assert.deepEqual(await (under.other?.() ?? directory).sending(alice), stopped);
+    for (const suspended of ['', 'x'.repeat(300), 'a\nb'])
+      assert.equal(problem(await directory.setSending(alice, { suspended })), 'bad-name');
+    assert.equal((await directory.account(alice))?.disabled, false);
+    const resumed = { suspended: undefined, limits: {} };
+    assert.deepEqual(value(await directory.setSending(alice, { suspended: null })), resumed);
+    assert.deepEqual(await (under.other?.() ?? directory).sending(alice), resumed);
+  });
+
+  it('keeps what one account may send beyond or below the others', async ({ directory, under }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = await account(directory, 'alice@a.test');
+    value(await directory.setSending(alice, { limits: { messagesPerHour: 7, recipientsPerDay: 0 } }));
+    value(await directory.setSending(alice, { suspended: 'x', limits: { messagesPerDay: 9 } }));
+    const { limits } = value(await directory.setSending(alice, { limits: { messagesPerHour: null } }));
+    assert.deepEqual(limits, { recipientsPerDay: 0, messagesPerDay: 9 });
+    const kept = await (under.other?.() ?? directory).sending(alice);
+    assert.deepEqual([kept.limits, kept.suspended?.reason], [limits, 'x']);
+    value(await directory.removeAccount(alice));
+    assert.equal(problem(await directory.setSending(alice, {})), 'not-found');
+    assert.deepEqual(await directory.sending(alice), { suspended: undefined, limits: {} });
   });
 
   it('lets in whoever knows the password', async ({ directory }) => {

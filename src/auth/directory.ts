@@ -26,6 +26,30 @@ export type Account = {
   readonly createdAtMs: number;
 };
 
+/** In the place of the figures that the configuration has for all accounts; 0: no limit. Left out: those. */
+export type SendingLimits = {
+  readonly messagesPerHour?: number;
+  readonly messagesPerDay?: number;
+  readonly recipientsPerHour?: number;
+  readonly recipientsPerDay?: number;
+};
+
+export type Sending = {
+  /** It may send nothing until somebody resumes it. `reason` is a stable code or an operator's words. */
+  readonly suspended: { readonly atMs: number; readonly reason: string } | undefined;
+  readonly limits: SendingLimits;
+};
+
+export type SendingChange = {
+  /** The reason; `null` resumes. One that is suspended already keeps its time and reason. */
+  readonly suspended?: string | null;
+  /** `null`: what all may. Those left out stay. */
+  readonly limits?: { readonly [Limit in keyof SendingLimits]: number | null };
+};
+
+/** `own`: an address that leads to the account. `granted`: one that somebody lets it use. */
+export type SendingRight = 'own' | 'granted' | undefined;
+
 /** An address that stands for others: one target is an alias, several a group; the address `@domain` is a catch-all. */
 export type Alias = {
   /** In the form that addresses are compared by. */
@@ -142,8 +166,21 @@ export type Directory = {
    */
   resolve(address: string): Promise<Resolution>;
   isLocalDomain(domain: string): Promise<boolean>;
-  /** True when the account may use the address as reverse-path or From: its own, or an alias that leads to it alone or among others. */
-  maySendAs(account: AccountId, address: string): Promise<boolean>;
+  /**
+   * Whether the account may use the address as reverse-path or From: as its own (also an alias that leads to it alone or among
+   * others), or because it was granted. Who was granted an account's address may use all that lead to that account alone.
+   */
+  sendingRight(account: AccountId, address: string): Promise<SendingRight>;
+
+  /** What an account may send; of one that is not there, what all may. */
+  sending(id: AccountId): Promise<Sending>;
+  /** Refused with `bad-name` for a reason that is none. */
+  setSending(id: AccountId, change: SendingChange): Promise<Result<Sending, DirectoryProblem>>;
+  /** The addresses that an account was granted, ascending, in the form that addresses are compared by. */
+  sendGrants(id: AccountId): Promise<readonly string[]>;
+  /** Gives all of them. Any address may be granted, at a domain of ours or not. */
+  addSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>>;
+  removeSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>>;
 
   /**
    * Unknown, disabled and known accounts take the same time to refuse; hashing is off the event loop.

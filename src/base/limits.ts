@@ -113,6 +113,8 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
+  /** Addresses in whose name one account was allowed to write. */
+  sendGrantsMax: 1000,
   /** Secrets of one purpose that are kept: the newest makes, all prove. */
   secretsMax: 5,
   /** Octets of a password, of a display name and of the name of an app password. */

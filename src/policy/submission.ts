@@ -23,7 +23,7 @@ export type SubmissionRules = {
 };
 
 export type SubmissionPorts = {
-  readonly directory: Pick<Directory, 'maySendAs'>;
+  readonly directory: Pick<Directory, 'sendingRight'>;
   readonly clock: Clock;
   /** For Message-IDs: a new unique name. */
   readonly newId: () => string;
@@ -31,8 +31,8 @@ export type SubmissionPorts = {
 };
 
 export function submissionCheck(ports: SubmissionPorts, rules: SubmissionRules): Check {
-  const isOwn = (account: AccountId, address: string): Promise<boolean> =>
-    ports.directory.maySendAs(account, address);
+  const isOwn = async (account: AccountId, address: string): Promise<boolean> =>
+    (await ports.directory.sendingRight(account, address)) !== undefined;
   return {
     name: 'submission',
     mail: async (transaction, { principal }) => {

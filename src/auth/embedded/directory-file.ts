@@ -68,5 +68,20 @@ export const DIRECTORY_FILE: FileKind = {
       PRIMARY KEY (purpose, position)
     ) STRICT, WITHOUT ROWID;
     `,
+    `
+    -- What an account may send, where it is not what all may: JSON, see sending.ts.
+    CREATE TABLE sending (
+      account_id INTEGER PRIMARY KEY,
+      state TEXT NOT NULL
+    ) STRICT;
+
+    -- address: a key, in whose name the account may write.
+    CREATE TABLE send_grant (
+      account_id INTEGER NOT NULL,
+      address TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (account_id, address)
+    ) STRICT, WITHOUT ROWID;
+    `,
   ],
 };

@@ -36,6 +36,7 @@ import {
   checkName,
   checkNewAccount,
   checkNewDomain,
+  checkReason,
   checkSecret,
   isScope,
   makeSecret,
@@ -54,12 +55,16 @@ import type {
   Resolution,
   Secret,
   SecretPurpose,
+  Sending,
+  SendingChange,
+  SendingRight,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
+import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
 
 export type EmbeddedDirectoryOptions = DirectorySettings & {
@@ -137,8 +142,65 @@ export class EmbeddedDirectory implements Directory {
     return name !== undefined && this.#read(() => this.#cachedRow(name)?.kind === 'domain');
   }
 
-  async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    return leadsTo(await this.resolve(address), account);
+  async sendingRight(account: AccountId, address: string): Promise<SendingRight> {
+    const found = await this.resolve(address);
+    return this.#read(() => sendingRightOf(account, address, found, this.#grants(account)));
+  }
+
+  async sending(id: AccountId): Promise<Sending> {
+    return this.#read(() => this.#sending(id));
+  }
+
+  async setSending(id: AccountId, change: SendingChange): Promise<Result<Sending, DirectoryProblem>> {
+    const badReason = checkReason(change);
+    if (badReason !== undefined) return err(badReason);
+    return this.#write('Changing what an account may send', () => {
+      if (this.#accountById(id) === undefined) return err({ kind: 'not-found' });
+      const changed = changedSending(this.#sending(id), change, this.#clock.nowMs());
+      const encoded = encodeSending(changed);
+      if (encoded === undefined) this.#database.prepare('DELETE FROM sending WHERE account_id = ?').run(id);
+      else this.#database.prepare('INSERT OR REPLACE INTO sending VALUES (?, ?)').run(id, encoded);
+      return ok(changed);
+    });
+  }
+
+  async sendGrants(id: AccountId): Promise<readonly string[]> {
+    return this.#read(() => this.#grants(id));
+  }
+
+  async addSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>> {
+    return this.#write('Granting an address', () => {
+      if (this.#accountById(id) === undefined) return err({ kind: 'not-found' });
+      const checked = checkGrant(address, this.#grants(id));
+      if (!checked.ok) return checked;
+      const sql = 'INSERT INTO send_grant (account_id, address, created_at_ms) VALUES (?, ?, ?)';
+      this.#database.prepare(sql).run(id, checked.value, this.#clock.nowMs());
+      return ok(this.#grants(id));
+    });
+  }
+
+  async removeSendGrant(
+    id: AccountId,
+    address: string,
+  ): Promise<Result<readonly string[], DirectoryProblem>> {
+    const key = toAddressKey(address)?.key ?? '';
+    const sql = 'DELETE FROM send_grant WHERE account_id = ? AND address = ?';
+    return this.#write('Taking back a grant', () =>
+      this.#database.prepare(sql).run(id, key) === 0 ? err({ kind: 'not-found' }) : ok(this.#grants(id)),
+    );
+  }
+
+  #sending(id: AccountId): Sending {
+    const row = this.#database.prepare('SELECT state FROM sending WHERE account_id = ?').row(id);
+    return decodeSending(row === undefined ? undefined : textAt(row, 0));
+  }
+
+  #grants(id: AccountId): readonly string[] {
+    const sql = 'SELECT address FROM send_grant WHERE account_id = ? ORDER BY address';
+    return this.#database
+      .prepare(sql)
+      .rows(id)
+      .map((row) => textAt(row, 0));
   }
 
   async authenticate(
@@ -224,7 +286,8 @@ export class EmbeddedDirectory implements Directory {
     return this.#write('Removing an account', () => {
       if (this.#database.prepare('DELETE FROM account WHERE id = ?').run(id) === 0)
         return err({ kind: 'not-found' });
-      this.#database.prepare('DELETE FROM app_password WHERE account_id = ?').run(id);
+      for (const table of ['app_password', 'sending', 'send_grant'])
+        this.#database.prepare(`DELETE FROM ${table} WHERE account_id = ?`).run(id);
       return ok(undefined);
     });
   }

@@ -20,6 +20,7 @@ import {
   checkName,
   checkNewAccount,
   checkNewDomain,
+  checkReason,
   checkSecret,
   makeSecret,
   toAliasKey,
@@ -36,12 +37,16 @@ import type {
   Resolution,
   Secret,
   SecretPurpose,
+  Sending,
+  SendingChange,
+  SendingRight,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
+import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 
 export type MemoryDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
@@ -68,6 +73,8 @@ export class MemoryDirectory implements Directory {
   readonly #accounts = new Map<string, KeptAccount>();
   readonly #aliases = new Map<string, Alias>();
   readonly #secrets = new Map<SecretPurpose, readonly Secret[]>();
+  readonly #sendings = new Map<AccountId, string | undefined>();
+  readonly #grants = new Map<AccountId, readonly string[]>();
   #lastId = 0;
 
   constructor(options: MemoryDirectoryOptions) {
@@ -107,8 +114,49 @@ export class MemoryDirectory implements Directory {
     return this.#domains.has(toDomainKey(domain) ?? '');
   }
 
-  async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    return leadsTo(await this.resolve(address), account);
+  async sendingRight(account: AccountId, address: string): Promise<SendingRight> {
+    return sendingRightOf(account, address, await this.resolve(address), await this.sendGrants(account));
+  }
+
+  async sending(id: AccountId): Promise<Sending> {
+    return decodeSending(this.#sendings.get(id));
+  }
+
+  async setSending(id: AccountId, change: SendingChange): Promise<Result<Sending, DirectoryProblem>> {
+    const badReason = checkReason(change);
+    if (badReason !== undefined) return err(badReason);
+    if (this.#byId(id) === undefined) return err({ kind: 'not-found' });
+    const changed = changedSending(decodeSending(this.#sendings.get(id)), change, this.#clock.nowMs());
+    this.#sendings.set(id, encodeSending(changed));
+    return ok(changed);
+  }
+
+  async sendGrants(id: AccountId): Promise<readonly string[]> {
+    return this.#grants.get(id) ?? [];
+  }
+
+  async addSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>> {
+    if (this.#byId(id) === undefined) return err({ kind: 'not-found' });
+    const kept = this.#grants.get(id) ?? [];
+    const checked = checkGrant(address, kept);
+    if (!checked.ok) return checked;
+    return ok(this.#keepGrants(id, [...kept, checked.value]));
+  }
+
+  async removeSendGrant(
+    id: AccountId,
+    address: string,
+  ): Promise<Result<readonly string[], DirectoryProblem>> {
+    const key = toAddressKey(address)?.key;
+    const kept = this.#grants.get(id) ?? [];
+    const rest = kept.filter((one) => one !== key);
+    return rest.length === kept.length ? err({ kind: 'not-found' }) : ok(this.#keepGrants(id, rest));
+  }
+
+  #keepGrants(id: AccountId, grants: readonly string[]): readonly string[] {
+    const sortedGrants = grants.toSorted((one, other) => Buffer.from(one).compare(Buffer.from(other)));
+    this.#grants.set(id, sortedGrants);
+    return sortedGrants;
   }
 
   async authenticate(
@@ -188,6 +236,8 @@ export class MemoryDirectory implements Directory {
     const account = this.#byId(id);
     if (account === undefined) return err({ kind: 'not-found' });
     this.#accounts.delete(account.address);
+    this.#sendings.delete(id);
+    this.#grants.delete(id);
     return ok(undefined);
   }
 

@@ -72,7 +72,23 @@ CREATE TABLE directory_secret (
 );
 `;
 
-export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST, LISTS_AND_SECRETS] };
+const SENDING = `
+-- What an account may send, where it is not what all may: JSON, see sending.ts.
+CREATE TABLE directory_sending (
+  account_id BIGINT PRIMARY KEY,
+  state TEXT COLLATE "C" NOT NULL
+);
+
+-- address: a key, in whose name the account may write.
+CREATE TABLE directory_send_grant (
+  account_id BIGINT NOT NULL,
+  address TEXT COLLATE "C" NOT NULL,
+  created_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (account_id, address)
+);
+`;
+
+export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST, LISTS_AND_SECRETS, SENDING] };
 
 const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
@@ -129,6 +145,15 @@ export const DIRECTORY_SQL = {
     VALUES ($1, $2, $3, $4, $5)`,
   removeAppPassword: 'DELETE FROM directory_app_password WHERE account_id = $1 AND name = $2',
   removeAppPasswords: 'DELETE FROM directory_app_password WHERE account_id = $1',
+
+  sending: 'SELECT state FROM directory_sending WHERE account_id = $1',
+  setSending: `INSERT INTO directory_sending (account_id, state) VALUES ($1, $2)
+    ON CONFLICT (account_id) DO UPDATE SET state = excluded.state`,
+  removeSending: 'DELETE FROM directory_sending WHERE account_id = $1',
+  grants: 'SELECT address FROM directory_send_grant WHERE account_id = $1 ORDER BY address',
+  addGrant: 'INSERT INTO directory_send_grant (account_id, address, created_at_ms) VALUES ($1, $2, $3)',
+  removeGrant: 'DELETE FROM directory_send_grant WHERE account_id = $1 AND address = $2',
+  removeGrants: 'DELETE FROM directory_send_grant WHERE account_id = $1',
 
   aliases: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
   alias: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address = $1`,

@@ -28,6 +28,7 @@ import {
   checkName,
   checkNewAccount,
   checkNewDomain,
+  checkReason,
   checkSecret,
   isScope,
   makeSecret,
@@ -47,12 +48,16 @@ import type {
   Resolution,
   Secret,
   SecretPurpose,
+  Sending,
+  SendingChange,
+  SendingRight,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { isBarePostmaster, leadsTo, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
+import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 import { DIRECTORY_SQL } from './directory-tables.ts';
 
 export type PostgresDirectoryOptions = DirectorySettings & {
@@ -124,8 +129,55 @@ export class PostgresDirectory implements Directory {
     return this.#withRows([name], (row) => row(name)?.kind === 'domain');
   }
 
-  async maySendAs(account: AccountId, address: string): Promise<boolean> {
-    return leadsTo(await this.resolve(address), account);
+  async sendingRight(account: AccountId, address: string): Promise<SendingRight> {
+    const found = await this.resolve(address);
+    // Nearly everybody writes in their own name: no trip for the grants.
+    const own = sendingRightOf(account, address, found, []);
+    return own ?? sendingRightOf(account, address, found, await this.sendGrants(account));
+  }
+
+  async sending(id: AccountId): Promise<Sending> {
+    return toSending(await this.#postgres.row(READING, DIRECTORY_SQL.sending, id));
+  }
+
+  async setSending(id: AccountId, change: SendingChange): Promise<Result<Sending, DirectoryProblem>> {
+    const badReason = checkReason(change);
+    if (badReason !== undefined) return err(badReason);
+    return this.#write('Changing what an account may send', async (transaction) => {
+      if ((await transaction.row(DIRECTORY_SQL.account, id)) === undefined) return err({ kind: 'not-found' });
+      const kept = toSending(await transaction.row(DIRECTORY_SQL.sending, id));
+      const changed = changedSending(kept, change, this.#nowMs());
+      const encoded = encodeSending(changed);
+      if (encoded === undefined) transaction.write(DIRECTORY_SQL.removeSending, id);
+      else transaction.write(DIRECTORY_SQL.setSending, id, encoded);
+      return ok(changed);
+    });
+  }
+
+  async sendGrants(id: AccountId): Promise<readonly string[]> {
+    return toTexts(await this.#postgres.rows(READING, DIRECTORY_SQL.grants, id));
+  }
+
+  async addSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>> {
+    return this.#write('Granting an address', async (transaction) => {
+      if ((await transaction.row(DIRECTORY_SQL.account, id)) === undefined) return err({ kind: 'not-found' });
+      const checked = checkGrant(address, toTexts(await transaction.rows(DIRECTORY_SQL.grants, id)));
+      if (!checked.ok) return checked;
+      transaction.write(DIRECTORY_SQL.addGrant, id, checked.value, this.#nowMs());
+      return ok(toTexts(await transaction.rows(DIRECTORY_SQL.grants, id)));
+    });
+  }
+
+  async removeSendGrant(
+    id: AccountId,
+    address: string,
+  ): Promise<Result<readonly string[], DirectoryProblem>> {
+    const key = toAddressKey(address)?.key ?? '';
+    return this.#write('Taking back a grant', async (transaction) => {
+      if ((await transaction.run(DIRECTORY_SQL.removeGrant, id, key)) === 0)
+        return err({ kind: 'not-found' });
+      return ok(toTexts(await transaction.rows(DIRECTORY_SQL.grants, id)));
+    });
   }
 
   async authenticate(
@@ -203,7 +255,8 @@ export class PostgresDirectory implements Directory {
 
   async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
     return this.#write('Removing an account', async (transaction) => {
-      transaction.write(DIRECTORY_SQL.removeAppPasswords, id);
+      for (const sql of ['removeAppPasswords', 'removeSending', 'removeGrants'] as const)
+        transaction.write(DIRECTORY_SQL[sql], id);
       const removed = await transaction.run(DIRECTORY_SQL.removeAccount, id);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
@@ -448,6 +501,14 @@ export class PostgresDirectory implements Directory {
     const prepared = preparePassword(password);
     return prepared === undefined ? err({ kind: 'bad-password' }) : ok(await this.#hasher.hash(prepared));
   }
+}
+
+function toSending(row: Row | undefined): Sending {
+  return decodeSending(row === undefined ? undefined : textAt(row, 0));
+}
+
+function toTexts(rows: readonly Row[]): readonly string[] {
+  return rows.map((row) => textAt(row, 0));
 }
 
 /** Undoes a transaction on its way out. */
