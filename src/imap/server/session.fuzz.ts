@@ -8,6 +8,7 @@ import { ACCOUNT, Conversation, ImapOffice, letter } from '../../../test/support
 import { latin1 } from '../../base/bytes.ts';
 import { FLAG } from '../../store/mail-store.ts';
 import { announcementAtEnd } from '../wire/cursor.ts';
+import { countOf, parseSequenceSet, resolveRanges } from '../wire/sequence-set.ts';
 import { ResponseReader, type ServerResponse } from '../wire/response-reader.ts';
 
 const LINES_MAX = 40;
@@ -58,10 +59,19 @@ class Model {
   }
 
   #data(
-    { name, number }: Extract<ServerResponse, { kind: 'data' }>,
+    { name, number, values }: Extract<ServerResponse, { kind: 'data' }>,
     byNumber: boolean,
     isSelecting: boolean,
   ): void {
+    const [first] = values;
+    if (name === 'VANISHED' && first?.kind === 'atom') {
+      // RFC 7162 §3.2.10.2: without EARLIER each stands for an EXPUNGE. (EARLIER is a list.)
+      const gone = parseSequenceSet(first.text, 1000);
+      assert(gone !== undefined && gone.kind === 'ranges', 'VANISHED without UIDs');
+      assert(!byNumber, 'VANISHED while numbers were in use');
+      this.#exists -= countOf(resolveRanges(gone.ranges, 0));
+      assert(this.#exists >= 0, 'VANISHED of more than there were');
+    }
     if (number === undefined) return;
     if (name === 'EXISTS') {
       assert(isSelecting || number >= this.#exists, 'EXISTS went back');

@@ -326,7 +326,10 @@ export class CommandReader {
     const tag = this.#append?.tag ?? (this.#expectation === 'command' ? this.#tagOf(start) : undefined);
     const tailAt = Math.max(this.#segmentAt, this.#heldOctets - ANNOUNCEMENT_OCTETS_MAX - 1);
     const tail = Buffer.from(this.#held.subarray(tailAt, this.#heldOctets));
+    // What was read of it before counts, so that too much to skip is too much however it was cut.
+    const skipped = this.#lineOctets;
     this.#reset();
+    this.#skipped = skipped;
     this.#phase = SKIP_LINE;
     this.#tail = tail;
     return bad(tag, 'The line is too long');
