@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
+import { encodeSrs } from '../../delivery/return-path/srs.ts';
 import { MemoryDirectory } from '../../auth/memory/directory.ts';
 import { toQueueId } from '../../queue/queue.ts';
 import type { Queue } from '../../queue/queue.ts';
@@ -81,11 +82,81 @@ test('domains, accounts and aliases are tended with no server, from the shell', 
     assert.deepEqual([account.code, account.error], [0, '']);
     const alias = await postrider(['alias', 'add', '@bücher.example', 'alice@bücher.example', ...at]);
     assert.equal(alias.code, 0);
+    const members = ['alice@bücher.example', 'far@b.test'];
+    const owner = ['--owner', 'alice@bücher.example', '--verp'];
+    const news = await postrider([
+      'alias',
+      'add',
+      'news@bücher.example',
+      ...members,
+      ...owner,
+      '--dir',
+      folder,
+    ]);
+    assert.equal(
+      news.out,
+      'news@xn--bcher-kva.example leads to alice@xn--bcher-kva.example, far@b.test, as a list of ' +
+        'alice@xn--bcher-kva.example, with VERP.\n',
+    );
+    const kept = await postrider(['alias', 'set', 'news@bücher.example', 'far@b.test', ...at]);
+    const made = (JSON.parse(kept.out) as { alias: { owner?: string; verp?: boolean } }).alias;
+    assert.deepEqual([made.owner, made.verp], ['alice@xn--bcher-kva.example', true]);
+    const wrong = await postrider([
+      'alias',
+      'set',
+      'news@bücher.example',
+      'far@b.test',
+      '--no-owner',
+      '--verp',
+      ...at,
+    ]);
+    assert.deepEqual([wrong.code, /bad-owner/.test(wrong.error)], [6, true]);
+    const plain = await postrider([
+      'alias',
+      'set',
+      'news@bücher.example',
+      'far@b.test',
+      '--no-owner',
+      '--no-verp',
+      ...at,
+    ]);
+    assert.deepEqual(Object.keys((JSON.parse(plain.out) as { alias: object }).alias), [
+      'address',
+      'targets',
+      'createdAtMs',
+    ]);
     const list = await postrider(['account', 'list', '--dir', folder]);
     assert.match(
       list.out,
       /^ADDRESS +STATE +QUOTA +NAME\nalice@xn--bcher-kva\.example +active +none +Alice\n$/,
     );
+  });
+});
+
+test("a secret of PostSRSd's is brought along, and an address made with it is known", async () => {
+  await inFolder(async (folder) => {
+    const at = ['--dir', folder];
+    const secretFile = join(folder, 'postsrsd.secret');
+    await writeFile(secretFile, 'our-very-own-secret\n');
+    await postrider(['domain', 'add', 'ours.example', ...at]);
+    const made = encodeSrs(
+      'alice@example.org',
+      'ours.example',
+      { secrets: ['our-very-own-secret'], hashCharacters: 4, ageDaysMax: 21 },
+      Date.now(),
+    );
+    const unknown = await postrider(['srs', 'show', made ?? '', ...at]);
+    assert.equal(unknown.out, 'It was not made here, or was changed since: it is refused.\n');
+    const rotated = await postrider(['srs', 'rotate', '--secret-file', secretFile, ...at]);
+    assert.equal(rotated.out, 'Done. 2 secrets are good.\n');
+    const shown = await postrider(['srs', 'show', made ?? '', ...at]);
+    assert.equal(shown.out, 'It stands for alice@example.org\n');
+    const only = await postrider(['srs', 'rotate', '--only', '--json', ...at]);
+    assert.deepEqual(JSON.parse(only.out), { secrets: 1 });
+    const gone = await postrider(['srs', 'show', made ?? '', '--json', ...at]);
+    assert.deepEqual(JSON.parse(gone.out), { srs: { address: made, state: 'bad-hash', original: null } });
+    const other = await postrider(['srs', 'show', 'alice@ours.example', ...at]);
+    assert.equal(other.code, 1);
   });
 });
 

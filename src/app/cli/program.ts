@@ -7,6 +7,7 @@ import { registerDomain } from './domain.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { registerQueue } from './queue.ts';
 import { registerServer } from './server.ts';
+import { registerSrs } from './srs.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from '../version.ts';
@@ -56,6 +57,7 @@ function createProgram(terminal: Terminal): Command {
   registerDomain(program, terminal);
   registerAccount(program, terminal);
   registerAlias(program, terminal);
+  registerSrs(program, terminal);
   registerQueue(program, terminal);
   return program;
 }

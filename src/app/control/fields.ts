@@ -25,6 +25,10 @@ export class Fields {
     throw new BadRequest(`${name} is not text`);
   }
 
+  textOrNull(name: string): string | null | undefined {
+    return this.#values.get(name) === null ? (this.#read.add(name), null) : this.optionalText(name);
+  }
+
   flag(name: string): boolean | undefined {
     const value = this.#take(name);
     if (value === undefined || typeof value === 'boolean') return value;

@@ -2,7 +2,7 @@
  * Everything that can be asked of a post office from outside its protocols, once: name, parameters, result. The control
  * socket of a running server answers from this table, and so does a command that opens a stopped one's data by itself.
  */
-import type { Account, DirectoryProblem } from '../../auth/directory.ts';
+import type { Account, AliasChange, DirectoryProblem } from '../../auth/directory.ts';
 import { isScope } from '../../auth/directory-rules.ts';
 import type { Scope } from '../../auth/principal.ts';
 import { LIMITS } from '../../base/limits.ts';
@@ -14,6 +14,8 @@ import type { Fields } from './fields.ts';
 import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
 import { QUEUE_METHODS } from './queue-methods.ts';
+import { SRS_METHODS } from './srs-methods.ts';
+import type { SrsMethods } from './srs-methods.ts';
 import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
 import type { QueueCount } from './queue-view.ts';
 import { viewAccount } from './view.ts';
@@ -24,56 +26,57 @@ type None = Readonly<Record<string, never>>;
 type Named = { readonly address: string };
 
 /** Each method with what it takes and what it gives. */
-export type ControlMethods = QueueMethods & {
-  'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
-  'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
-  'domain.remove': { params: { readonly name: string }; result: None };
-  'account.list': { params: Page; result: { readonly accounts: readonly AccountView[] } };
-  'account.show': {
-    params: Named;
-    result: { readonly account: AccountView; readonly octetsUsed: number; readonly messagesUsed: number };
-  };
-  'account.add': {
-    params: Named & {
-      readonly password?: string;
-      readonly displayName?: string;
-      readonly quotaOctets?: number;
+export type ControlMethods = QueueMethods &
+  SrsMethods & {
+    'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
+    'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
+    'domain.remove': { params: { readonly name: string }; result: None };
+    'account.list': { params: Page; result: { readonly accounts: readonly AccountView[] } };
+    'account.show': {
+      params: Named;
+      result: { readonly account: AccountView; readonly octetsUsed: number; readonly messagesUsed: number };
     };
-    result: { readonly account: AccountView };
-  };
-  /** Its mail goes with it. */
-  'account.remove': { params: Named; result: None };
-  'account.set': {
-    params: Named & {
-      readonly password?: string;
-      readonly displayName?: string;
-      readonly disabled?: boolean;
-      /** `null`: no limit. */
-      readonly quotaOctets?: number | null;
+    'account.add': {
+      params: Named & {
+        readonly password?: string;
+        readonly displayName?: string;
+        readonly quotaOctets?: number;
+      };
+      result: { readonly account: AccountView };
     };
-    result: { readonly account: AccountView };
+    /** Its mail goes with it. */
+    'account.remove': { params: Named; result: None };
+    'account.set': {
+      params: Named & {
+        readonly password?: string;
+        readonly displayName?: string;
+        readonly disabled?: boolean;
+        /** `null`: no limit. */
+        readonly quotaOctets?: number | null;
+      };
+      result: { readonly account: AccountView };
+    };
+    'app-password.list': { params: Named; result: { readonly appPasswords: readonly AppPasswordView[] } };
+    'app-password.add': {
+      params: Named & { readonly name: string; readonly scopes: readonly Scope[] };
+      /** The only time that it is shown. */
+      result: { readonly secret: string };
+    };
+    'app-password.remove': { params: Named & { readonly name: string }; result: None };
+    'alias.list': { params: Page; result: { readonly aliases: readonly AliasView[] } };
+    /** Refused where the alias exists. */
+    'alias.add': {
+      params: Named & AliasChange & { readonly targets: readonly string[] };
+      result: { readonly alias: AliasView };
+    };
+    'alias.set': {
+      params: Named & AliasChange & { readonly targets: readonly string[] };
+      result: { readonly alias: AliasView };
+    };
+    'alias.remove': { params: Named; result: None };
+    status: { params: None; result: { readonly server: ServerStatus; readonly queue: QueueCount } };
+    stop: { params: None; result: None };
   };
-  'app-password.list': { params: Named; result: { readonly appPasswords: readonly AppPasswordView[] } };
-  'app-password.add': {
-    params: Named & { readonly name: string; readonly scopes: readonly Scope[] };
-    /** The only time that it is shown. */
-    result: { readonly secret: string };
-  };
-  'app-password.remove': { params: Named & { readonly name: string }; result: None };
-  'alias.list': { params: Page; result: { readonly aliases: readonly AliasView[] } };
-  /** Refused where the alias exists. */
-  'alias.add': {
-    params: Named & { readonly targets: readonly string[] };
-    result: { readonly alias: AliasView };
-  };
-  'alias.set': {
-    params: Named & { readonly targets: readonly string[] };
-    result: { readonly alias: AliasView };
-  };
-  'alias.remove': { params: Named; result: None };
-  status: { params: None; result: { readonly server: ServerStatus; readonly queue: QueueCount } };
-  stop: { params: None; result: None };
-};
 
 export type ControlMethod = keyof ControlMethods;
 export type ControlParams<Method extends ControlMethod> = ControlMethods[Method]['params'];
@@ -189,20 +192,24 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   },
   'alias.add': async (fields, { directory }) => {
     const address = fields.text('address');
-    const targets = lastField(fields, fields.texts('targets'));
+    const targets = fields.texts('targets');
+    const change = lastField(fields, readAliasChange(fields));
     if ((await directory.alias(address)) !== undefined)
       return err(directoryProblem({ kind: 'exists' }, address));
-    return shown(await directory.setAlias(address, targets), address, (alias) => ({ alias }));
+    return shown(await directory.setAlias(address, targets, change), address, (alias) => ({ alias }));
   },
   'alias.set': async (fields, { directory }) => {
     const address = fields.text('address');
-    const targets = lastField(fields, fields.texts('targets'));
-    return shown(await directory.setAlias(address, targets), address, (alias) => ({ alias }));
+    const targets = fields.texts('targets');
+    const change = lastField(fields, readAliasChange(fields));
+    return shown(await directory.setAlias(address, targets, change), address, (alias) => ({ alias }));
   },
   'alias.remove': async (fields, { directory }) => {
     const address = lastField(fields, fields.text('address'));
     return shown(await directory.removeAlias(address), address, () => ({}));
   },
+
+  ...SRS_METHODS,
 
   ...QUEUE_METHODS,
 
@@ -223,6 +230,12 @@ const NOT_RUNNING: ControlProblem = { kind: 'not-running', message: 'No server i
 
 export function isControlMethod(name: unknown): name is ControlMethod {
   return typeof name === 'string' && Object.hasOwn(METHODS, name);
+}
+
+function readAliasChange(fields: Fields): AliasChange {
+  const owner = fields.textOrNull('owner');
+  const verp = fields.flag('verp');
+  return { ...(owner === undefined ? {} : { owner }), ...(verp === undefined ? {} : { verp }) };
 }
 
 /** What was read last; behind it the parameters must have come to their end. */
