@@ -31,7 +31,7 @@ suite('retry', () => {
     { pace: 'slow', minutes: [60, 60, 60, 60, 60, 120, 240] },
   ] as const;
   for (const { pace, minutes } of paces)
-    test(`at the pace '${pace}': after ${minutes.join(', ')} minutes (RFC 6647 §4.3)`, () => {
+    test(`at the pace '${pace}': after ${minutes.join(', ')} minutes (RFC 6647 §5)`, () => {
       const schedule = { ...RETRY_SCHEDULE, jitter: 0 };
       assert.deepEqual(
         minutes.map((_, at) => nextDueMs({ attempts: at + 1, pace }, 0, least, schedule) / MINUTE_MS),

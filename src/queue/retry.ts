@@ -37,7 +37,7 @@ export const RETRY_SCHEDULE: RetrySchedule = {
     2 * HOUR_MS,
     4 * HOUR_MS,
   ],
-  // RFC 6647 §4.3: who greylists wants us back within minutes, most of them five.
+  // RFC 6647 §5: who greylists wants us back within minutes, most of them five.
   soonMs: [2 * MINUTE_MS, 4 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS],
   slowMs: HOUR_MS,
   jitter: 0.2,
