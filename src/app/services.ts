@@ -5,7 +5,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ServiceName } from '../config/config.ts';
 import type { AdmissionProblem, Peer } from '../net/admission.ts';
-import { listen, type Listener } from '../net/listener.ts';
+import { listen, type Listener, type ListenerOptions } from '../net/listener.ts';
 import { addressName, networkName } from '../policy/peer-name.ts';
 import { composeDelivery } from './compose-delivery.ts';
 import { composePolicy } from './compose-policy.ts';
@@ -48,6 +48,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
           implicitTls: settings.tls === 'implicit',
           handshakeMs: HANDSHAKE_MS,
           reusePort: true,
+          ...(settings.proxyProtocol ? { proxies: proxiesOf(service, options) } : {}),
           enter: (remote) => admission.connect(service, peerOf(remote)),
           refusal: refusalOf(service, config.hostname),
           serve: serveOf(service, settings),
@@ -77,6 +78,16 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
       await delivery.stop(graceMs);
       await backends.close();
     },
+  };
+}
+
+function proxiesOf(
+  service: ServiceName,
+  { trust, observers }: ServiceOptions,
+): NonNullable<ListenerOptions['proxies']> {
+  return {
+    isTrusted: (remote) => trust.isProxy(remote),
+    onFailure: (remote, reason) => observers.server({ name: 'server.proxy.failed', service, remote, reason }),
   };
 }
 

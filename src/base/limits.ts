@@ -51,6 +51,9 @@ export const LIMITS = {
   smtpSlowedSessionsMax: 1000,
   /** How long a session may go on with the message in flight once the server is told to stop. */
   smtpShutdownMs: 10_000,
+  /** The header by which a proxy names its client (PROXY protocol 2; version 1 has 107), and how long it may take to come. */
+  proxyHeaderOctetsMax: 4096,
+  proxyHeaderMs: 10_000,
   /** Replies of a next hop: octets of one line (RFC 5321 §4.5.3.1.5 asks for 512) and lines of one reply. */
   smtpReplyLineOctetsMax: 4096,
   smtpReplyLinesMax: 100,

@@ -21,8 +21,8 @@ export type ServerTls = () => TLSSocketOptions;
 export type TrustStore = readonly string[] | undefined;
 
 export class SocketConnection implements Connection {
-  readonly remote: Endpoint;
-  readonly local: Endpoint;
+  #remote: Endpoint;
+  #local: Endpoint;
   readonly #serverTls: ServerTls | undefined;
   readonly #trustStore: TrustStore;
   #socket: Socket;
@@ -40,12 +40,26 @@ export class SocketConnection implements Connection {
 
   /** @param serverTls present where this side may be asked for `startTls` as a server */
   constructor(socket: Socket, serverTls?: ServerTls, remote?: Endpoint, trustStore?: TrustStore) {
-    this.remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
-    this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
+    this.#remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.#local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
     this.#serverTls = serverTls;
     this.#trustStore = trustStore;
     this.#socket = socket;
     this.#attach(socket);
+  }
+
+  get remote(): Endpoint {
+    return this.#remote;
+  }
+
+  get local(): Endpoint {
+    return this.#local;
+  }
+
+  /** From here on the endpoints are those that a trusted proxy named. */
+  appearAs(remote: Endpoint, local: Endpoint): void {
+    this.#remote = remote;
+    this.#local = local;
   }
 
   get tls(): TlsInfo | undefined {
@@ -76,6 +90,11 @@ export class SocketConnection implements Connection {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined && this.#chunks.length === 0) this.#resume();
     return chunk;
+  }
+
+  /** Puts octets back that were read too far; they are read next. */
+  unread(octets: Uint8Array): void {
+    if (octets.length > 0) this.#chunks.unshift(octets);
   }
 
   wake(): void {
