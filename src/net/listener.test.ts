@@ -37,9 +37,7 @@ test('a session that throws ends its own connection, and the listener goes on', 
 });
 
 /** A listener that trusts the proxy 127.0.0.1, and says to each connection whose it is and what it said first. */
-async function proxied(
-  change: Partial<ListenerOptions> = {},
-): Promise<{
+async function proxied(change: Partial<ListenerOptions> = {}): Promise<{
   listener: Listener;
   entered: string[];
   notes: string[];

@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), as RFC 3720 Appendix B.4 and the PROXY protocol have it. */
+/** CRC-32C (Castagnoli): of iSCSI, and of the PROXY protocol. */
 const TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
   for (let bit = 0; bit < 8; bit += 1) value = (value >>> 1) ^ (value & 1 ? 0x82f6_3b78 : 0);
