@@ -96,6 +96,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     sessions,
     clock,
     connectTimeoutMs: CONNECT_MS,
+    random,
     timeouts: SMTP_TIMEOUTS,
   });
   const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });

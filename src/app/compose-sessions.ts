@@ -14,7 +14,7 @@ import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
 import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
-import { authenticateClaim, smtpAuthenticator } from './smtp-service.ts';
+import type { SignInOffer } from './sign-in.ts';
 
 type Serve = (service: ServiceName, settings: ListenerConfig) => ListenerOptions['serve'];
 
@@ -22,6 +22,7 @@ export function composeSessions(
   options: ServiceOptions,
   intake: DeliveryIntake,
   policies: Policies,
+  offer: SignInOffer,
   shutdown: AbortSignal,
 ): Serve {
   const { config, backends, clock, observers, random } = options;
@@ -47,7 +48,7 @@ export function composeSessions(
     startTls: settings.tls === 'starttls',
     clock,
     traceId,
-    authenticator: role.auth === 'none' ? undefined : smtpAuthenticator(backends.directory),
+    signIn: role.auth === 'none' ? undefined : offer.signIn('smtp'),
     recipients: intake,
     intake,
     events: observers.smtp,
@@ -58,7 +59,7 @@ export function composeSessions(
     clock,
     store: backends.mail,
     blobs: backends.blobs,
-    authenticate: (claim, remote) => authenticateClaim(backends.directory, claim, 'imap', remote),
+    signIn: offer.signIn('imap'),
     tlsAvailable: settings.tls === 'starttls',
     limits: {
       messageOctetsMax: limits.messageOctetsMax,

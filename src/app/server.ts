@@ -13,7 +13,7 @@ import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
 import { createRateMemory, type RateMemory } from '../net/rate-table.ts';
-import { secureContext, type Certificate } from '../net/tls-context.ts';
+import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
 import { ShardCountRefused } from '../store/embedded/mail-files.ts';
@@ -245,7 +245,7 @@ class Supervisor implements RunningServer {
   async #readCertificate(): Promise<Certificate> {
     try {
       const certificate = await loadCertificate(this.#options.config, systemClock.nowMs());
-      secureContext(certificate);
+      serverTls(certificate);
       return certificate;
     } catch (cause) {
       throw new Fault('Reading the certificate and its key', cause);

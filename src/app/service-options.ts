@@ -20,6 +20,8 @@ export type ServiceOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly serverTls: ServerTls;
+  /** Where people sign in. */
+  readonly peopleTls: ServerTls;
   readonly admission: Admission;
   readonly rates: Rates;
   readonly trust: Trust;

@@ -41,6 +41,7 @@ async function start(): Promise<Services> {
     clock: systemClock,
     random: systemRandom,
     serverTls: tls.tls,
+    peopleTls: tls.peopleTls,
     admission: new Admission(data.admission, data.number, {
       connectionsMax: data.connectionsMax,
       connectionsPerAddressMax: config.limits.connectionsPerAddressMax,

@@ -34,9 +34,15 @@ export type TlsInfo = {
   readonly peerVerified: boolean;
   /** By what it was verified, where the {@link CertificateRule} asked for that. */
   readonly verifiedBy?: 'pkix' | 'dane-ee' | 'dane-ta' | 'fingerprint';
-  /** Keying material (RFC 5705, RFC 9266: label 'EXPORTER-Channel-Binding', no context, 32 octets). */
-  exportKey(label: string, octetsCount: number): Uint8Array;
+  /**
+   * What an authentication can be bound to this channel by (RFC 5056), best first: only types that hold for it. Asked for
+   * while the connection stands; later there are none.
+   */
+  channelBindings(): ReadonlyMap<ChannelBindingType, Uint8Array>;
 };
+
+/** RFC 9266 §2, RFC 5929 §3 and §4. */
+export type ChannelBindingType = 'tls-exporter' | 'tls-unique' | 'tls-server-end-point';
 
 /** One TLSA record (RFC 6698 §2.1): what the certificate, or the one that vouches for it, must be. */
 export type TlsaAssociation = {

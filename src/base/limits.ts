@@ -132,10 +132,22 @@ export const LIMITS = {
   /** How long a password that was verified is known again without its hash. */
   verifiedPasswordMs: 60_000,
   verifiedPasswordsMax: 10_000,
+  /** Certificates of one account. */
+  accountCertificatesMax: 20,
+  /** Iterations of SCRAM for passwords that are set here: some 50 ms of a telephone at each sign-in. RFC 7677 §4 asks for 4096 at least. */
+  scramIterations: 65_536,
+  /** Iterations of SCRAM that a server may ask of our client: each some microsecond of a thread of the pool. */
+  scramIterationsMax: 2_000_000,
   /** Failed logins of one source network before it must wait, and how long it waits for one more. */
   loginFailuresMax: 20,
   loginFailureForgivenMs: 30_000,
   loginSourcesMax: 100_000,
+  /** The same of one name from all networks that are not its account's home. */
+  loginNameFailuresMax: 100,
+  /** How long a network is an account's home after the last sign-in from there, how often that is written down, how many are kept. */
+  homeNetworkMs: 2_592_000_000,
+  homeNetworkNotedMs: 86_400_000,
+  homeNetworksMax: 32,
   /** One request on the control socket, its connections, and entries of one page of a list. */
   controlRequestOctetsMax: 1_048_576,
   controlConnectionsMax: 32,

@@ -63,6 +63,10 @@ function reportContradictions(config: Config, report: (path: string, text: strin
     report('tls', 'certificateFile and keyFile belong together');
   if (certificateFile !== undefined && selfSigned)
     report('tls.selfSigned', 'cannot be true beside certificateFile');
+  if (config.tls.clientCaFile !== undefined && !config.tls.clientCertificates)
+    report('tls.clientCaFile', 'is of no use without clientCertificates = true');
+  if (!config.signIn.plain && config.signIn.scram === 'never' && !config.tls.clientCertificates)
+    report('signIn', 'leaves no way to sign in');
 
   if (config.store.backend === 'postgres' && config.store.url === undefined)
     report('store.url', 'is missing, and the backend is "postgres"');

@@ -13,6 +13,7 @@ import { STORE } from './section/store.ts';
 import { THREADS } from './section/threads.ts';
 import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
+import { SIGN_IN } from './section/sign-in.ts';
 import { SUBMISSION } from './section/submission.ts';
 import { FORWARDING } from './section/forwarding.ts';
 import { QUEUE } from './section/queue.ts';
@@ -61,6 +62,7 @@ const SECTIONS: {
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
   readonly rates: typeof RATES;
+  readonly signIn: typeof SIGN_IN;
   readonly submission: typeof SUBMISSION;
   readonly forwarding: typeof FORWARDING;
   readonly queue: typeof QUEUE;
@@ -78,6 +80,7 @@ const SECTIONS: {
   limits: LIMITS,
   smtp: SMTP,
   rates: RATES,
+  signIn: SIGN_IN,
   submission: SUBMISSION,
   forwarding: FORWARDING,
   queue: QUEUE,
@@ -100,6 +103,7 @@ const REQUIRED = [
   'limits',
   'smtp',
   'rates',
+  'signIn',
   'submission',
   'forwarding',
   'queue',

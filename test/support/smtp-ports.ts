@@ -9,6 +9,7 @@ import { RELAY } from '../../src/smtp/server/role.ts';
 import { reply } from '../../src/smtp/wire/reply.ts';
 import { toAccountId } from '../../src/store/ids.ts';
 import { FakeClock } from './fake-clock.ts';
+import { signInWith } from './sign-in.ts';
 import { memoryPair } from './memory-connection.ts';
 import type { MemoryConnection, MemoryOptions } from './memory-connection.ts';
 import { serveSmtp } from '../../src/smtp/server/session.ts';
@@ -53,14 +54,7 @@ export function office(
       startTls: true,
       clock,
       traceId: () => `trace${String((ids += 1)).padStart(3, '0')}`,
-      authenticator: {
-        authenticate: (claim) =>
-          Promise.resolve(
-            claim.authenticationId === 'alice' && claim.password === 'secret'
-              ? { kind: 'authenticated', principal: ALICE }
-              : { kind: 'refused', reason: 'bad-credentials' },
-          ),
-      },
+      signIn: signInWith({ password: 'secret', principals: new Map([['alice', ALICE]]) }),
       recipients: {
         verify(path, _transaction, session) {
           const refuse = (reason: string, answer: ReturnType<typeof reply>) =>

@@ -171,6 +171,7 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
     case 'too-many':
     case 'bad-name':
     case 'bad-password':
+    case 'bad-fingerprint':
       return EXIT.refused;
   }
 }

@@ -6,7 +6,6 @@
 import type { Principal } from '../../auth/principal.ts';
 import type { Endpoint, TlsInfo } from '../../base/connection.ts';
 import type { Hold } from '../../queue/queue.ts';
-import type { SaslClaim } from '../../sasl/mechanism.ts';
 import type { HelloVerb } from '../wire/command.ts';
 import type { MailParameters, RcptParameters } from '../wire/parameter.ts';
 import type { ForwardPath, ReversePath } from '../wire/path.ts';
@@ -50,19 +49,6 @@ export type TransactionFacts = {
 
 /** A no, with what the client is told (4xx: try again; 5xx: do not) and a stable reason code for traces and metrics. */
 export type Refusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
-
-export interface Authenticator {
-  /**
-   * Checks a claim. 'refused' for whatever the client has wrong; how it is wrong is not told it, and takes equally long.
-   */
-  authenticate(claim: SaslClaim, session: SessionFacts): Promise<AuthOutcome>;
-}
-
-export type AuthOutcome =
-  | { readonly kind: 'authenticated'; readonly principal: Principal }
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Not to be told now: 454, the client may try again. */
-  | { readonly kind: 'temporary'; readonly reason: string };
 
 export interface RecipientVerifier {
   /** At RCPT: is there such a recipient, and may this client send to it? Relaying is refused here. */

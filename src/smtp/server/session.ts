@@ -11,7 +11,8 @@ import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import { parseCommand } from '../wire/command.ts';
 import { reply } from '../wire/reply.ts';
-import { exchange } from './authentication.ts';
+import type { ExchangeEnd } from './authentication.ts';
+import { authUnavailable, exchange } from './authentication.ts';
 import { Channel } from './channel.ts';
 import { admitAuth } from './commands/auth.ts';
 import { hello } from './commands/hello.ts';
@@ -27,7 +28,7 @@ import { IncomingMessage } from './incoming-message.ts';
 import { MessageReceiver, TOO_MUCH } from './message-receiver.ts';
 import type { Outcome } from './outcome.ts';
 import { badSequence, FAULT, refused } from './outcome.ts';
-import type { AuthOutcome, MaybePromise, SessionFacts } from './ports.ts';
+import type { MaybePromise, SessionFacts } from './ports.ts';
 import type { State, Transaction } from './state.ts';
 import { withoutTransaction } from './state.ts';
 import { refusalOutcome } from './verdict.ts';
@@ -424,22 +425,21 @@ class SmtpSession {
 
   /** AUTH. Source: RFC 4954 §4. */
   async #auth(name: string, initialResponse: string | undefined): Promise<void> {
-    const admitted = admitAuth(name, this.#state, this.#facts);
+    const admitted = admitAuth(name, this.#state, this.#facts, this.#deps.signIn);
     if (!admitted.ok) return this.#answer('AUTH', admitted.error);
-    const ended = await exchange(admitted.value, initialResponse, this.#channel);
-    if (ended.kind === 'over') return undefined;
-    if (ended.kind === 'refused') return this.#authFailed(name, ended.outcome);
-    const { authenticator } = this.#deps;
-    let outcome: AuthOutcome = { kind: 'temporary', reason: 'no-authenticator' };
+    const { mechanism, signIn } = admitted.value;
+    const { authLineOctetsMax: lineOctetsMax } = this.#deps.limits;
+    let ended: ExchangeEnd;
     try {
-      if (authenticator !== undefined) outcome = await authenticator.authenticate(ended.claim, this.#facts);
+      const deps = { channel: this.#channel, signIn, lineOctetsMax };
+      ended = await exchange(mechanism, initialResponse, this.#facts, deps);
     } catch (cause) {
       this.#faulted('Authenticating', cause);
-      outcome = { kind: 'temporary', reason: 'fault' };
+      ended = { kind: 'refused', outcome: authUnavailable('fault') };
     }
-    switch (outcome.kind) {
-      case 'authenticated': {
-        const { principal } = outcome;
+    switch (ended.kind) {
+      case 'accepted': {
+        const { principal } = ended;
         const facts = { ...this.#facts, principal };
         const refusal = await this.#authRefusal(facts);
         if (refusal !== undefined) return this.#authFailed(name, refusal);
@@ -448,12 +448,12 @@ class SmtpSession {
         this.#emit({ ...this.#named('smtp.authenticated'), mechanism: name, accountId: principal.account });
         return this.#answer('AUTH', AUTHENTICATED);
       }
-      case 'temporary':
-        return this.#authFailed(name, { reply: AUTH_UNAVAILABLE, reason: outcome.reason });
       case 'refused':
-        return this.#authFailed(name, { reply: BAD_CREDENTIALS, reason: outcome.reason });
+        return this.#authFailed(name, ended.outcome);
+      case 'over':
+        return undefined;
       default:
-        return unreachable(outcome);
+        return unreachable(ended);
     }
   }
 
@@ -464,7 +464,7 @@ class SmtpSession {
       return verdict?.kind === 'refuse' ? refusalOutcome(verdict) : undefined;
     } catch (cause) {
       this.#faulted('Checking a login', cause);
-      return { reply: AUTH_UNAVAILABLE, reason: 'fault' };
+      return authUnavailable('fault');
     }
   }
 
@@ -576,6 +576,3 @@ const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
 const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
 const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');
 const AUTHENTICATED: Outcome = { reply: reply(235, '2.7.0', 'Authenticated') };
-/** RFC 4954 §6. */
-const BAD_CREDENTIALS = reply(535, '5.7.8', 'Authentication credentials invalid');
-const AUTH_UNAVAILABLE = reply(454, '4.7.0', 'Authentication not possible now, try again later');

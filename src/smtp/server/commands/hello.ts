@@ -54,7 +54,7 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
   // RFC 8689 §2: what is required of the next hop must hold here too.
   if (session.tls !== undefined) offered.push('REQUIRETLS');
   if (deps.startTls && session.tls === undefined) offered.push('STARTTLS');
-  const mechanisms = offeredMechanisms(session);
+  const mechanisms = offeredMechanisms(session, deps.signIn);
   if (mechanisms.length > 0) offered.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
   if (mayAsk(extensions.expn, session, deps)) offered.push('EXPN');
   offered.push('HELP');
