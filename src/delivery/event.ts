@@ -61,6 +61,13 @@ export type DeliveryEvent =
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */
   | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
+  /** What a host cannot carry was converted for it; signatures by others over the body do not hold there any more. */
+  | {
+      readonly name: 'delivery.converted';
+      readonly queueId: QueueId;
+      readonly host: string;
+      readonly to: '7bit' | '8bitmime' | 'binarymime';
+    }
   /** A host says that our address or name is on a list, or has a bad name: nothing of ours is taken there. */
   | {
       readonly name: 'delivery.blocked';

@@ -105,6 +105,16 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
+    'delivery.converted': {
+      level: 'info',
+      text: 'Content was converted for a host that cannot carry it',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message.' },
+        host: { type: 'text', description: 'The host.' },
+        to: { type: 'text', description: 'What it can carry: `7bit` or `8bitmime`.' },
+      },
+      metrics: [{ name: 'postrider_conversions_total', help: 'Messages converted for a host.' }],
+    },
     'delivery.blocked': {
       level: 'warn',
       text: 'A host takes nothing from us: it has our address or name on a list',
