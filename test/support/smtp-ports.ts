@@ -48,7 +48,10 @@ export function office(
       role: RELAY,
       limits: SMTP_LIMITS,
       extensions: SMTP_EXTENSIONS,
-      trust: { isPeer: (address) => address === PEER_ADDRESS },
+      trust: {
+        isPeer: (address) => address === PEER_ADDRESS,
+        isForwarder: (address) => address === FORWARDER_ADDRESS,
+      },
       addresses: { find: (address) => ADDRESSES[address.toLowerCase()] ?? { kind: 'unknown' } },
       hostname: 'mail.example.test',
       startTls: true,
@@ -104,6 +107,7 @@ export function office(
 
 /** Whom {@link office} trusts. */
 export const PEER_ADDRESS = '198.51.100.9';
+export const FORWARDER_ADDRESS = '198.51.100.7';
 
 /** What {@link office} answers to VRFY and EXPN. */
 const ADDRESSES: Readonly<Record<string, AddressAnswer>> = {

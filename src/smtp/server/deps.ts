@@ -12,7 +12,7 @@ export type SmtpServerDeps = {
   readonly role: SmtpRole;
   readonly limits: SmtpLimits;
   readonly extensions: SmtpExtensions;
-  readonly trust: Pick<Trust, 'isPeer'>;
+  readonly trust: Pick<Trust, 'isPeer' | 'isForwarder'>;
   /** Our name in the greeting and in Received. */
   readonly hostname: string;
   /** Whether STARTTLS is offered; the connection's driver holds the certificates. */

@@ -28,6 +28,30 @@ export type SessionFacts = {
   readonly principal: Principal | undefined;
   /** The client spoke before it was greeted (RFC 5321 §4.3.1 forbids it): a mark of spam software. */
   readonly earlyTalker: boolean;
+  /** The host at the other end may speak for other clients, whoever `remote` is by now. */
+  readonly isForwarder: boolean;
+  /** XCLIENT was said: `remote` is the client that the forwarder stands for, and this is what else it said of it. */
+  readonly standsFor: StandIn | undefined;
+  /** XFORWARD was said: where the next message came from before, for traces. */
+  readonly forwarded: ForwardedClient | undefined;
+};
+
+export type StandIn = {
+  /** The name that the client's address has in the DNS. */
+  readonly name?: string | undefined;
+  /** What the client said in EHLO or HELO; it counts instead of what the forwarder says there. */
+  readonly helo?: string | undefined;
+  /** Whether the client said EHLO. */
+  readonly isExtended?: boolean;
+};
+
+export type ForwardedClient = {
+  readonly name: string | undefined;
+  /** Undefined: the message began at the forwarder's host itself. */
+  readonly address: string | undefined;
+  readonly helo: string | undefined;
+  /** The id that the message had there. */
+  readonly ident: string | undefined;
 };
 
 export type AcceptedRecipient = {

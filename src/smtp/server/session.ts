@@ -10,11 +10,13 @@ import type { Connection } from '../../base/connection.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import { parseCommand } from '../wire/command.ts';
+import type { XclientAttributes, XforwardAttributes } from '../wire/forwarding.ts';
 import { reply } from '../wire/reply.ts';
 import type { ExchangeEnd } from './authentication.ts';
 import { authUnavailable, exchange } from './authentication.ts';
 import { Channel } from './channel.ts';
 import { admitAuth } from './commands/auth.ts';
+import { xclient, xforward } from './commands/forwarding.ts';
 import { hello } from './commands/hello.ts';
 import { mail } from './commands/mail.ts';
 import { BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
@@ -38,7 +40,10 @@ export async function serveSmtp(connection: Connection, deps: SmtpServerDeps): P
   await new SmtpSession(connection, deps).run();
 }
 
-type SimpleCommand = Exclude<Command, { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' }>;
+type SimpleCommand = Exclude<
+  Command,
+  { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' | 'XCLIENT' | 'XFORWARD' }
+>;
 
 class SmtpSession {
   readonly #connection: Connection;
@@ -73,6 +78,9 @@ class SmtpSession {
       tls: connection.tls,
       principal: undefined,
       earlyTalker: false,
+      isForwarder: deps.trust.isForwarder(connection.remote.address),
+      standsFor: undefined,
+      forwarded: undefined,
     };
   }
 
@@ -125,11 +133,16 @@ class SmtpSession {
   }
 
   async #greet(): Promise<void> {
-    const { hostname, role } = this.#deps;
     if (this.#channel.takeWaiting()) {
       this.#facts = { ...this.#facts, earlyTalker: true };
       this.#emit(this.#named('smtp.early-talker'));
     }
+    await this.#admit();
+  }
+
+  /** The greeting, or what the checks have against this client. */
+  async #admit(): Promise<void> {
+    const { hostname, role } = this.#deps;
     let refusal: Outcome | undefined;
     try {
       const verdict = await this.#deps.policy.connect?.(this.#facts);
@@ -221,6 +234,10 @@ class SmtpSession {
         return this.#data();
       case 'BDAT':
         return this.#bdat(command.octets, command.last);
+      case 'XCLIENT':
+        return this.#xclient(command.attributes);
+      case 'XFORWARD':
+        return this.#xforward(command.attributes);
       case 'EHLO':
       case 'HELO':
       case 'LHLO':
@@ -394,6 +411,23 @@ class SmtpSession {
     });
   }
 
+  /** The session is another client's from here on, and begins with the greeting that this one gets. */
+  async #xclient(attributes: XclientAttributes): Promise<void> {
+    const changed = xclient(attributes, this.#state, this.#facts);
+    if (!changed.ok) return this.#answer('XCLIENT', changed.error);
+    const client = changed.value.remote.address;
+    this.#emit({ ...this.#named('smtp.client-named'), client, hostname: changed.value.standsFor?.name });
+    this.#facts = changed.value;
+    this.#enter({ phase: 'start' });
+    return this.#admit();
+  }
+
+  #xforward(attributes: XforwardAttributes): undefined {
+    const forwarded = xforward(attributes, this.#state, this.#facts);
+    if (forwarded.ok) this.#facts = { ...this.#facts, forwarded: forwarded.value };
+    this.#answer('XFORWARD', forwarded.ok ? FORWARDED : forwarded.error);
+  }
+
   /** STARTTLS. Source: RFC 3207 §4. */
   async #startTls(): Promise<void> {
     if (this.#facts.tls !== undefined) return this.#answer('STARTTLS', badSequence('TLS is active already'));
@@ -492,6 +526,9 @@ class SmtpSession {
   #enter(state: State): void {
     if (this.#state.phase === 'chunking') this.#state.message.abort();
     if (state.phase === 'transaction') this.#transactions += 1;
+    // What XFORWARD said holds for one message.
+    else if (state.phase !== 'chunking' && this.#facts.forwarded !== undefined)
+      this.#facts = { ...this.#facts, forwarded: undefined };
     this.#state = state;
     const greeted = 'hello' in state ? state.hello : undefined;
     if (greeted === this.#facts.hello) return;
@@ -575,4 +612,5 @@ const BINARY_NEEDS_BDAT = badSequence('BODY=BINARYMIME goes with BDAT');
 const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
 const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
 const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');
+const FORWARDED: Outcome = { reply: reply(250, '2.0.0', 'Ok') };
 const AUTHENTICATED: Outcome = { reply: reply(235, '2.7.0', 'Authenticated') };
