@@ -154,6 +154,27 @@ export const LIMITS = {
   controlPageMax: 1000,
   /** Certificates of one server that are looked at. */
   certificateChainMax: 10,
+  /** RFC 8461 §3.3: 64 KB of policy within a minute; here all mail for the domain waits meanwhile. */
+  stsPolicyOctetsMax: 65_536,
+  stsFetchMs: 30_000,
+  /** RFC 8461 §3.3: at least 5 minutes between attempts where one has failed. */
+  stsFetchRetryMs: 300_000,
+  /** RFC 8461 §3.3: a policy is fetched again each day; so many in one pass of an hour. */
+  stsRefreshMs: 86_400_000,
+  stsRefreshesMax: 500,
+  /** Policies that one thread remembers; the rest it asks the disk for. */
+  stsPoliciesMax: 10_000,
+  /** Days for which it is kept how sessions with other hosts went (RFC 8460). */
+  tlsResultDaysMax: 14,
+  /** Different outcomes that are told apart for one domain on one day; the rest are counted together. */
+  tlsResultsPerDomainMax: 200,
+  /** Outcomes kept of one day, whatever the domains. */
+  tlsResultsPerDayMax: 100_000,
+  /** Outcomes that one thread holds until they are written down. */
+  tlsResultsHeldMax: 10_000,
+  /** Characters of a policy as it is reported, and of what was wrong. */
+  tlsReportPolicyCharactersMax: 8192,
+  tlsReportReasonCharactersMax: 200,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */
