@@ -25,6 +25,7 @@ import { SegmentCompaction } from '../store/embedded/segment-compaction.ts';
 import { openSegmentDisk } from '../store/embedded/segment-disk.ts';
 import { recoverSegments } from '../store/embedded/segment-recovery.ts';
 import { openSegmentStore } from '../store/embedded/segment-store.ts';
+import { openEmbeddedTlsRecords } from '../tls-policy/embedded/tls-records.ts';
 import { mustBeBackend, type Keepers } from './backend-choice.ts';
 import { files } from './data-directory.ts';
 import { hashThrough } from './hashing.ts';
@@ -212,10 +213,12 @@ function openEmbedded(
     clock,
   });
   const directory = openEmbeddedDirectory({ ...options, file: files.directory(dataDirectory) });
+  const tls = openEmbeddedTlsRecords(files.tls(dataDirectory));
   return {
     mail,
     queue,
     directory,
+    tls,
     blobUsers: [...mail.blobUsers, queue],
     maintain: () => mail.maintain(),
     close: async () => {
@@ -223,6 +226,7 @@ function openEmbedded(
       queue.close();
       hints.close();
       directory.close();
+      tls.close();
     },
   };
 }

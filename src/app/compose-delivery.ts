@@ -9,12 +9,12 @@ import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
 import { SessionPool } from '../delivery/remote/session-pool.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
-import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
 import { Settler } from '../delivery/settler.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
+import { composeTls } from './outgoing-tls.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
 import { returnPathOptions } from './return-paths.ts';
@@ -99,8 +99,8 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     random,
     timeouts: SMTP_TIMEOUTS,
   });
-  const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });
-  const remote = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock, events });
+  const tls = composeTls(options);
+  const remote = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop, blobs, clock, events });
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },
     { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
@@ -109,6 +109,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   return {
     intake,
     start: () => {
+      tls.start();
       void accounts.start().then(() => {
         if (!stopped) runner.start();
       });
@@ -118,6 +119,7 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       accounts.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
       sessions.close();
+      await tls.stop();
     },
   };
 }

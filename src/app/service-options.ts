@@ -10,6 +10,7 @@ import type { Rates } from '../policy/rate.ts';
 import type { Trust } from '../policy/trust.ts';
 import type { Backends } from './backends.ts';
 import type { Observers } from './observers.ts';
+import type { OutgoingTls } from './outgoing-tls.ts';
 import type { RoutePasswords } from './routes.ts';
 
 export type ServiceOptions = {
@@ -17,6 +18,7 @@ export type ServiceOptions = {
   readonly backends: Backends;
   readonly resolver: Resolver;
   readonly connect: Connect;
+  readonly outgoingTls: OutgoingTls;
   readonly clock: Clock;
   readonly random: Random;
   readonly serverTls: ServerTls;

@@ -19,6 +19,7 @@ import { FORWARDING } from './section/forwarding.ts';
 import { QUEUE } from './section/queue.ts';
 import { RESOLVER } from './section/resolver.ts';
 import { OUTGOING } from './section/outgoing.ts';
+import { TLS_POLICIES } from './section/tls-policies.ts';
 import { POOLS } from './section/pools.ts';
 import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
@@ -68,6 +69,7 @@ const SECTIONS: {
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
   readonly outgoing: typeof OUTGOING;
+  readonly tlsPolicies: typeof TLS_POLICIES;
   readonly routes: typeof ROUTES;
   readonly pools: typeof POOLS;
   readonly log: typeof LOG;
@@ -86,6 +88,7 @@ const SECTIONS: {
   queue: QUEUE,
   resolver: RESOLVER,
   outgoing: OUTGOING,
+  tlsPolicies: TLS_POLICIES,
   routes: ROUTES,
   pools: POOLS,
   log: LOG,
@@ -109,6 +112,7 @@ const REQUIRED = [
   'queue',
   'resolver',
   'outgoing',
+  'tlsPolicies',
   'routes',
   'pools',
   'log',

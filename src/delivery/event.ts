@@ -83,6 +83,33 @@ export type DeliveryEvent =
       readonly address: string;
       readonly text: string;
     }
+  /** A connection to another host stands, or failed of its TLS. */
+  | {
+      readonly name: 'delivery.tls';
+      readonly queueId: QueueId;
+      readonly host: string;
+      readonly address: string;
+      /** What had to be. */
+      readonly required: string;
+      /** What it came to. */
+      readonly reached: string;
+      readonly level: 'plain' | 'tls' | 'verified' | 'failed';
+    }
+  | {
+      readonly name: 'delivery.sts-fetched';
+      readonly domain: string;
+      readonly mode: string;
+      readonly expiresAtMs: number;
+    }
+  /** There is a policy, and it cannot be had; one that was fetched before goes on to hold. */
+  | {
+      readonly name: 'delivery.sts-fetch-failed';
+      readonly domain: string;
+      readonly reason: string;
+      readonly text: string;
+    }
+  /** Outcomes of sessions were too many to be counted. */
+  | { readonly name: 'delivery.tls-results-lost'; readonly sessions: number }
   /** A fault of the world; the work is done again later. */
   | {
       readonly name: 'delivery.fault';

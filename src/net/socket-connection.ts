@@ -293,8 +293,7 @@ function describe(socket: TLSSocket, request: TlsRequest): Result<TlsInfo, TlsPr
     nowMs: Date.now(),
   });
   if (!checked.ok) return checked;
-  const { verifiedBy } = checked.value;
-  return ok({ ...information(socket, 'client'), ...(verifiedBy === undefined ? {} : { verifiedBy }) });
+  return ok({ ...information(socket, 'client'), ...checked.value });
 }
 
 function information(socket: TLSSocket, side: TlsRequest['side']): TlsInfo {

@@ -6,10 +6,10 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
+import type { LastAnswer, QueueId, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import { BlobError } from '../../store/blob-store.ts';
-import type { DeliveryEventSink } from '../event.ts';
+import type { DeliveryEvent, DeliveryEventSink } from '../event.ts';
 import type { Outcome } from '../outcome.ts';
 import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
@@ -23,7 +23,7 @@ import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
-import type { TlsFailure } from './tls-requirement.ts';
+import { formatTlsLevel, type TlsFailure } from './tls-requirement.ts';
 
 export type RemoteDeliveryPorts = {
   readonly routing: Routing;
@@ -213,10 +213,10 @@ export class RemoteDelivery {
     const { domain, port } = next;
     const found = await routing.exchangesOf(domain);
     if (found.kind !== 'exchanges') return found;
-    const { source, authentic } = found;
+    const { source, authentic, canonicalName } = found;
     const policy =
       tls === 'policy'
-        ? await tlsPolicy.ofDomain({ domain, source, authentic, port }, wish)
+        ? await tlsPolicy.ofDomain({ domain, source, authentic, canonicalName, port }, wish)
         : fixedTls(tls, wish);
     if (policy.kind !== 'policy') return policy;
     return { kind: 'hosts', hosts: found.exchanges.map((host) => ({ host, port })), tls: policy };
@@ -310,9 +310,17 @@ export class RemoteDelivery {
   async #visitWith(target: HopTarget, request: HopMessage, { signal, told }: Attempt): Promise<HopVisit> {
     const { hop } = this.#ports;
     const visit = await hop.visit(target, request, signal);
-    if (told !== undefined) tellOf(visit, target, told);
+    const connection = connectionOf(visit, target);
+    if (connection !== undefined) {
+      told?.(connection);
+      this.#ports.events(tlsEvent(message.id, target, connection));
+    }
     if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
-    return hop.visit({ ...target, tls: { kind: 'none' } }, request, signal);
+    const plain: HopTarget = { ...target, tls: { kind: 'none' } };
+    const second = await hop.visit(plain, request, signal);
+    const without = connectionOf(second, plain);
+    if (without !== undefined) this.#ports.events(tlsEvent(message.id, target, without));
+    return second;
   }
 
   #note(visit: Visit, target: HopTarget, pending: Pending): void {
@@ -380,16 +388,34 @@ function wishOf({ reversePath, requireTls, tlsOptional }: QueuedMessage): TlsWis
   return tlsOptional ? 'optional' : undefined;
 }
 
-/** A connection that an earlier message opened was told of then. */
-function tellOf(visit: HopVisit, { address }: HopTarget, told: (connection: TlsConnection) => void): void {
+/** Undefined where none came about, and for one that an earlier message opened. */
+function connectionOf(visit: HopVisit, { address }: HopTarget): TlsConnection | undefined {
   if (visit.kind === 'tls-failed')
-    told({
+    return {
       outcome: { kind: 'failed', failure: visit.failure },
       address,
       localAddress: visit.localAddress,
-    });
-  if (visit.kind === 'session' && visit.opened?.isNew === true)
-    told({ outcome: visit.opened.tls, address, localAddress: visit.opened.localAddress });
+    };
+  return visit.kind === 'session' && visit.opened?.isNew === true
+    ? { outcome: visit.opened.tls, address, localAddress: visit.opened.localAddress }
+    : undefined;
+}
+
+function tlsEvent(queueId: QueueId, { host, tls }: HopTarget, connection: TlsConnection): DeliveryEvent {
+  const { outcome, address } = connection;
+  const isVerified = outcome.kind === 'tls' && outcome.verifiedBy !== undefined;
+  return {
+    name: 'delivery.tls',
+    queueId,
+    host,
+    address,
+    required: tls.kind,
+    reached:
+      outcome.kind === 'failed'
+        ? `${outcome.failure.kind}: ${outcome.failure.text}`
+        : formatTlsLevel(outcome),
+    level: isVerified ? 'verified' : outcome.kind,
+  };
 }
 
 /**
