@@ -12,14 +12,7 @@ import { StsPolicies } from '../delivery/tls/sts-policies.ts';
 import type { TlsDemand, TlsRule } from '../delivery/tls/tls-rule.ts';
 import { TlsTallies } from '../delivery/tls/tls-tallies.ts';
 import { policyFetch } from '../tls-policy/https/fetch-policy.ts';
-import type { ServiceOptions } from './service-options.ts';
-
-/** What the configuration's files hold. */
-export type OutgoingTls = {
-  /** PEM; undefined: the CAs that Node comes with. */
-  readonly trustStore: readonly string[] | undefined;
-  readonly rules: readonly TlsRule[];
-};
+import type { OutgoingTls, ServiceOptions } from './service-options.ts';
 
 type PolicyConfig = Config['tlsPolicies'][number];
 

@@ -27,6 +27,7 @@ import {
   type Writers,
 } from './backends.ts';
 import { loadCertificate } from './certificate.ts';
+import { reporterOf } from './control/tls-methods.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
 import { returnPathOptions } from './return-paths.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
@@ -189,6 +190,7 @@ class Supervisor implements RunningServer {
         ),
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
+        tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         queueEvents: (event) => this.#observers.queue(event),
         server: {
           status: () => ({

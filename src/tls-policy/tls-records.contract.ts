@@ -21,7 +21,11 @@ const policy = (domain: string, fetchedAtMs = 1000, expiresAtMs = 5000) => ({
 });
 
 const NO_POLICY = { type: 'no-policy-found', strings: [], mxPatterns: [] } as const;
-const STS = { type: 'sts', strings: ['version: STSv1', 'mode: enforce'], mxPatterns: ['*.far.example'] } as const;
+const STS = {
+  type: 'sts',
+  strings: ['version: STSv1', 'mode: enforce'],
+  mxPatterns: ['*.far.example'],
+} as const;
 
 function tally(more: Partial<TlsTally> = {}): TlsTally {
   return { day: '2026-01-02', domain: 'far.example', policy: STS, failure: undefined, sessions: 1, ...more };
@@ -75,33 +79,40 @@ export function tlsRecordsContract(name: string, open: () => Promise<TlsRecordsU
     );
   });
 
-  check('equal results are counted together, in order of day and domain (RFC 8460 §4)', async ({ records, other }) => {
-    await records.addResults([tally(), tally({ sessions: 2 }), failed('x'), tally({ policy: NO_POLICY })]);
-    await (other?.() ?? records).addResults([
-      tally({ day: '2026-01-01' }),
-      tally({ domain: 'away.example' }),
-      tally(),
-    ]);
-    assert.deepEqual(await records.reportKeys({}, undefined, 10), [
-      { day: '2026-01-01', domain: 'far.example' },
-      { day: '2026-01-02', domain: 'away.example' },
-      { day: '2026-01-02', domain: 'far.example' },
-    ]);
-    const results = await records.results({ day: '2026-01-02', domain: 'far.example' });
-    const plain = results.map(({ policy: { type }, failure, sessions }) => [type, failure?.reason, sessions]);
-    assert.deepEqual(
-      plain.toSorted((one, other_) => String(one).localeCompare(String(other_))),
-      [
-        ['no-policy-found', undefined, 1],
-        ['sts', undefined, 4],
-        ['sts', 'x', 1],
-      ],
-    );
-    assert.deepEqual(
-      results.find(({ failure }) => failure !== undefined),
-      failed('x'),
-    );
-  });
+  check(
+    'equal results are counted together, in order of day and domain (RFC 8460 §4)',
+    async ({ records, other }) => {
+      await records.addResults([tally(), tally({ sessions: 2 }), failed('x'), tally({ policy: NO_POLICY })]);
+      await (other?.() ?? records).addResults([
+        tally({ day: '2026-01-01' }),
+        tally({ domain: 'away.example' }),
+        tally(),
+      ]);
+      assert.deepEqual(await records.reportKeys({}, undefined, 10), [
+        { day: '2026-01-01', domain: 'far.example' },
+        { day: '2026-01-02', domain: 'away.example' },
+        { day: '2026-01-02', domain: 'far.example' },
+      ]);
+      const results = await records.results({ day: '2026-01-02', domain: 'far.example' });
+      const plain = results.map(({ policy: { type }, failure, sessions }) => [
+        type,
+        failure?.reason,
+        sessions,
+      ]);
+      assert.deepEqual(
+        plain.toSorted((one, other_) => String(one).localeCompare(String(other_))),
+        [
+          ['no-policy-found', undefined, 1],
+          ['sts', undefined, 4],
+          ['sts', 'x', 1],
+        ],
+      );
+      assert.deepEqual(
+        results.find(({ failure }) => failure !== undefined),
+        failed('x'),
+      );
+    },
+  );
 
   check('days and domains are listed by filter and by page', async ({ records }) => {
     for (const day of ['2026-01-01', '2026-01-02'])
@@ -111,9 +122,7 @@ export function tlsRecordsContract(name: string, open: () => Promise<TlsRecordsU
       { day: '2026-01-01', domain: 'far.example' },
     ]);
     const after = { day: '2026-01-01', domain: 'far.example' };
-    assert.deepEqual(await records.reportKeys({}, after, 1), [
-      { day: '2026-01-02', domain: 'away.example' },
-    ]);
+    assert.deepEqual(await records.reportKeys({}, after, 1), [{ day: '2026-01-02', domain: 'away.example' }]);
     assert.deepEqual(await records.reportKeys({ day: '2025-01-01' }, undefined, 10), []);
     assert.deepEqual(await records.results({ day: '2025-01-01', domain: 'far.example' }), []);
   });

@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from '../system.ts';
 import { connectControl } from './client.ts';
 import type { ControlClient } from './client.ts';
 import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
+import { tlsReports } from '../../../test/support/tls-reports.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
 import type { ControlPorts } from './methods.ts';
 import type { QueueEvent } from './queue-methods.ts';
@@ -109,6 +110,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
       queue: async () => queue,
       mailStore: async () => mailStore,
+      tlsReports,
       queueEvents: (event) => void told.push(event),
       server: {
         status: () => ({ version: '1', pid: 1, hostname: 'h.test', startedAtMs: 1, listeners: [] }),
@@ -240,6 +242,23 @@ it('shows and moves the queue', async ({ client, asked, told }) => {
   ]);
   const names = told.map((event) => (event.name === 'queue.acted' ? event.act : event.name));
   assert.deepEqual(names, ['retry', 'hold', 'release', 'expire', 'drop', 'queue.suspended', 'queue.resumed']);
+});
+
+it('shows TLS reports by page (RFC 8460 §4.4)', async ({ client }) => {
+  const first = await client.call('tls-report.show', { domain: 'FAR.example', limit: 1 });
+  assert.ok(first.ok);
+  const [one] = first.value.reports;
+  assert.deepEqual([one?.day, one?.domain], ['2026-01-01', 'far.example']);
+  assert.deepEqual(one?.report.policies[0]?.summary, {
+    'total-successful-session-count': 3,
+    'total-failure-session-count': 2,
+  });
+  const next = await client.call('tls-report.show', { after: '2026-01-01 far.example', limit: 1 });
+  assert.ok(next.ok && next.value.reports[0]?.day === '2026-01-02');
+  for (const params of [{ day: 'today' }, { after: 'x' }]) {
+    const refused = await client.call('tls-report.show', params);
+    assert.equal(!refused.ok && refused.error.kind, 'bad-request');
+  }
 });
 
 it('says how the server is, and stops it after the answer', async ({ client, stopped }) => {

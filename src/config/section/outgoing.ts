@@ -2,7 +2,15 @@
 export const OUTGOING = {
   type: 'object',
   description: 'How this host speaks to others.',
-  required: ['port', 'tls', 'dane', 'mtaSts', 'policyPort', 'messagesPerConnectionMax', 'idleConnectionSeconds'],
+  required: [
+    'port',
+    'tls',
+    'dane',
+    'mtaSts',
+    'policyPort',
+    'messagesPerConnectionMax',
+    'idleConnectionSeconds',
+  ],
   properties: {
     port: {
       type: 'integer',

@@ -42,7 +42,8 @@ export const TLS_POLICIES = {
       certificateFile: {
         type: 'string',
         minLength: 1,
-        description: 'With `keyFile`: the certificate that is shown to hosts that ask for one, PEM, and its chain.',
+        description:
+          'With `keyFile`: the certificate that is shown to hosts that ask for one, PEM, and its chain.',
       },
       keyFile: { type: 'string', minLength: 1, description: 'The private key of that certificate, PEM.' },
     },

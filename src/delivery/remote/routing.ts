@@ -55,7 +55,13 @@ export class Routing {
       const address = literalAddress(domain);
       return address === undefined
         ? { kind: 'failed', ...BAD_DOMAIN }
-        : { kind: 'exchanges', exchanges: [address], source: 'literal', authentic: false, canonicalName: domain };
+        : {
+            kind: 'exchanges',
+            exchanges: [address],
+            source: 'literal',
+            authentic: false,
+            canonicalName: domain,
+          };
     }
     if (toDnsName(domain) === undefined) return { kind: 'failed', ...BAD_DOMAIN };
     const answer = await this.#options.resolver.mx(domain);

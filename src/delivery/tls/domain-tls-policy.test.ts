@@ -128,7 +128,9 @@ type World = {
   tallies(): Promise<readonly TlsTally[]>;
 };
 
-function world(options: Partial<DomainTlsPolicyOptions> & { readonly records?: MemoryTlsRecords } = {}): World {
+function world(
+  options: Partial<DomainTlsPolicyOptions> & { readonly records?: MemoryTlsRecords } = {},
+): World {
   const resolver = new MemoryResolver(ZONE, { authentic: true });
   const clock = new FakeClock();
   const events: DeliveryEvent[] = [];
@@ -187,8 +189,17 @@ function word(answer: HostTls | ({ readonly kind: 'delayed' | 'failed' } & Probl
 }
 
 const cases: readonly { name: string; domain: string; want: string; wish?: TlsWish; port?: number }[] = [
-  { name: 'secure MX, secure TLSA (RFC 7672 §2.2.1)', domain: 'dane.example', want: 'dane 3 mx.dane.example dane.example' },
-  { name: 'the port is part of the question (RFC 7672 §2.2.3)', domain: 'dane.example', port: 2525, want: 'dane 2 mx.dane.example dane.example' },
+  {
+    name: 'secure MX, secure TLSA (RFC 7672 §2.2.1)',
+    domain: 'dane.example',
+    want: 'dane 3 mx.dane.example dane.example',
+  },
+  {
+    name: 'the port is part of the question (RFC 7672 §2.2.3)',
+    domain: 'dane.example',
+    port: 2525,
+    want: 'dane 2 mx.dane.example dane.example',
+  },
   {
     name: 'the domain and what it is an alias of are names too (RFC 7672 §3.2.2)',
     domain: 'alias.example',
@@ -210,9 +221,17 @@ const cases: readonly { name: string; domain: string; want: string; wish?: TlsWi
     domain: 'half.example',
     want: 'dane 2 mx.half.example half.example',
   },
-  { name: 'an insecure CNAME is not asked about (RFC 7672 §2.2.2)', domain: 'badalias.example', want: 'opportunistic' },
+  {
+    name: 'an insecure CNAME is not asked about (RFC 7672 §2.2.2)',
+    domain: 'badalias.example',
+    want: 'opportunistic',
+  },
   { name: 'an insecure MX (RFC 7672 §2.2.1)', domain: 'insecuremx.example', want: 'opportunistic' },
-  { name: 'an insecure host is not asked about (RFC 7672 §2.2.2)', domain: 'insecurehost.example', want: 'opportunistic' },
+  {
+    name: 'an insecure host is not asked about (RFC 7672 §2.2.2)',
+    domain: 'insecurehost.example',
+    want: 'opportunistic',
+  },
   { name: 'insecure TLSA (RFC 7672 §2.2)', domain: 'insecuretlsa.example', want: 'opportunistic' },
   {
     name: 'a CNAME of TLSA leaves the base domain (RFC 7672 §2.2.3)',
@@ -220,30 +239,79 @@ const cases: readonly { name: string; domain: string; want: string; wish?: TlsWi
     want: 'dane 3 mx.tlsacname.example tlsacname.example',
   },
   { name: 'none of the records usable (RFC 7672 §2.2)', domain: 'unusable.example', want: 'encrypt' },
-  { name: 'the usable records alone (RFC 7672 §3.1.3)', domain: 'mixed.example', want: 'dane 2 mx.mixed.example mixed.example' },
-  { name: 'bogus TLSA (RFC 7672 §2.1.2)', domain: 'bogus.example', want: 'delayed 4.7.5 tls.tlsa-unavailable' },
-  { name: 'both families (RFC 7672 §2.2.2)', domain: 'six.example', want: 'dane 3 mx.six.example six.example' },
+  {
+    name: 'the usable records alone (RFC 7672 §3.1.3)',
+    domain: 'mixed.example',
+    want: 'dane 2 mx.mixed.example mixed.example',
+  },
+  {
+    name: 'bogus TLSA (RFC 7672 §2.1.2)',
+    domain: 'bogus.example',
+    want: 'delayed 4.7.5 tls.tlsa-unavailable',
+  },
+  {
+    name: 'both families (RFC 7672 §2.2.2)',
+    domain: 'six.example',
+    want: 'dane 3 mx.six.example six.example',
+  },
   { name: 'no TLSA (RFC 7672 §2.2)', domain: 'plain.example', want: 'opportunistic' },
   { name: 'an address (RFC 7672 §2.2)', domain: '[192.0.2.9]', want: 'opportunistic' },
 
   { name: 'enforce (RFC 8461 §5)', domain: 'sts.example', want: 'verified mx.sts.example' },
   { name: 'enforce, by a wildcard (RFC 8461 §4.1)', domain: 'wild.example', want: 'verified a.wild.example' },
-  { name: 'enforce, and another host (RFC 8461 §5)', domain: 'other.example', want: 'delayed 4.7.5 tls.sts-mx-mismatch' },
+  {
+    name: 'enforce, and another host (RFC 8461 §5)',
+    domain: 'other.example',
+    want: 'delayed 4.7.5 tls.sts-mx-mismatch',
+  },
   { name: 'testing (RFC 8461 §5)', domain: 'testing.example', want: 'opportunistic wanting' },
-  { name: 'testing, and another host (RFC 8461 §5)', domain: 'testingother.example', want: 'opportunistic wanting' },
+  {
+    name: 'testing, and another host (RFC 8461 §5)',
+    domain: 'testingother.example',
+    want: 'opportunistic wanting',
+  },
   { name: 'mode none (RFC 8461 §5)', domain: 'none.example', want: 'opportunistic' },
-  { name: 'DANE goes before MTA-STS (RFC 8461 §2)', domain: 'both.example', want: 'dane 3 mx.dane.example both.example' },
+  {
+    name: 'DANE goes before MTA-STS (RFC 8461 §2)',
+    domain: 'both.example',
+    want: 'dane 3 mx.dane.example both.example',
+  },
   {
     name: 'MTA-STS does not allow what DANE forbids (RFC 8461 §2)',
     domain: 'bothbogus.example',
     want: 'delayed 4.7.5 tls.tlsa-unavailable',
   },
 
-  { name: 'REQUIRETLS, DANE (RFC 8689 §4.2.1)', domain: 'dane.example', wish: 'require', want: 'dane 3 mx.dane.example dane.example' },
-  { name: 'REQUIRETLS, a secure MX alone (RFC 8689 §4.2.1)', domain: 'plain.example', wish: 'require', want: 'verified mx.plain.example' },
-  { name: 'REQUIRETLS, unusable TLSA (RFC 8689 §4.2.1)', domain: 'unusable.example', wish: 'require', want: 'verified mx.unusable.example' },
-  { name: 'REQUIRETLS, MTA-STS (RFC 8689 §4.2.1)', domain: 'sts.example', wish: 'require', want: 'verified mx.sts.example' },
-  { name: 'REQUIRETLS, MTA-STS in testing (RFC 8689 §4.2.1)', domain: 'testing.example', wish: 'require', want: 'verified mx.sts.example' },
+  {
+    name: 'REQUIRETLS, DANE (RFC 8689 §4.2.1)',
+    domain: 'dane.example',
+    wish: 'require',
+    want: 'dane 3 mx.dane.example dane.example',
+  },
+  {
+    name: 'REQUIRETLS, a secure MX alone (RFC 8689 §4.2.1)',
+    domain: 'plain.example',
+    wish: 'require',
+    want: 'verified mx.plain.example',
+  },
+  {
+    name: 'REQUIRETLS, unusable TLSA (RFC 8689 §4.2.1)',
+    domain: 'unusable.example',
+    wish: 'require',
+    want: 'verified mx.unusable.example',
+  },
+  {
+    name: 'REQUIRETLS, MTA-STS (RFC 8689 §4.2.1)',
+    domain: 'sts.example',
+    wish: 'require',
+    want: 'verified mx.sts.example',
+  },
+  {
+    name: 'REQUIRETLS, MTA-STS in testing (RFC 8689 §4.2.1)',
+    domain: 'testing.example',
+    wish: 'require',
+    want: 'verified mx.sts.example',
+  },
   {
     name: 'REQUIRETLS, MTA-STS of another host (RFC 8689 §4.2.1)',
     domain: 'other.example',
@@ -256,12 +324,42 @@ const cases: readonly { name: string; domain: string; want: string; wish?: TlsWi
     wish: 'require',
     want: 'failed 5.7.10 tls.required-unsecured-mx',
   },
-  { name: 'REQUIRETLS, bogus (RFC 7672 §2.1.2)', domain: 'bogus.example', wish: 'require', want: 'delayed 4.7.5 tls.tlsa-unavailable' },
-  { name: 'REQUIRETLS, no MX (RFC 8689 §4.2.1)', domain: 'implicit.example', wish: 'require', want: 'dane 3 implicit.example' },
-  { name: 'REQUIRETLS, an address (RFC 8689 §4.2.1)', domain: '[192.0.2.9]', wish: 'require', want: 'verified 192.0.2.9' },
-  { name: 'TLS-Required: No, DANE (RFC 8689 §4.2.2)', domain: 'dane.example', wish: 'optional', want: 'opportunistic' },
-  { name: 'TLS-Required: No, bogus (RFC 8689 §4.2.2)', domain: 'bogus.example', wish: 'optional', want: 'opportunistic' },
-  { name: 'TLS-Required: No, MTA-STS (RFC 8689 §4.2.2)', domain: 'other.example', wish: 'optional', want: 'opportunistic' },
+  {
+    name: 'REQUIRETLS, bogus (RFC 7672 §2.1.2)',
+    domain: 'bogus.example',
+    wish: 'require',
+    want: 'delayed 4.7.5 tls.tlsa-unavailable',
+  },
+  {
+    name: 'REQUIRETLS, no MX (RFC 8689 §4.2.1)',
+    domain: 'implicit.example',
+    wish: 'require',
+    want: 'dane 3 implicit.example',
+  },
+  {
+    name: 'REQUIRETLS, an address (RFC 8689 §4.2.1)',
+    domain: '[192.0.2.9]',
+    wish: 'require',
+    want: 'verified 192.0.2.9',
+  },
+  {
+    name: 'TLS-Required: No, DANE (RFC 8689 §4.2.2)',
+    domain: 'dane.example',
+    wish: 'optional',
+    want: 'opportunistic',
+  },
+  {
+    name: 'TLS-Required: No, bogus (RFC 8689 §4.2.2)',
+    domain: 'bogus.example',
+    wish: 'optional',
+    want: 'opportunistic',
+  },
+  {
+    name: 'TLS-Required: No, MTA-STS (RFC 8689 §4.2.2)',
+    domain: 'other.example',
+    wish: 'optional',
+    want: 'opportunistic',
+  },
 ];
 for (const { name, domain, want, wish, port } of cases)
   test(`${name}: ${want}`, async () => {
@@ -274,21 +372,91 @@ const rule = (domain: string, demand: TlsRule['demand'], settings: TlsRule['sett
   settings,
 });
 const sha256 = ['ab'.repeat(32)];
-const operators: readonly { name: string; demand: TlsRule['demand']; domain: string; want: string; wish?: TlsWish }[] = [
+const operators: readonly {
+  name: string;
+  demand: TlsRule['demand'];
+  domain: string;
+  want: string;
+  wish?: TlsWish;
+}[] = [
   { name: 'none, though DANE', demand: { kind: 'none' }, domain: 'dane.example', want: 'none' },
   { name: 'encrypt', demand: { kind: 'encrypt' }, domain: 'plain.example', want: 'encrypt' },
-  { name: 'encrypt is not given up for the sender', demand: { kind: 'encrypt' }, domain: 'plain.example', wish: 'optional', want: 'encrypt' },
-  { name: 'verify by the host', demand: { kind: 'verify', names: [] }, domain: 'plain.example', want: 'verified mx.plain.example' },
-  { name: 'verify by names', demand: { kind: 'verify', names: ['x.example', 'y.example'] }, domain: 'bogus.example', want: 'verified x.example y.example' },
-  { name: 'fingerprint', demand: { kind: 'fingerprint', sha256 }, domain: 'plain.example', want: 'fingerprint' },
-  { name: 'dane-only (RFC 7672 §6)', demand: { kind: 'dane-only' }, domain: 'dane.example', want: 'dane 3 mx.dane.example dane.example' },
-  { name: 'dane-only, insecure MX (RFC 7672 §2.2.1)', demand: { kind: 'dane-only' }, domain: 'insecuremx.example', want: 'delayed 4.7.5 tls.dane-required' },
-  { name: 'dane-only, no TLSA (RFC 7672 §6)', demand: { kind: 'dane-only' }, domain: 'plain.example', want: 'delayed 4.7.5 tls.dane-required' },
-  { name: 'dane-only, unusable (RFC 7672 §6)', demand: { kind: 'dane-only' }, domain: 'unusable.example', want: 'delayed 4.7.5 tls.dane-required' },
-  { name: 'dane-only, bogus (RFC 7672 §2.1.2)', demand: { kind: 'dane-only' }, domain: 'bogus.example', want: 'delayed 4.7.5 tls.tlsa-unavailable' },
-  { name: 'none does not do for REQUIRETLS (RFC 8689 §4.2.1)', demand: { kind: 'none' }, domain: 'plain.example', wish: 'require', want: 'verified mx.plain.example' },
-  { name: 'a host that an insecure MX names is not secured by its own name', demand: { kind: 'verify', names: [] }, domain: 'insecuremx.example', wish: 'require', want: 'failed 5.7.10 tls.required-unsecured-mx' },
-  { name: 'names of the operator do for REQUIRETLS', demand: { kind: 'verify', names: ['x.example'] }, domain: 'insecuremx.example', wish: 'require', want: 'verified x.example' },
+  {
+    name: 'encrypt is not given up for the sender',
+    demand: { kind: 'encrypt' },
+    domain: 'plain.example',
+    wish: 'optional',
+    want: 'encrypt',
+  },
+  {
+    name: 'verify by the host',
+    demand: { kind: 'verify', names: [] },
+    domain: 'plain.example',
+    want: 'verified mx.plain.example',
+  },
+  {
+    name: 'verify by names',
+    demand: { kind: 'verify', names: ['x.example', 'y.example'] },
+    domain: 'bogus.example',
+    want: 'verified x.example y.example',
+  },
+  {
+    name: 'fingerprint',
+    demand: { kind: 'fingerprint', sha256 },
+    domain: 'plain.example',
+    want: 'fingerprint',
+  },
+  {
+    name: 'dane-only (RFC 7672 §6)',
+    demand: { kind: 'dane-only' },
+    domain: 'dane.example',
+    want: 'dane 3 mx.dane.example dane.example',
+  },
+  {
+    name: 'dane-only, insecure MX (RFC 7672 §2.2.1)',
+    demand: { kind: 'dane-only' },
+    domain: 'insecuremx.example',
+    want: 'delayed 4.7.5 tls.dane-required',
+  },
+  {
+    name: 'dane-only, no TLSA (RFC 7672 §6)',
+    demand: { kind: 'dane-only' },
+    domain: 'plain.example',
+    want: 'delayed 4.7.5 tls.dane-required',
+  },
+  {
+    name: 'dane-only, unusable (RFC 7672 §6)',
+    demand: { kind: 'dane-only' },
+    domain: 'unusable.example',
+    want: 'delayed 4.7.5 tls.dane-required',
+  },
+  {
+    name: 'dane-only, bogus (RFC 7672 §2.1.2)',
+    demand: { kind: 'dane-only' },
+    domain: 'bogus.example',
+    want: 'delayed 4.7.5 tls.tlsa-unavailable',
+  },
+  {
+    name: 'none does not do for REQUIRETLS (RFC 8689 §4.2.1)',
+    demand: { kind: 'none' },
+    domain: 'plain.example',
+    wish: 'require',
+    want: 'verified mx.plain.example',
+  },
+  {
+    name: 'a host that an insecure MX names is not secured by its own name',
+    demand: { kind: 'verify', names: [] },
+    domain: 'insecuremx.example',
+    wish: 'require',
+    want: 'failed 5.7.10 tls.required-unsecured-mx',
+  },
+  {
+    name: 'names of the operator do for REQUIRETLS',
+    demand: { kind: 'verify', names: ['x.example'] },
+    domain: 'insecuremx.example',
+    wish: 'require',
+    want: 'verified x.example',
+  },
 ];
 for (const { name, demand, domain, want, wish } of operators)
   test(`the operator says ${name}: ${want}`, async () => {
@@ -330,24 +498,55 @@ test('what cannot be read makes mail wait', async () => {
   }
   const broken = world({ records: new Broken() });
   assert.equal(word(await ask(broken, 'sts.example')), 'delayed 4.3.0 fault');
-  assert.deepEqual(broken.events.map(({ name }) => name), ['delivery.fault']);
+  assert.deepEqual(
+    broken.events.map(({ name }) => name),
+    ['delivery.fault'],
+  );
 });
 
 const secured: TlsConnection['outcome'] = { kind: 'tls', protocol: 'TLSv1.3', cipher: 'x' };
 const told: readonly { domain: string; outcome: TlsConnection['outcome'] | undefined; want: string }[] = [
   { domain: 'dane.example', outcome: { ...secured, verifiedBy: 'dane-ee' }, want: 'tlsa ok' },
-  { domain: 'dane.example', outcome: { kind: 'failed', failure: { kind: 'not-offered', text: '' } }, want: 'tlsa starttls-not-supported' },
-  { domain: 'dane.example', outcome: { kind: 'failed', failure: { kind: 'other-than-tlsa', text: '' } }, want: 'tlsa tlsa-invalid' },
+  {
+    domain: 'dane.example',
+    outcome: { kind: 'failed', failure: { kind: 'not-offered', text: '' } },
+    want: 'tlsa starttls-not-supported',
+  },
+  {
+    domain: 'dane.example',
+    outcome: { kind: 'failed', failure: { kind: 'other-than-tlsa', text: '' } },
+    want: 'tlsa tlsa-invalid',
+  },
   { domain: 'unusable.example', outcome: secured, want: 'tlsa tlsa-invalid' },
   { domain: 'bogus.example', outcome: undefined, want: 'tlsa dnssec-invalid' },
   { domain: 'sts.example', outcome: { ...secured, verifiedBy: 'pkix' }, want: 'sts ok' },
-  { domain: 'sts.example', outcome: { kind: 'failed', failure: { kind: 'host-mismatch', text: '' } }, want: 'sts certificate-host-mismatch' },
-  { domain: 'sts.example', outcome: { kind: 'failed', failure: { kind: 'expired', text: '' } }, want: 'sts certificate-expired' },
-  { domain: 'sts.example', outcome: { kind: 'failed', failure: { kind: 'not-trusted', text: '' } }, want: 'sts certificate-not-trusted' },
-  { domain: 'sts.example', outcome: { kind: 'failed', failure: { kind: 'handshake', text: '' } }, want: 'sts validation-failure' },
+  {
+    domain: 'sts.example',
+    outcome: { kind: 'failed', failure: { kind: 'host-mismatch', text: '' } },
+    want: 'sts certificate-host-mismatch',
+  },
+  {
+    domain: 'sts.example',
+    outcome: { kind: 'failed', failure: { kind: 'expired', text: '' } },
+    want: 'sts certificate-expired',
+  },
+  {
+    domain: 'sts.example',
+    outcome: { kind: 'failed', failure: { kind: 'not-trusted', text: '' } },
+    want: 'sts certificate-not-trusted',
+  },
+  {
+    domain: 'sts.example',
+    outcome: { kind: 'failed', failure: { kind: 'handshake', text: '' } },
+    want: 'sts validation-failure',
+  },
   { domain: 'other.example', outcome: undefined, want: 'sts validation-failure' },
   { domain: 'testing.example', outcome: { ...secured, verifiedBy: 'pkix' }, want: 'sts ok' },
-  { domain: 'testing.example', outcome: { ...secured, shortfall: { kind: 'expired', text: 'x' } }, want: 'sts certificate-expired' },
+  {
+    domain: 'testing.example',
+    outcome: { ...secured, shortfall: { kind: 'expired', text: 'x' } },
+    want: 'sts certificate-expired',
+  },
   { domain: 'testing.example', outcome: { kind: 'plain' }, want: 'sts starttls-not-supported' },
   { domain: 'plain.example', outcome: secured, want: 'no-policy-found ok' },
   { domain: 'plain.example', outcome: { kind: 'plain' }, want: 'no-policy-found starttls-not-supported' },

@@ -185,7 +185,8 @@ export class DomainTlsPolicy implements TlsPolicy {
     return perHost(async (host) => {
       const dane = await findTlsa(this.#ports.resolver, host, found.port);
       if (dane.kind === 'unavailable') return this.#byDane(found, host, dane);
-      if (dane.kind === 'found' && usableTlsa(dane.records).length > 0) return this.#byDane(found, host, dane);
+      if (dane.kind === 'found' && usableTlsa(dane.records).length > 0)
+        return this.#byDane(found, host, dane);
       this.#count(found.domain, NO_POLICY, host, undefined, { type: 'dane-required', reason: '' });
       return lacks(`DANE is required, and ${host.host} has no usable TLSA records`);
     });
@@ -197,7 +198,8 @@ export class DomainTlsPolicy implements TlsPolicy {
     return perHost(async (host) => {
       const dane = await this.#tlsa(found, host);
       if (dane.kind === 'unavailable') return this.#byDane(found, host, dane);
-      if (dane.kind === 'found' && usableTlsa(dane.records).length > 0) return this.#byDane(found, host, dane);
+      if (dane.kind === 'found' && usableTlsa(dane.records).length > 0)
+        return this.#byDane(found, host, dane);
       if (isNamedSecurely) return verified(host.host, found);
       const sts = await this.#ports.sts?.of(found.domain);
       if (sts !== undefined && matchesStsPolicy(sts, host.host)) return verified(host.host, found);

@@ -127,7 +127,8 @@ export class StsPolicies {
   ): Promise<KeptStsPolicy | undefined> {
     const { fetch, records, clock, events } = this.#ports;
     const fetched = await fetch(`mta-sts.${domain}`);
-    if (!fetched.ok) return this.#tellFailed(domain, FETCH_RESULT[fetched.error.kind], fetched.error.text, kept);
+    if (!fetched.ok)
+      return this.#tellFailed(domain, FETCH_RESULT[fetched.error.kind], fetched.error.text, kept);
     const policy = parseStsPolicy(fetched.value);
     if (!policy.ok) return this.#tellFailed(domain, 'sts-policy-invalid', policy.error, kept);
     const fetchedAtMs = clock.nowMs();

@@ -70,7 +70,13 @@ test('more than can be held is lost, and told', () => {
 test('long policies and reasons are cut', async () => {
   const { tallies, records } = start();
   const strings = Array.from({ length: 100 }, () => 'x'.repeat(1000));
-  const failure = { type: 'validation-failure', sendingIp: '', mxHost: '', mxIp: '', reason: 'y'.repeat(9999) } as const;
+  const failure = {
+    type: 'validation-failure',
+    sendingIp: '',
+    mxHost: '',
+    mxIp: '',
+    reason: 'y'.repeat(9999),
+  } as const;
   tallies.add('far.example', { type: 'tlsa', strings, mxPatterns: [] }, failure);
   await tallies.stop();
   const [kept] = await records.results({ day: '2026-01-02', domain: 'far.example' });

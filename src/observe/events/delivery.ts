@@ -147,7 +147,8 @@ export const DELIVERY_EVENTS = {
         address: { type: 'text', description: 'Its address.' },
         required: {
           type: 'text',
-          description: 'What had to be: `none`, `opportunistic`, `encrypt`, `verified`, `dane` or `fingerprint`.',
+          description:
+            'What had to be: `none`, `opportunistic`, `encrypt`, `verified`, `dane` or `fingerprint`.',
         },
         reached: {
           type: 'text',

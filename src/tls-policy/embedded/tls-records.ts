@@ -75,9 +75,7 @@ export class EmbeddedTlsRecords implements TlsRecords {
       ORDER BY day, domain LIMIT ?`;
     const [d, n] = [day ?? null, domain ?? null];
     const from = after ?? { day: '', domain: '' };
-    const rows = this.#read(() =>
-      this.#database.prepare(sql).rows(from.day, from.domain, d, d, n, n, count),
-    );
+    const rows = this.#read(() => this.#database.prepare(sql).rows(from.day, from.domain, d, d, n, n, count));
     return rows.map((row) => ({ day: textAt(row, 0), domain: textAt(row, 1) }));
   }
 
@@ -124,7 +122,11 @@ export class EmbeddedTlsRecords implements TlsRecords {
   }
 
   /** Counting a whole day for every result would take too long. */
-  #count(counted: Counted, where: 'day = ?' | 'day = ? AND domain = ?', ...values: readonly string[]): number {
+  #count(
+    counted: Counted,
+    where: 'day = ?' | 'day = ? AND domain = ?',
+    ...values: readonly string[]
+  ): number {
     const known = counted.get(values.join(' '));
     if (known !== undefined) return known;
     const row = this.#database.prepare(`SELECT count(*) FROM tls_result WHERE ${where}`).row(...values);

@@ -93,7 +93,9 @@ function fetchFrom(
 function unfitness({ statusCode, headers }: IncomingMessage): string | undefined {
   if (statusCode !== 200) return `The answer is ${statusCode}`;
   const type = (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
-  return type === 'text/plain' ? undefined : `The content is ${JSON.stringify(type?.slice(0, 60))}, not text/plain`;
+  return type === 'text/plain'
+    ? undefined
+    : `The content is ${JSON.stringify(type?.slice(0, 60))}, not text/plain`;
 }
 
 async function readBody(incoming: IncomingMessage): Promise<Fetched> {

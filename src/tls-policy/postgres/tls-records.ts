@@ -38,7 +38,15 @@ export class PostgresTlsRecords implements TlsRecords {
     const sql = `INSERT INTO tls_sts_policy (${POLICY_COLUMNS}) VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT (domain) DO UPDATE SET id = excluded.id, policy = excluded.policy,
         fetched_at_ms = excluded.fetched_at_ms, expires_at_ms = excluded.expires_at_ms`;
-    await this.#postgres.run(WRITING, sql, domain, id, text, Math.trunc(fetchedAtMs), Math.trunc(expiresAtMs));
+    await this.#postgres.run(
+      WRITING,
+      sql,
+      domain,
+      id,
+      text,
+      Math.trunc(fetchedAtMs),
+      Math.trunc(expiresAtMs),
+    );
   }
 
   async stsPoliciesToRefresh(

@@ -28,17 +28,46 @@ const records = [
 for (const { name, texts, want } of records)
   test(`the TXT record: ${name} (RFC 8461 §3.1)`, () => assert.equal(parseStsRecords(texts), want));
 
-const whole = 'version: STSv1\r\nmode: enforce\r\nmx: Mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n';
+const whole =
+  'version: STSv1\r\nmode: enforce\r\nmx: Mail.example.com\r\nmx: *.example.net\r\nmax_age: 604800\r\n';
 const policies = [
   { name: 'as the standard has it', text: whole, want: 'enforce mail.example.com *.example.net 604800' },
-  { name: 'line feeds alone', text: whole.replaceAll('\r', ''), want: 'enforce mail.example.com *.example.net 604800' },
-  { name: 'no line end at the end', text: whole.trimEnd(), want: 'enforce mail.example.com *.example.net 604800' },
-  { name: 'blanks at line ends and none behind colons', text: 'version:STSv1 \nmode:\ttesting\t\nmx:a.b\nmax_age:1', want: 'testing a.b 1' },
+  {
+    name: 'line feeds alone',
+    text: whole.replaceAll('\r', ''),
+    want: 'enforce mail.example.com *.example.net 604800',
+  },
+  {
+    name: 'no line end at the end',
+    text: whole.trimEnd(),
+    want: 'enforce mail.example.com *.example.net 604800',
+  },
+  {
+    name: 'blanks at line ends and none behind colons',
+    text: 'version:STSv1 \nmode:\ttesting\t\nmx:a.b\nmax_age:1',
+    want: 'testing a.b 1',
+  },
   { name: 'mode none needs no mx', text: 'version: STSv1\nmode: none\nmax_age: 0', want: 'none  0' },
-  { name: 'unknown fields are ignored', text: `${whole}x-y: anything é at all\n`, want: 'enforce mail.example.com *.example.net 604800' },
-  { name: 'of two modes the first counts', text: `${whole}mode: none\nmax_age: 1`, want: 'enforce mail.example.com *.example.net 604800' },
-  { name: 'max_age of a year at most', text: 'version: STSv1\nmode: none\nmax_age: 9999999999', want: 'none  31557600' },
-  { name: 'empty lines', text: `\n\n${whole}\r\n\r\n`, want: 'enforce mail.example.com *.example.net 604800' },
+  {
+    name: 'unknown fields are ignored',
+    text: `${whole}x-y: anything é at all\n`,
+    want: 'enforce mail.example.com *.example.net 604800',
+  },
+  {
+    name: 'of two modes the first counts',
+    text: `${whole}mode: none\nmax_age: 1`,
+    want: 'enforce mail.example.com *.example.net 604800',
+  },
+  {
+    name: 'max_age of a year at most',
+    text: 'version: STSv1\nmode: none\nmax_age: 9999999999',
+    want: 'none  31557600',
+  },
+  {
+    name: 'empty lines',
+    text: `\n\n${whole}\r\n\r\n`,
+    want: 'enforce mail.example.com *.example.net 604800',
+  },
   { name: 'another version', text: whole.replace('STSv1', 'STSv2'), want: undefined },
   { name: 'no version', text: whole.replace('version: STSv1\r\n', ''), want: undefined },
   { name: 'a key in other letters', text: whole.replace('version', 'Version'), want: undefined },
@@ -49,7 +78,11 @@ const policies = [
   { name: 'a U-label as mx', text: whole.replace('*.example.net', 'bücher.example'), want: undefined },
   { name: 'no max_age', text: 'version: STSv1\nmode: none', want: undefined },
   { name: 'a max_age below zero', text: 'version: STSv1\nmode: none\nmax_age: -1', want: undefined },
-  { name: 'a max_age of eleven digits', text: 'version: STSv1\nmode: none\nmax_age: 10000000000', want: undefined },
+  {
+    name: 'a max_age of eleven digits',
+    text: 'version: STSv1\nmode: none\nmax_age: 10000000000',
+    want: undefined,
+  },
   { name: 'a line that is no field', text: `${whole}nonsense\n`, want: undefined },
   { name: 'a page of HTML', text: '<!doctype html><title>404</title>', want: undefined },
   { name: 'a NUL', text: `${whole}x: a\0b\n`, want: undefined },
