@@ -8,7 +8,7 @@ import type { TlsTally } from './wire/tls-report.ts';
 /** `other` opens the same records again (another thread's), where there is such a thing. */
 export type TlsRecordsUnderTest = {
   readonly records: TlsRecords;
-  other?(): TlsRecords;
+  readonly other?: () => TlsRecords;
   close(): Promise<void>;
 };
 

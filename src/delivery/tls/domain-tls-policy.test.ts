@@ -167,7 +167,7 @@ function world(
 async function ask(
   { policy, routing }: World,
   domain: string,
-  wish: TlsWish = undefined,
+  wish?: TlsWish,
   port = 25,
 ): Promise<HostTls | Exclude<DomainTls, { kind: 'policy' }>> {
   const found = await routing.exchangesOf(domain);
