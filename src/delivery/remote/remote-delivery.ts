@@ -313,13 +313,13 @@ export class RemoteDelivery {
     const connection = connectionOf(visit, target);
     if (connection !== undefined) {
       told?.(connection);
-      this.#ports.events(tlsEvent(message.id, target, connection));
+      this.#ports.events(tlsEvent(request.id, target, connection));
     }
     if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
     const plain: HopTarget = { ...target, tls: { kind: 'none' } };
     const second = await hop.visit(plain, request, signal);
     const without = connectionOf(second, plain);
-    if (without !== undefined) this.#ports.events(tlsEvent(message.id, target, without));
+    if (without !== undefined) this.#ports.events(tlsEvent(request.id, target, without));
     return second;
   }
 
