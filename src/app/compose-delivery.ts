@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { LIMITS } from '../base/limits.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
+import { hookLocal, hookRemote, type DeliveryHook } from '../delivery/hook.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
@@ -9,12 +10,12 @@ import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
 import { SessionPool } from '../delivery/remote/session-pool.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
+import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
 import { Settler } from '../delivery/settler.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
-import { composeTls } from './outgoing-tls.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
 import { returnPathOptions } from './return-paths.ts';
@@ -28,7 +29,7 @@ export type Delivery = {
   stop(graceMs: number): Promise<void>;
 };
 
-export function composeDelivery(options: ServiceOptions): Delivery {
+export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | undefined): Delivery {
   const { config, backends, clock, random, observers, owner, runsQueue } = options;
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
@@ -62,7 +63,8 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     events({ name: 'delivery.fault', queueId: undefined, doing: 'Looking up the accounts of routes', cause }),
   );
   const router = createRouter(config, options.routePasswords, (address) => accounts.idOf(address));
-  const local = new LocalDelivery({ store: mail, blobs, directory, clock });
+  const mailboxes = new LocalDelivery({ store: mail, blobs, directory, clock });
+  const local = hook === undefined ? mailboxes : hookLocal(mailboxes, hook, clock);
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
   const intake = new DeliveryIntake(
     { directory, returnPaths, router, blobs, local, now, settler, newId, clock, events },
@@ -96,11 +98,11 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     sessions,
     clock,
     connectTimeoutMs: CONNECT_MS,
-    random,
     timeouts: SMTP_TIMEOUTS,
   });
-  const tls = composeTls(options);
-  const remote = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop, blobs, clock, events });
+  const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });
+  const hosts = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock, events });
+  const remote = hook === undefined ? hosts : hookRemote(hosts, hook, clock);
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },
     { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
@@ -109,7 +111,6 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   return {
     intake,
     start: () => {
-      tls.start();
       void accounts.start().then(() => {
         if (!stopped) runner.start();
       });
@@ -119,7 +120,6 @@ export function composeDelivery(options: ServiceOptions): Delivery {
       accounts.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
       sessions.close();
-      await tls.stop();
     },
   };
 }

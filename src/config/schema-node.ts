@@ -46,7 +46,5 @@ export type FormatName =
   | 'host-port'
   | 'recipient-pattern'
   | 'sender-pattern'
-  | 'domain-pattern'
-  | 'fingerprint'
   | 'priority-policy'
   | 'timestamp';

@@ -9,7 +9,6 @@ import type { TLSSocket } from 'node:tls';
 import type {
   CertificateProblem,
   CertificateRule,
-  PkixRule,
   TlsaAssociation,
   TlsInfo,
   TlsProblem,
@@ -27,7 +26,7 @@ export type Shown = {
   readonly nowMs: number;
 };
 
-export type Verified = Pick<TlsInfo, 'verifiedBy' | 'shortfall'>;
+export type Verified = Pick<TlsInfo, 'verifiedBy'>;
 
 /** All that the server sent. */
 export function presentedChain(socket: TLSSocket): readonly X509Certificate[] {
@@ -41,7 +40,7 @@ export function presentedChain(socket: TLSSocket): readonly X509Certificate[] {
 }
 
 export function checkPeer(rule: CertificateRule, shown: Shown): Result<Verified, TlsProblem> {
-  if (rule.kind === 'any') return ok(rule.wanted === undefined ? {} : lookAt(rule.wanted, shown));
+  if (rule.kind === 'any') return ok({});
   const [leaf] = shown.chain;
   if (leaf === undefined) return refused('not-trusted', 'The server showed no certificate');
   switch (rule.kind) {
@@ -56,13 +55,6 @@ export function checkPeer(rule: CertificateRule, shown: Shown): Result<Verified,
         ? ok({ verifiedBy: 'fingerprint' })
         : refused('other-fingerprint', 'The certificate has none of the fingerprints that are configured');
   }
-}
-
-function lookAt(wanted: PkixRule, shown: Shown): Verified {
-  const checked = checkPeer(wanted, shown);
-  if (checked.ok) return checked.value;
-  const { error } = checked;
-  return error.kind === 'certificate' ? { shortfall: { problem: error.problem, text: error.text } } : {};
 }
 
 function checkPkix(

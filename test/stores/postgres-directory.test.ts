@@ -16,10 +16,10 @@ suite('the directory in PostgreSQL', { skip: postgresSkip }, () => {
   directoryContract('postgres', async (options) => {
     const url = await server.makeDatabase();
     const opened: Postgres[] = [];
-    const open = (change: Partial<typeof options> = {}): PostgresDirectory => {
+    const open = (hasher = options.hasher): PostgresDirectory => {
       const postgres = new Postgres({ url });
       opened.push(postgres);
-      return new PostgresDirectory({ ...options, ...change, postgres });
+      return new PostgresDirectory({ ...options, hasher, postgres });
     };
     const directory = open();
     for (const postgres of opened) await migrate(postgres, DIRECTORY, options.clock.nowMs());

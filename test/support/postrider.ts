@@ -20,8 +20,6 @@ export type PostriderOptions = {
   readonly hostname?: string;
   /** Lines of a configuration beyond names, ports and folders: then it is `serve`, and accounts are added before. */
   readonly config?: string;
-  /** With `config`: lines for the table of every listener. */
-  readonly listenerLines?: string;
   /** A folder of an earlier run; it then outlives this one. */
   readonly directory?: string;
   readonly basePort?: number;
@@ -103,12 +101,12 @@ async function configure(
   directory: string,
   basePort: number,
   accounts: readonly string[],
-  { config = '', listenerLines = '', hostname = 'mail.example.test' }: PostriderOptions,
+  { config = '', hostname = 'mail.example.test' }: PostriderOptions,
 ): Promise<string[]> {
   const file = join(directory, 'postrider.toml');
   const listeners = Object.entries(SERVICES).map(
     ([service, port]) =>
-      `[listeners.${service}]\nenabled = true\naddresses = ["127.0.0.1", "::1"]\nport = ${basePort + port}\n${listenerLines}`,
+      `[listeners.${service}]\nenabled = true\naddresses = ["127.0.0.1", "::1"]\nport = ${basePort + port}`,
   );
   await writeFile(
     file,

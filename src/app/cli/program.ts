@@ -10,7 +10,6 @@ import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
-import { registerTlsReport } from './tls-report.ts';
 import { VERSION } from '../version.ts';
 import { registerVerify } from './verify.ts';
 
@@ -60,7 +59,6 @@ function createProgram(terminal: Terminal): Command {
   registerAlias(program, terminal);
   registerSrs(program, terminal);
   registerQueue(program, terminal);
-  registerTlsReport(program, terminal);
   return program;
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { seededRandom } from '../../../test/support/world.ts';
 import { FakeClock, settled } from '../../../test/support/fake-clock.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
 import { hopTarget } from '../../../test/support/routes.ts';
@@ -44,7 +43,6 @@ function world(options: Partial<SessionPoolOptions> = {}, answers: Readonly<Reco
     },
     clock,
     connectTimeoutMs: 1000,
-    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions,
   });

@@ -1,4 +1,3 @@
-import { seededRandom } from '../../../test/support/world.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, settled } from '../../../test/support/fake-clock.ts';
@@ -27,7 +26,6 @@ async function visit(
     connect,
     clock,
     connectTimeoutMs: 30_000,
-    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });
@@ -220,7 +218,6 @@ test('no connection', async () => {
     connect,
     clock,
     connectTimeoutMs: 1,
-    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });
@@ -245,7 +242,6 @@ test('whom the hop takes in another session only, it is brought in another sessi
     connect,
     clock,
     connectTimeoutMs: 30_000,
-    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });

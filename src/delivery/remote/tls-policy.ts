@@ -12,8 +12,6 @@ export type DomainExchanges = {
   readonly source: 'mx' | 'implicit' | 'literal';
   /** The answer that named the exchanges was validated by DNSSEC. */
   readonly authentic: boolean;
-  /** The domain after CNAMEs. */
-  readonly canonicalName: string;
   readonly port: number;
 };
 
@@ -25,7 +23,7 @@ export type ExchangeHost = {
   readonly host: string;
   /** The name after CNAMEs. */
   readonly canonicalName: string;
-  /** All answers that brought its addresses were validated by DNSSEC. */
+  /** All answers with its addresses were validated by DNSSEC. */
   readonly authentic: boolean;
 };
 
