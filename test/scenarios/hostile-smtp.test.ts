@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { readMessages } from '../support/mailbox.ts';
-import { ALICE, BOB, startPostrider } from '../support/postrider.ts';
+import { ALICE, BOB, postrider, startPostrider } from '../support/postrider.ts';
 import { RawClient } from '../support/raw-client.ts';
 
 const server = await startPostrider();
@@ -82,6 +82,70 @@ test('no spelling of an end but CRLF . CRLF ends the data, whole or octet by oct
   const messages = await readMessages(server, ALICE);
   assert.equal(messages.length, before + accepted);
   for (const message of messages) assert.doesNotMatch(message, /^Return-Path: <evil@smuggled\.test>/m);
+});
+
+/** What comes near the end of the data, cut in two at every octet. */
+const AROUND = [
+  { name: 'the end itself', text: 'Subject: cut\r\n\r\na\r\n.\r\n', want: /^250 2\.0\.0 Accepted/ },
+  { name: 'a stuffed dot', text: 'Subject: cut\r\n\r\n..\r\n..a\r\n.\r\n', want: /^250 2\.0\.0 Accepted/ },
+  { name: 'a bare LF before the dot', text: 'Subject: cut\r\n\r\na\n.\r\nb\r\n.\r\n', want: /^550 5\.6\.11/ },
+  { name: 'a bare CR before the dot', text: 'Subject: cut\r\n\r\na\r.\r\nb\r\n.\r\n', want: /^550 5\.6\.11/ },
+  { name: 'a bare LF behind the dot', text: 'Subject: cut\r\n\r\na\r\n.\nb\r\n.\r\n', want: /^550 5\.6\.11/ },
+  {
+    name: 'NUL about the dot',
+    text: 'Subject: cut\r\n\r\na\r\n\0.\0\r\n.\r\n',
+    want: /^250 2\.0\.0 Accepted/,
+  },
+] as const;
+
+for (const { name, text, want } of AROUND)
+  test(`${name}, split over two packets at every octet, is what it is in one (RFC 5321 §4.1.1.4)`, async () => {
+    const before = await count();
+    // One session for all: each message begins where the one before has ended.
+    using client = await greeted();
+    const cuts = Array.from({ length: text.length - 16 }, (_, index) => index + 15);
+    for (const cut of cuts) {
+      client.send('MAIL FROM:<bob@away.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\n');
+      await client.hear(/354[^\n]*\n/);
+      await client.push(text.slice(0, cut));
+      await client.push(text.slice(cut));
+      assert.match(await client.reply(), want, `cut at ${cut}`);
+    }
+    assert.match(await client.smtp('NOOP'), /^250/);
+    assert.equal(client.heard, '');
+    assert.equal(await count(), before + (want.source.startsWith('^250') ? cuts.length : 0));
+  });
+
+test('a CRLF split over two chunks of BDAT is one line end, and the dot beside it is content (RFC 3030 §2)', async () => {
+  const before = await count();
+  const content = 'Subject: chunks\r\n\r\na\r\n.\r\nb\r\n';
+  for (let cut = 15; cut < content.length; cut += 1) {
+    using client = await greeted();
+    client.send(
+      `MAIL FROM:<bob@away.test>\r\nRCPT TO:<alice@example.test>\r\nBDAT ${cut}\r\n${content.slice(0, cut)}` +
+        `BDAT ${content.length - cut} LAST\r\n${content.slice(cut)}`,
+    );
+    await client.hear(
+      /^250 2\.1\.0[^\n]*\n250 2\.1\.5[^\n]*\n250 2\.0\.0 [^\n]*\n250 2\.0\.0 Accepted[^\n]*\n$/,
+    );
+  }
+  const messages = (await readMessages(server, ALICE)).slice(before);
+  assert.equal(messages.length, content.length - 15);
+  for (const message of messages) assert.ok(message.endsWith('\r\na\r\n.\r\nb\r\n'));
+});
+
+test('a binary message is kept octet for octet, whatever it holds, and what follows is a command again (RFC 3030 §3)', async () => {
+  const before = await count();
+  const body = `\0\n.\n\r.\r\r\n.\r\n${SMUGGLED}\xff\r`;
+  const content = `Subject: binary\r\nContent-Transfer-Encoding: binary\r\n\r\n${body}`;
+  using client = await greeted();
+  client.send(
+    `MAIL FROM:<bob@away.test> BODY=BINARYMIME\r\nRCPT TO:<alice@example.test>\r\nBDAT ${content.length} LAST\r\n${content}NOOP\r\n`,
+  );
+  await client.hear(/Accepted[^\n]*\n250 2\.0\.0 [^\n]*\n$/);
+  const [message = '', ...more] = (await readMessages(server, ALICE)).slice(before);
+  assert.deepEqual(more, []);
+  assert.ok(message.endsWith(content), 'octet for octet');
 });
 
 test('BDAT: bare newlines are refused, and a dot means nothing (RFC 3030 §2)', async () => {
@@ -170,6 +234,26 @@ const relays = [
   'alice@example.test,someone@elsewhere.test',
   'alice@example.test\nRCPT TO:<someone@elsewhere.test',
   'alice@example.test\0@elsewhere.test',
+  'Postmaster@Elsewhere.Test',
+  '"alice@example.test"@elsewhere.test',
+  '"alice"@elsewhere.test',
+  'alice@example.test:25@elsewhere.test',
+  'alice@elsewhere.test#@example.test',
+  'someone%elsewhere.test%example.test',
+  'someone%elsewhere.test@[127.0.0.1]',
+  'elsewhere.test!example.test!someone',
+  '@[127.0.0.1]:someone@elsewhere.test',
+  '@example.test:someone%elsewhere.test@example.test',
+  '@EXAMPLE.TEST,@example.test:someone@elsewhere.test',
+  'someone@elsewhere.test\xef\xbc\xa0example.test',
+  'someone\xef\xbc\xa0elsewhere.test@example.test',
+  'someone@example.test\xe3\x80\x82elsewhere.test',
+  'someone@example\xe3\x80\x82test',
+  'someone@xn--example-test-.elsewhere.test',
+  'someone@example.test@[127.0.0.1]',
+  'someone@[example.test]',
+  'someone@localhost',
+  'someone@mail',
 ];
 
 for (const service of ['smtp', 'lmtp'] as const)
@@ -185,6 +269,29 @@ for (const service of ['smtp', 'lmtp'] as const)
       assert.match(await client.smtp('DATA'), /^503/, relay);
     }
   });
+
+test('where a domain takes everything, tricks with its addresses lead into its mailbox and nowhere else', async () => {
+  await using open = await startPostrider();
+  const at = ['--dir', open.directory];
+  await postrider(['alias', 'add', '@example.test', ALICE.address, ...at]);
+  let taken = 0;
+  for (const relay of relays) {
+    using client = await RawClient.open(open.port('smtp'));
+    await client.reply();
+    await client.smtp('EHLO client.test');
+    assert.match(await client.smtp('MAIL FROM:<eve@away.test> SMTPUTF8'), /^250/);
+    client.send(`RCPT TO:<${relay}>\r\n`);
+    if (!(await client.reply()).startsWith('250')) continue;
+    assert.match(relay, /@example\.test$/i, 'only what is an address of that domain');
+    taken += 1;
+    client.send('BDAT 14 LAST\r\nSubject: c\r\n\r\n');
+    assert.match(await client.reply(), /^250 2\.0\.0 Accepted/, relay);
+  }
+  assert.ok(taken > 5, `${taken} were addresses of the domain`);
+  assert.equal((await readMessages(open, ALICE)).length, taken);
+  const queued = JSON.parse(await postrider(['queue', 'list', '--json', ...at]));
+  assert.deepEqual(queued.messages, [], 'nothing is on its way anywhere');
+});
 
 test('submission: nothing moves before TLS and AUTH, wherever the address is', async () => {
   using client = await greeted('EHLO client.test', server.port('submission'));
