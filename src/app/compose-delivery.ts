@@ -57,6 +57,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
       hostname: config.hostname,
       delayReportAfterMs: noticeMs === 0 ? Number.POSITIVE_INFINITY : noticeMs,
       dsnLifetimeMs: lifetimeMs,
+      lostReportsTo: config.queue.lostReportsToPostmaster ? 'postmaster' : undefined,
     },
   );
   const accounts = new RouteAccounts(config, directory, clock, (cause) =>

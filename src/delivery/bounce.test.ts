@@ -4,11 +4,13 @@ import fc from 'fast-check';
 import { newMessage, queued, queueId, remoteRecipient } from '../../test/support/queued.ts';
 import { parseHeader } from '../message/header.ts';
 import { scanMessage } from '../message/scan.ts';
+import { decodeTransfer, encodeQuotedPrintable } from '../message/transfer.ts';
 import type { NotifyOn } from '../queue/queue.ts';
-import type { DsnAction, DsnRequest } from './bounce.ts';
+import type { DsnAction, DsnRequest } from './dsn/request.ts';
 import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
 
 const MESSAGE = queued(newMessage([remoteRecipient('bob@far.example')]));
+const UNTITLED: DsnRequest['original'] = { subject: '', messageId: undefined, references: [] };
 
 const wants: readonly {
   reversePath: string | null;
@@ -54,6 +56,7 @@ test('of what may travel under TLS alone, a report gives back the header only (R
 function parsed(request: Partial<DsnRequest>, returned = 'Subject: original\r\n\r\nText\r\n') {
   const frame = buildDsn({
     message: MESSAGE,
+    original: UNTITLED,
     recipients: [],
     hostname: 'mx.here.example',
     id: 'dsn00001',
@@ -123,6 +126,7 @@ test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
       'Original-Envelope-Id: QQ314159',
       'Reporting-MTA: dns; mx.here.example',
       'Arrival-Date: Fri, 2 Jan 2026 03:04:05 +0000',
+      'X-Postrider-Queue-ID: 000000q1',
     ],
     [
       'Original-Recipient: rfc822; Bob+x@Far.Example',
@@ -136,7 +140,7 @@ test('a failure, field by field (RFC 3464 §2.2, §2.3)', () => {
   ]);
   assert.match(
     body(0),
-    /could not be delivered to:\r\n\r\n {2}bob@far.example\r\n {4}mx.far.example said:\r\n {4}550 5.1.1 No such user/,
+    /could not be delivered to:\r\n\r\n {2}bob@far\.example \(you wrote to Bob\+x@Far\.Example\)\r\n {4}There is no such address\. Look whether the address is written as it\r\n {4}should be\.\r\n {4}mx\.far\.example said:\r\n {6}550 5\.1\.1 No such user\r\n\r\nIt will not be tried again\./,
   );
   assert.match(body(0), new RegExp(MESSAGE.id));
   assert.equal(body(2), 'Subject: original\r\n\r\nText\r\n');
@@ -160,16 +164,18 @@ test('a delay says until when (RFC 3464 §2.3.9), and its status is of class 4',
   assert.ok(groups[1]?.includes('Will-Retry-Until: Wed, 7 Jan 2026 03:04:05 +0000'));
   assert.ok(groups[1]?.includes('Diagnostic-Code: X-Postrider; No connection'));
   assert.ok(!groups[1]?.some((line) => line.startsWith('Remote-MTA')));
-  assert.match(body(0), /99 more hours/);
+  assert.match(body(0), /We go on trying for 4 days more\. You need not send it again/);
   assert.equal(root.children[2]?.subtype, 'rfc822-headers');
 });
 
-test('a failure by expiry carries class 5 though the last answer was temporary (RFC 3464 §2.3.4)', () => {
-  const answer = { atMs: 0, host: 'h.example', status: '4.2.2', text: '452 4.2.2 full', reason: 'x' };
-  const { groups } = parsed({
+test('what failed because time ran out keeps its temporary status (RFC 3464 §2.3.3)', () => {
+  const atMs = MESSAGE.arrivedAtMs + 5 * 86_400_000;
+  const answer = { atMs, host: 'h.example', status: '4.2.2', text: '452 4.2.2 full', reason: 'x' };
+  const { groups, body } = parsed({
     recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }],
   });
-  assert.ok(groups[1]?.includes('Status: 5.2.2'));
+  assert.ok(groups[1]?.includes('Status: 4.2.2'));
+  assert.match(body(0), /The mailbox is full\. It was tried for 5 days\. Send it again later/);
 });
 
 test('addresses beyond ASCII make the report global (RFC 6533 §4)', () => {
@@ -182,6 +188,7 @@ test('addresses beyond ASCII make the report global (RFC 6533 §4)', () => {
         answer: undefined,
       },
     ],
+    eightBit: true,
     returned: 'header',
   });
   assert.deepEqual(
@@ -260,6 +267,7 @@ for (const [name, text, smtpUtf8] of [
   test(`a peer's word without end is cut, ${name} (RFC 5322 §2.1.1)`, () => {
     const { head } = buildDsn({
       message: { ...MESSAGE, smtpUtf8 },
+      original: UNTITLED,
       recipients: [
         {
           recipient: { notify: undefined, forwardPath: 'bob@far.example', originalRecipient: undefined },
@@ -279,3 +287,165 @@ for (const [name, text, smtpUtf8] of [
   });
 
 test('ids are those of the queue', () => assert.equal(queueId('q1'), MESSAGE.id));
+
+test('the fields of the message: where it came from, and by when it was wanted (RFC 3464 §2.2.4, RFC 2852 §5)', () => {
+  const source = { kind: 'mx', remote: '2001:db8::1', helo: 'Client.Example', account: undefined } as const;
+  const deliverBy = { byMs: Date.UTC(2026, 0, 2, 4), mode: 'notify', trace: false } as const;
+  const { groups } = parsed({ message: { ...MESSAGE, source, deliverBy } });
+  assert.deepEqual(groups[0], [
+    'Reporting-MTA: dns; mx.here.example',
+    'Received-From-MTA: dns; Client.Example ([IPv6:2001:db8::1])',
+    'Arrival-Date: Fri, 2 Jan 2026 03:04:05 +0000',
+    'Deliver-By-Date: Fri, 2 Jan 2026 04:00:00 +0000',
+    'X-Postrider-Queue-ID: 000000q1',
+  ]);
+});
+
+const fieldSets = [
+  { action: 'failed', host: 'h.example', want: 'Remote-MTA Diagnostic-Code Last-Attempt-Date' },
+  { action: 'failed', host: undefined, want: 'Diagnostic-Code Last-Attempt-Date' },
+  {
+    action: 'delayed',
+    host: 'h.example',
+    want: 'Remote-MTA Diagnostic-Code Last-Attempt-Date Will-Retry-Until',
+  },
+  { action: 'relayed', host: 'h.example', want: 'Remote-MTA Diagnostic-Code Last-Attempt-Date' },
+  { action: 'delivered', want: 'Last-Attempt-Date' },
+  { action: 'expanded', want: '' },
+] as const;
+for (const { action, want, ...more } of fieldSets)
+  test(`${action}${'host' in more && more.host !== undefined ? ' by a host' : ''} says ${want || 'no more'} (RFC 3464 §2.3, RFC 3461 §6.3)`, () => {
+    const answer =
+      'host' in more ? { atMs: 0, host: more.host, status: '5.1.1', text: 'x', reason: 'x' } : undefined;
+    const recipient = { notify: undefined, forwardPath: 'bob@far.example', originalRecipient: undefined };
+    const { groups } = parsed({ recipients: [{ recipient, action, answer }] });
+    assert.deepEqual(
+      groups[1]?.map((line) => line.split(':')[0]).join(' '),
+      `Final-Recipient Action Status ${want}`.trim(),
+    );
+  });
+
+const typed = [
+  { orcpt: 'rfc822;Bob+2Bx@Far.Example', plain: 'rfc822; Bob+x@Far.Example' },
+  { orcpt: 'RFC822;bob@far.example', plain: 'rfc822; bob@far.example' },
+  { orcpt: 'x400;/C=us/O=x', plain: 'x400; /C=us/O=x' },
+  {
+    orcpt: 'utf-8;b\\x{F8}\\x{2B}x@far.example',
+    plain: 'utf-8; b\\x{F8}\\x{2B}x@far.example',
+    global: 'utf-8; bø+x@far.example',
+  },
+  { orcpt: 'utf-8;bø@far.example', plain: 'utf-8; b\\x{F8}@far.example', global: 'utf-8; bø@far.example' },
+  {
+    orcpt: 'utf-8;b\\x{FFFFFF}@far.example',
+    plain: 'utf-8; b\\x{5C}x{FFFFFF}@far.example',
+    global: 'utf-8; b\\x{FFFFFF}@far.example',
+  },
+] as const;
+for (const { orcpt, plain, ...more } of typed)
+  for (const global of [false, true])
+    test(`ORCPT=${orcpt} is told ${global ? 'in a global report' : 'in ASCII'} (RFC 6533 §3, RFC 3464 §2.3.1)`, () => {
+      const recipient = { notify: undefined, forwardPath: 'bob@far.example', originalRecipient: orcpt };
+      const { groups } = parsed({
+        message: { ...MESSAGE, reversePath: global ? 'jörg@sender.example' : 'a@sender.example' },
+        recipients: [{ recipient, action: 'failed', answer: undefined }],
+      });
+      const [line = ''] = groups[1] ?? [];
+      const want = global && 'global' in more ? more.global : plain;
+      assert.equal(line, `Original-Recipient: ${want}`);
+    });
+
+test('a report is an answer to what it is about (RFC 3834 §3.1.6)', () => {
+  const references = ['first@x', ...Array.from({ length: 20 }, (_, n) => `${n}@x`), 'bad id@x'];
+  const { root } = parsed({ original: { ...UNTITLED, messageId: 'm@x', references } });
+  const value = (name: string): string | undefined =>
+    root.fields
+      .find((field) => field.name === name)
+      ?.raw.replaceAll('\r\n', '')
+      .trim();
+  assert.equal(value('In-Reply-To'), '<m@x>');
+  assert.equal(
+    value('References'),
+    ['first@x', ...Array.from({ length: 9 }, (_, n) => `${n + 11}@x`), 'm@x']
+      .map((id) => `<${id}>`)
+      .join(' '),
+  );
+  const { root: none } = parsed({ original: { ...UNTITLED, messageId: 'm>\r\nBcc: v@x', references: [] } });
+  assert.ok(!none.fields.some(({ name }) => ['In-Reply-To', 'References', 'Bcc'].includes(name)));
+});
+
+test('an internationalized message goes back in seven bits where the way back is not internationalized (RFC 6533 §4.5)', () => {
+  const message = { ...MESSAGE, smtpUtf8: true };
+  for (const [returned, type] of [
+    ['message', 'message/global'],
+    ['header', 'message/global-headers'],
+  ] as const) {
+    const { frame, root, octets } = parsed(
+      {
+        message,
+        original: { ...UNTITLED, subject: 'Grüße' },
+        recipients: [
+          { recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer: undefined },
+        ],
+        eightBit: true,
+        returned,
+      },
+      encodeQuotedPrintable(Buffer.from('Subject: Grüße\r\n\r\n')),
+    );
+    assert.deepEqual([frame.encoding, frame.eightBit, frame.smtpUtf8], ['quoted-printable', false, false]);
+    assert.ok(octets.every((octet) => octet < 0x80));
+    const [text, status, third] = root.children;
+    assert.equal(`${third?.type}/${third?.subtype}`, type);
+    assert.equal(third?.encoding, 'quoted-printable');
+    assert.equal(status?.subtype, 'delivery-status');
+    assert.equal(text?.encoding, 'quoted-printable');
+    const words = decodeTransfer(octets.subarray(text?.headerEnd, text?.bodyEnd), 'quoted-printable');
+    assert.match(Buffer.from(words).toString(), /^Your message "Grüße" could not be delivered to:\r$/m);
+  }
+});
+
+test('eight bits that no header has go back as they are, and so does plain ASCII', () => {
+  const recipients = [
+    { recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer: undefined },
+  ] as const;
+  const eight = parsed({ recipients, eightBit: true });
+  assert.deepEqual([eight.frame.encoding, eight.frame.eightBit], ['8bit', true]);
+  assert.equal(eight.root.children[2]?.subtype, 'rfc822');
+  const ascii = parsed({ recipients, message: { ...MESSAGE, smtpUtf8: true } });
+  assert.deepEqual([ascii.frame.encoding, ascii.root.children[2]?.subtype], ['7bit', 'rfc822']);
+});
+
+for (const [status, text] of [
+  ['5.1.1', 'There is no such address.'],
+  ['5.1.2', 'There is no such domain.'],
+  ['5.1.10', 'This domain takes no mail.'],
+  ['5.2.2', 'The mailbox is full.'],
+  ['5.3.4', 'The message is too large there.'],
+  ['4.4.1', 'The mail system there could not be reached.'],
+  ['5.4.6', 'The message goes round in a circle.'],
+  ['5.4.7', 'The time that it could take has run out.'],
+  ['5.6.7', 'The mail system there cannot take addresses of this kind.'],
+  ['5.7.1', 'The mail system there refuses it by its own rules.'],
+  ['5.0.0', 'The message was refused.'],
+] as const)
+  test(`${status} in plain words: ${text} (RFC 3463 §3)`, () => {
+    const answer = { atMs: MESSAGE.arrivedAtMs, host: undefined, status, text: 'No', reason: 'x' };
+    const { body } = parsed({
+      recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }],
+    });
+    assert.ok(
+      body(0)
+        .replaceAll(/\r\n +/g, ' ')
+        .includes(text),
+      body(0),
+    );
+  });
+
+test('a subject of the sender makes no line of its own, and is not shown for ever', () => {
+  const subject = `x\r\n\r\n--=_boundary\r\n\u202e${'y'.repeat(500)}`;
+  const { body, root } = parsed({
+    original: { ...UNTITLED, subject },
+    recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer: undefined }],
+  });
+  assert.equal(root.children.length, 3);
+  assert.match(body(0).replaceAll('\r\n', ' '), /Your message "x --=_boundary y+ \.\.\." could not be/);
+});

@@ -57,6 +57,14 @@ export type DeliveryEvent =
       /** Whom it goes to. */
       readonly address: string;
     }
+  /** It failed, and nobody is told: it was a report itself, or its sender is at a domain of ours and not there. */
+  | {
+      readonly name: 'delivery.unreported';
+      readonly queueId: QueueId;
+      /** The recipient that failed, or the sender who is not there. */
+      readonly address: string;
+      readonly reason: 'null-reverse-path' | 'nobody-there';
+    }
   /** The lease ran out or was taken while we worked: nothing was written down by us. */
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */

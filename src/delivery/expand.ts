@@ -72,6 +72,11 @@ class Recipients {
   }
 }
 
+/** Whether a message for both of them is delivered once. */
+export function isSameRecipient(one: NewRecipient, other: NewRecipient): boolean {
+  return keyOf(one) === keyOf(other);
+}
+
 function keyOf({ route, forwardPath }: NewRecipient): string {
   return route.kind === 'local' ? `local ${route.account}` : `remote ${forwardPath}`;
 }

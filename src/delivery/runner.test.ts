@@ -54,7 +54,10 @@ const down: HopVisit = {
   problem: { kind: 'timeout', text: 'No connection within 30000 ms' },
 };
 
-async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number; router?: Router } = {}) {
+async function world(
+  visit: Visit,
+  options: { zone?: Zone; messagesMax?: number; lostReportsTo?: string; router?: Router } = {},
+) {
   const clock = new FakeClock();
   const random = seededRandom();
   const store = openMemoryMailStore(clock);
@@ -100,7 +103,12 @@ async function world(visit: Visit, options: { zone?: Zone; messagesMax?: number;
       nextDueMs: (tried, nowMs) => nextDueMs(tried, nowMs, random),
       events: note,
     },
-    { hostname: 'mx.here.example', delayReportAfterMs: 4 * HOUR_MS, dsnLifetimeMs: 2 * DAY_MS },
+    {
+      hostname: 'mx.here.example',
+      delayReportAfterMs: 4 * HOUR_MS,
+      dsnLifetimeMs: 2 * DAY_MS,
+      lostReportsTo: options.lostReportsTo,
+    },
   );
   const router = options.router ?? directRouter();
   const ports = { queue, local, remote, router, settler, clock, events: note };
@@ -283,6 +291,53 @@ test('reports go to whom a copy left from: a tagged address names its recipient,
   await runner.stop(0);
 });
 
+const REFUSED = answered('rcpt', 550, '5.1.1 No such user');
+const named = (events: readonly DeliveryEvent[], name: DeliveryEvent['name']): readonly DeliveryEvent[] =>
+  events.filter((event) => event.name === name);
+
+for (const lostReportsTo of [undefined, 'author@here.example'])
+  test(`a report that fails makes no other${lostReportsTo === undefined ? '' : ', but the postmaster hears of it'} (RFC 5321 §6.1)`, async () => {
+    const { runner, accept, clock, events, reports, queue } = await world(
+      () => REFUSED,
+      lostReportsTo === undefined ? {} : { lostReportsTo },
+    );
+    await accept([remoteRecipient('bob@far.example')], { reversePath: null });
+    runner.start();
+    await clock.advance(1000);
+    assert.deepEqual(named(events, 'delivery.unreported').length, 1);
+    const about = (await reports()).map(({ groups }) => groups[0]?.['Final-Recipient']);
+    assert.deepEqual(about, lostReportsTo === undefined ? [] : ['rfc822; bob@far.example']);
+    assert.equal((await queue.count()).messages, 0);
+    await runner.stop(0);
+  });
+
+test('what does not reach the postmaster is not told to the postmaster', async () => {
+  const { runner, accept, clock, events, queue } = await world(() => REFUSED, {
+    lostReportsTo: 'boss@far.example',
+  });
+  await accept([remoteRecipient('boss@far.example')], { reversePath: null });
+  runner.start();
+  await clock.advance(1000);
+  assert.equal(named(events, 'delivery.unreported').length, 1);
+  assert.equal(named(events, 'delivery.dsn-queued').length, 0);
+  assert.equal((await queue.count()).messages, 0);
+  await runner.stop(0);
+});
+
+test('a sender at our domain who is not there is not told', async () => {
+  const { runner, accept, clock, events } = await world(() => REFUSED);
+  await accept([remoteRecipient('bob@far.example')], { reversePath: 'gone@here.example' });
+  runner.start();
+  await clock.advance(1000);
+  const [event, ...more] = named(events, 'delivery.unreported');
+  assert.deepEqual(event?.name === 'delivery.unreported' && [event.address, event.reason, more.length], [
+    'gone@here.example',
+    'nobody-there',
+    0,
+  ]);
+  await runner.stop(0);
+});
+
 test('a week of retries: one notice of delay, one of failure, then silence (RFC 5321 §4.5.4.1, RFC 3464)', async () => {
   const { runner, accept, clock, queue, visited, reports } = await world(() =>
     answered('rcpt', 451, '4.7.1 Come back later'),
@@ -306,7 +361,7 @@ test('a week of retries: one notice of delay, one of failure, then silence (RFC 
       'Original-Recipient': 'rfc822; Bob@far.example',
       'Final-Recipient': 'rfc822; bob@far.example',
       Action: 'failed',
-      Status: '5.7.1',
+      Status: '4.7.1',
       'Remote-MTA': 'dns; far.example',
       'Diagnostic-Code': 'smtp; 451 4.7.1 Come back later',
       'Last-Attempt-Date': all[1]?.groups[0]?.['Last-Attempt-Date'],

@@ -12,16 +12,21 @@ import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type {
   NewQueuedMessage,
+  NewRecipient,
   Queue,
   QueuedMessage,
   QueuedRecipient,
   QueueId,
   Settlement,
 } from '../queue/queue.ts';
+import { decodeText } from '../message/encoded-word.ts';
+import { findField, parseHeaderOctets, unfold } from '../message/header.ts';
+import { parseMessageId, parseMessageIds } from '../message/message-id.ts';
+import { encodeQuotedPrintable } from '../message/transfer.ts';
 import type { BlobRef, BlobStore } from '../store/blob-store.ts';
 import { BlobError } from '../store/blob-store.ts';
-import type { DsnAction, DsnRecipient } from './bounce.ts';
-import { buildDsn, returnedPart, wantsDsn } from './bounce.ts';
+import { buildDsn, returnedEncoding, returnedPart, wantsDsn } from './bounce.ts';
+import type { DsnAction, DsnOriginal, DsnRecipient } from './dsn/request.ts';
 import {
   delayAnswer,
   delayReportAtMs,
@@ -31,7 +36,7 @@ import {
   withinTime,
 } from './deliver-by.ts';
 import type { DeliveryEventSink } from './event.ts';
-import { expandRecipients } from './expand.ts';
+import { expandRecipients, isSameRecipient } from './expand.ts';
 import type { Tried } from '../queue/retry.ts';
 import type { Outcome } from './outcome.ts';
 import { mailboxOf } from './outcome.ts';
@@ -59,6 +64,8 @@ export type SettlerOptions = {
   readonly delayReportAfterMs: number;
   /** How long a DSN is tried. */
   readonly dsnLifetimeMs: number;
+  /** Who is told of mail from the null reverse-path that failed: reports that nobody got. Undefined: nobody. */
+  readonly lostReportsTo?: string | undefined;
 };
 
 type Attempted = Exclude<Settlement, { kind: 'suspended' }>;
@@ -100,7 +107,14 @@ export class Settler {
       if (outcome !== undefined) decisions.push(this.#decide(message, recipient, outcome));
     }
     const reports = decisions.map(({ report }) => report).filter((report) => report !== undefined);
-    const written = await this.#writeDsns(message, reports);
+    const lost = decisions.filter(
+      ({ settlement }) => settlement.kind === 'failed' && message.reversePath === null,
+    );
+    const written = await this.#writeDsns(
+      message,
+      reports,
+      lost.map(({ settlement }) => settlement),
+    );
     const settlements = decisions.map((decision) =>
       written === 'fault' ? this.#withoutReport(decision) : decision.settlement,
     );
@@ -207,13 +221,17 @@ export class Settler {
   async #writeDsns(
     message: QueuedMessage,
     reports: readonly DsnRecipient[],
+    lost: readonly Attempted[],
   ): Promise<readonly NewQueuedMessage[] | 'fault'> {
     const dsns: NewQueuedMessage[] = [];
     try {
+      const report = await this.#reportLost(message, lost);
+      if (report !== undefined) dsns.push(report);
       for (const [to, about] of Map.groupBy(reports, ({ recipient }) => reportedTo(message, recipient))) {
         // oxlint-disable-next-line no-await-in-loop -- mostly one
         const dsn = await this.#newDsn(message, about, to);
         if (dsn !== undefined) dsns.push(dsn);
+        else this.#tellUnreported(message.id, to ?? '', 'nobody-there');
       }
       return dsns;
     } catch (cause) {
@@ -223,17 +241,44 @@ export class Settler {
     }
   }
 
+  /** A report that nobody got makes none to its sender; the postmaster may be told, but not of what did not reach him. */
+  async #reportLost(
+    message: QueuedMessage,
+    lost: readonly Attempted[],
+  ): Promise<NewQueuedMessage | undefined> {
+    const about: (DsnRecipient & { readonly recipient: QueuedRecipient })[] = [];
+    for (const { recipient: number, answer } of lost) {
+      const recipient = message.recipients[number];
+      if (recipient === undefined) continue;
+      this.#tellUnreported(message.id, recipient.forwardPath, 'null-reverse-path');
+      about.push({ recipient, action: 'failed', answer });
+    }
+    const { lostReportsTo } = this.#options;
+    if (about.length === 0 || lostReportsTo === undefined) return undefined;
+    return this.#newDsn(
+      message,
+      about,
+      lostReportsTo,
+      about.map(({ recipient }) => recipient),
+    );
+  }
+
+  /** @param except who is not told */
   async #newDsn(
     message: Reported,
     reports: readonly DsnRecipient[],
     to: string | null,
+    except: readonly NewRecipient[] = [],
   ): Promise<NewQueuedMessage | undefined> {
     const { clock, newId } = this.#ports;
     if (to === null) return undefined;
     // RFC 3461 §6.1: to the reverse-path, with NOTIFY=NEVER.
     const recipient = { address: to, notify: [], originalRecipient: undefined };
     const envelope = { reversePath: null, smtpUtf8: message.smtpUtf8 };
-    const { recipients } = await expandRecipients(this.#ports, envelope, [recipient]);
+    const expansion = await expandRecipients(this.#ports, envelope, [recipient]);
+    const recipients = expansion.recipients.filter(
+      (one) => !except.some((other) => isSameRecipient(one, other)),
+    );
     if (recipients.length === 0) return undefined;
     const nowMs = clock.nowMs();
     const id = newId();
@@ -279,10 +324,14 @@ export class Settler {
       octets,
       reports.map(({ action }) => action),
     );
-    const original = await this.#original(message, wanted);
+    const header = await this.#headerOctets(message);
+    // What has to be encoded is in memory as a whole: no more of it than goes back without being asked for.
+    const fits = octets <= LIMITS.dsnReturnedOctets || returnedEncoding(message, true) === '8bit';
+    const original = await this.#original(message, fits ? wanted : 'header', header);
     const boundary = Buffer.from(random.octets(18)).toString('base64url');
     const frame = buildDsn({
       message,
+      original: describeOriginal(header),
       recipients: reports,
       hostname: this.#options.hostname,
       id,
@@ -294,7 +343,10 @@ export class Settler {
     const writer = blobs.create(frame.head.length + octets + frame.tail.length);
     try {
       await writer.write(frame.head);
-      for await (const chunk of original.content()) await writer.write(chunk);
+      for await (const chunk of original.content())
+        await writer.write(
+          frame.encoding === 'quoted-printable' ? fromLatin1(encodeQuotedPrintable(chunk)) : chunk,
+        );
       await writer.write(frame.tail);
       return { blob: await writer.finish(), eightBit: frame.eightBit, smtpUtf8: frame.smtpUtf8 };
     } catch (cause) {
@@ -303,13 +355,20 @@ export class Settler {
     }
   }
 
-  /** What goes back, looked through once before: its encoding stands in front of it. Damaged octets do not go back. */
-  async #original(message: Reported, wanted: 'message' | 'header'): Promise<Original> {
+  /**
+   * What goes back, looked through once before: its encoding stands in front of it. Damaged octets do not go back. What may
+   * have to be encoded comes in one piece.
+   */
+  async #original(message: Reported, wanted: 'message' | 'header', header: Buffer): Promise<Original> {
+    if (wanted === 'header') return headerOnly(header);
+    const { blobs } = this.#ports;
     try {
-      if (wanted === 'header') return await this.#header(message);
+      if (message.prefix.length + message.blob.octets <= LIMITS.dsnReturnedOctets) {
+        const whole = Buffer.concat([message.prefix, await blobs.read(message.blob)]);
+        return { returned: 'message', eightBit: isEightBit(whole), content: () => [whole] };
+      }
       let eightBit = isEightBit(message.prefix);
-      for await (const chunk of this.#ports.blobs.stream(message.blob)) eightBit ||= isEightBit(chunk);
-      const { blobs } = this.#ports;
+      for await (const chunk of blobs.stream(message.blob)) eightBit ||= isEightBit(chunk);
       return {
         returned: 'message',
         eightBit,
@@ -320,14 +379,20 @@ export class Settler {
       };
     } catch (cause) {
       if (!(cause instanceof BlobError)) throw cause;
-      return headerOnly(message.prefix);
+      return headerOnly(header);
     }
   }
 
-  async #header(message: Reported): Promise<Original> {
+  /** The header as it goes back, our own fields before it; of damaged octets those alone. */
+  async #headerOctets(message: Reported): Promise<Buffer> {
     const end = Math.min(message.blob.octets, LIMITS.dsnHeaderOctetsMax);
-    const start = end === 0 ? Buffer.alloc(0) : await this.#ports.blobs.read(message.blob, 0, end);
-    return headerOnly(Buffer.concat([message.prefix, headerOf(start)]));
+    try {
+      const start = end === 0 ? Buffer.alloc(0) : await this.#ports.blobs.read(message.blob, 0, end);
+      return Buffer.concat([message.prefix, headerOf(start)]);
+    } catch (cause) {
+      if (!(cause instanceof BlobError)) throw cause;
+      return Buffer.from(message.prefix);
+    }
   }
 
   #tell(
@@ -356,6 +421,10 @@ export class Settler {
       });
     }
     for (const dsn of follow) this.#tellDsn(message.id, dsn);
+  }
+
+  #tellUnreported(queueId: QueueId, address: string, reason: 'null-reverse-path' | 'nobody-there'): void {
+    this.#ports.events({ name: 'delivery.unreported', queueId, address, reason });
   }
 
   #tellDsn(queueId: QueueId, { id, recipients }: NewQueuedMessage): void {
@@ -389,6 +458,16 @@ type Original = {
 
 function headerOnly(header: Uint8Array): Original {
   return { returned: 'header', eightBit: isEightBit(header), content: () => [header] };
+}
+
+function describeOriginal(header: Buffer): DsnOriginal {
+  const fields = parseHeaderOctets(header);
+  const raw = (key: string): string => findField(fields, key)?.raw ?? '';
+  return {
+    subject: decodeText(unfold(raw('subject'))),
+    messageId: parseMessageId(raw('message-id')),
+    references: parseMessageIds(raw('references')),
+  };
 }
 
 /** Up to the empty line that ends it; of one that is cut, the whole lines. */

@@ -6,6 +6,7 @@ export const QUEUE = {
     'retryAfterSeconds',
     'delayNoticeAfterSeconds',
     'expireAfterSeconds',
+    'lostReportsToPostmaster',
     'deliveriesMax',
     'deliveriesPerHostMax',
   ],
@@ -32,6 +33,12 @@ export const QUEUE = {
       default: 432_000,
       description:
         'When delivery is given up and the author told. RFC 5321 §4.5.4.1 wants four to five days.',
+    },
+    lostReportsToPostmaster: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Whether the postmaster is told of reports that reached nobody (double bounces). Most are answers to forged senders.',
     },
     deliveriesMax: {
       type: 'integer',

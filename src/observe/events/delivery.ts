@@ -87,6 +87,30 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_dsns_total', help: 'Delivery status notifications sent.' }],
     },
+    'delivery.unreported': {
+      level: 'info',
+      text: 'Mail failed, and there is nobody to report it to',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message.' },
+        address: {
+          type: 'text',
+          description: 'The recipient of a report that failed, or the sender who is not there.',
+          sensitive: 'address',
+        },
+        reason: {
+          type: 'text',
+          description:
+            '`null-reverse-path`: it was a report itself. `nobody-there`: its sender is not there.',
+        },
+      },
+      metrics: [
+        {
+          name: 'postrider_unreported_total',
+          help: 'Failures that nobody could be told of.',
+          labels: ['reason'],
+        },
+      ],
+    },
     'delivery.lease-lost': {
       level: 'warn',
       text: 'Another took the message over while it was being delivered',

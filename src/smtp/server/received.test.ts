@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { MEMORY_TLS } from '../../../test/support/memory-connection.ts';
 import { ALICE } from '../../../test/support/smtp-ports.ts';
+import { addressLiteral } from '../wire/domain.ts';
 import { parseEnvelopeAddress } from '../wire/path.ts';
 import type { ReceivedFacts } from './received.ts';
-import { addressLiteral, formatReceived, protocolName } from './received.ts';
+import { formatReceived, protocolName } from './received.ts';
 import { LMTP, RELAY } from './role.ts';
 
 const session = (change: Partial<ReceivedFacts['session']> = {}): ReceivedFacts['session'] => ({

@@ -5,7 +5,7 @@
  */
 import type { TlsInfo } from '../../base/connection.ts';
 import { formatDate } from '../../message/date.ts';
-import { domainSyntax } from '../wire/domain.ts';
+import { addressLiteral, domainSyntax } from '../wire/domain.ts';
 import type { ForwardPath } from '../wire/path.ts';
 import { formatPath } from '../wire/path.ts';
 import type { SessionFacts } from './ports.ts';
@@ -49,15 +49,6 @@ export function protocolName({ session, smtpUtf8 }: Pick<ReceivedFacts, 'session
   if (smtpUtf8) return `UTF8SMTP${suffix}`;
   // RFC 3848 has no name for HELO under TLS or with AUTH; then ESMTP tells more truth than SMTP.
   return session.hello?.verb === 'HELO' && suffix === '' ? 'SMTP' : `ESMTP${suffix}`;
-}
-
-/** `[192.0.2.1]` or `[IPv6:2001:db8::1]`; an IPv4 address that came mapped into IPv6 is written as IPv4. */
-export function addressLiteral(address: string): string {
-  const [plain = ''] = address.split('%');
-  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(plain)?.[1];
-  if (mapped !== undefined) return `[${mapped}]`;
-  const literal = plain.includes(':') ? `[IPv6:${plain}]` : `[${plain}]`;
-  return domainSyntax(literal) === 'literal' ? literal : '[0.0.0.0]';
 }
 
 function tlsComment(tls: TlsInfo | undefined): string {

@@ -79,3 +79,12 @@ const HYPHEN = 0x2d;
 const LABEL_OCTETS_MAX = 63;
 const TAG = /^[0-9A-Za-z-]*[0-9A-Za-z]$/;
 const DCONTENT = /^[!-Z^-~]+$/;
+
+/** `[192.0.2.1]` or `[IPv6:2001:db8::1]`; an IPv4 address that came mapped into IPv6 is written as IPv4. */
+export function addressLiteral(address: string): string {
+  const [plain = ''] = address.split('%');
+  const mapped = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(plain)?.[1];
+  if (mapped !== undefined) return `[${mapped}]`;
+  const literal = plain.includes(':') ? `[IPv6:${plain}]` : `[${plain}]`;
+  return domainSyntax(literal) === 'literal' ? literal : '[0.0.0.0]';
+}
