@@ -12,12 +12,14 @@ import { PostgresRefused } from '../postgres/refused.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { BlobUser } from '../store/blob-use.ts';
 import type { MailStore } from '../store/mail-store.ts';
+import type { TlsRecords } from '../tls-policy/tls-records.ts';
 
 /** Everything that is kept, but for the octets of messages. */
 export type Keepers = {
   readonly mail: MailStore;
   readonly queue: Queue;
   readonly directory: Directory;
+  readonly tls: TlsRecords;
   /** All who keep blobs' places in rows. */
   readonly blobUsers: readonly BlobUser[];
   /** Forgets what need not be known any more; once a day is enough. */

@@ -5,10 +5,13 @@
 import { availableParallelism } from 'node:os';
 import type { MessagePort } from 'node:worker_threads';
 import { openEmbeddedDirectory, type EmbeddedDirectoryOptions } from '../auth/embedded/directory.ts';
+import { HashGate } from '../auth/credential/hash-gate.ts';
 import { Argon2Hasher } from '../auth/credential/password-hash.ts';
+import { ScramKeyMaker } from '../auth/credential/scram-key-maker.ts';
 import { NetworkLoginThrottle } from '../auth/login-throttle.ts';
 import type { DirectorySettings } from '../auth/resolve-address.ts';
 import { sleep, type Clock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/config.ts';
 import { EmbeddedQueue, QUEUE_WRITER_URL } from '../queue/embedded/queue.ts';
@@ -22,6 +25,7 @@ import { SegmentCompaction } from '../store/embedded/segment-compaction.ts';
 import { openSegmentDisk } from '../store/embedded/segment-disk.ts';
 import { recoverSegments } from '../store/embedded/segment-recovery.ts';
 import { openSegmentStore } from '../store/embedded/segment-store.ts';
+import { openEmbeddedTlsRecords } from '../tls-policy/embedded/tls-records.ts';
 import { mustBeBackend, type Keepers } from './backend-choice.ts';
 import { files } from './data-directory.ts';
 import { hashThrough } from './hashing.ts';
@@ -140,6 +144,22 @@ async function openEmbeddedWriters({ dataDirectory, store }: Config): Promise<Wr
   };
 }
 
+/** What makes hashes and keys of passwords, a few at once over both. */
+function secretMakers(
+  { signIn }: Config,
+  hashes: MessagePort | undefined,
+): Pick<EmbeddedDirectoryOptions, 'hasher' | 'scram'> {
+  const gate = new HashGate(LIMITS.passwordHashesAtOnceMax, LIMITS.passwordHashesWaitingMax);
+  const threads = hashes === undefined ? undefined : hashThrough(hashes);
+  return {
+    hasher: new Argon2Hasher(undefined, gate, threads?.argon2id),
+    scram: {
+      maker: new ScramKeyMaker(undefined, gate, threads?.saltedPassword),
+      makesKeys: signIn.scram !== 'never',
+    },
+  };
+}
+
 /** The writers are open. */
 export async function openBackends(options: BackendOptions): Promise<Backends> {
   const { config, writers, owner, clock, random, hashes } = options;
@@ -149,7 +169,7 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     clock,
     random,
     throttle: new NetworkLoginThrottle(clock, (source) => trust.isExempt(source)),
-    ...(hashes === undefined ? {} : { hasher: new Argon2Hasher(undefined, undefined, hashThrough(hashes)) }),
+    ...secretMakers(config, hashes),
   };
   const keepers =
     writers.kind === 'embedded'
@@ -193,10 +213,12 @@ function openEmbedded(
     clock,
   });
   const directory = openEmbeddedDirectory({ ...options, file: files.directory(dataDirectory) });
+  const tls = openEmbeddedTlsRecords(files.tls(dataDirectory));
   return {
     mail,
     queue,
     directory,
+    tls,
     blobUsers: [...mail.blobUsers, queue],
     maintain: () => mail.maintain(),
     close: async () => {
@@ -204,6 +226,7 @@ function openEmbedded(
       queue.close();
       hints.close();
       directory.close();
+      tls.close();
     },
   };
 }

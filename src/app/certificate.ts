@@ -11,10 +11,14 @@ const RENEW_MS = 30 * 86_400_000;
 
 /** Rejects with the file system's error where a file cannot be read. */
 export async function loadCertificate(config: Config, nowMs: number): Promise<Certificate> {
-  const { certificateFile, keyFile } = config.tls;
-  if (certificateFile !== undefined && keyFile !== undefined)
-    return { chain: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') };
-  return ownCertificate(config.dataDirectory, namesOf(config), nowMs);
+  const { certificateFile, keyFile, clientCertificates, clientCaFile } = config.tls;
+  const pair =
+    certificateFile !== undefined && keyFile !== undefined
+      ? { chain: await readFile(certificateFile, 'utf8'), key: await readFile(keyFile, 'utf8') }
+      : await ownCertificate(config.dataDirectory, namesOf(config), nowMs);
+  if (!clientCertificates) return pair;
+  const authorities = clientCaFile === undefined ? undefined : await readFile(clientCaFile, 'utf8');
+  return { ...pair, clients: { authorities } };
 }
 
 function namesOf({ hostname }: Config): readonly string[] {

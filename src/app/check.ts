@@ -3,9 +3,11 @@ import { X509Certificate } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/config.ts';
 import { secureContext } from '../net/tls-context.ts';
 import { describeDirectoryProblem, findDataDirectory } from './data-directory.ts';
+import { readOutgoingTls } from './outgoing-tls.ts';
 import { readConfig } from './read-config.ts';
 import { createResolver, dnsServers } from './resolver.ts';
 import { systemClock, systemRandom } from './system.ts';
@@ -27,6 +29,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
           checkPasswords(config.value),
           checkData(config.value),
           checkResolver(config.value),
+          checkOutgoingTls(config.value),
         ])
       ).flat()
     : config.error.map((text): Found => ({ kind: 'problem', text }));
@@ -86,8 +89,20 @@ async function checkData({ dataDirectory }: Config): Promise<readonly Found[]> {
   }
 }
 
+/** Files that the server would not start without. */
+async function checkOutgoingTls(config: Config): Promise<readonly Found[]> {
+  try {
+    await readOutgoingTls(config);
+    return [];
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    return [problem(`${cause.message} failed: ${messageOf(cause.cause)}`)];
+  }
+}
+
 /** RFC 7672 §2.1.1: without a resolver that validates, and whose word can be trusted, there is no DANE. */
 async function checkResolver(config: Config): Promise<readonly Found[]> {
+  if (!config.outgoing.dane) return [];
   const servers = await dnsServers(config);
   const names = servers.map(({ address }) => address).join(', ');
   const warning = (text: string): readonly Found[] => [{ kind: 'warning', text }];

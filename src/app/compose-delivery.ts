@@ -2,7 +2,6 @@
 import { networkInterfaces } from 'node:os';
 import { LIMITS } from '../base/limits.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
-import { hookLocal, hookRemote, type DeliveryHook } from '../delivery/hook.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
@@ -10,12 +9,12 @@ import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
 import { SessionPool } from '../delivery/remote/session-pool.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
-import { uniformTlsPolicy } from '../delivery/remote/tls-policy.ts';
 import { DeliveryRunner } from '../delivery/runner.ts';
 import { Settler } from '../delivery/settler.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
+import { composeTls } from './outgoing-tls.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
 import { returnPathOptions } from './return-paths.ts';
@@ -29,7 +28,7 @@ export type Delivery = {
   stop(graceMs: number): Promise<void>;
 };
 
-export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | undefined): Delivery {
+export function composeDelivery(options: ServiceOptions): Delivery {
   const { config, backends, clock, random, observers, owner, runsQueue } = options;
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
@@ -64,8 +63,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     events({ name: 'delivery.fault', queueId: undefined, doing: 'Looking up the accounts of routes', cause }),
   );
   const router = createRouter(config, options.routePasswords, (address) => accounts.idOf(address));
-  const mailboxes = new LocalDelivery({ store: mail, blobs, directory, clock });
-  const local = hook === undefined ? mailboxes : hookLocal(mailboxes, hook, clock);
+  const local = new LocalDelivery({ store: mail, blobs, directory, clock });
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
   const intake = new DeliveryIntake(
     { directory, returnPaths, router, blobs, local, now, settler, newId, clock, events },
@@ -99,11 +97,11 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     sessions,
     clock,
     connectTimeoutMs: CONNECT_MS,
+    random,
     timeouts: SMTP_TIMEOUTS,
   });
-  const tlsPolicy = uniformTlsPolicy({ kind: config.outgoing.tls });
-  const hosts = new RemoteDelivery({ routing, tlsPolicy, hop, blobs, clock, events });
-  const remote = hook === undefined ? hosts : hookRemote(hosts, hook, clock);
+  const tls = composeTls(options);
+  const remote = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop, blobs, clock, events });
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },
     { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
@@ -112,6 +110,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
   return {
     intake,
     start: () => {
+      tls.start();
       void accounts.start().then(() => {
         if (!stopped) runner.start();
       });
@@ -121,6 +120,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
       accounts.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
       sessions.close();
+      await tls.stop();
     },
   };
 }

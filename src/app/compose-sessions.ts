@@ -12,10 +12,9 @@ import type { SmtpExtensions } from '../smtp/server/extensions.ts';
 import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
-import { withoutBlindCopies } from './blind-copies.ts';
 import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
-import { authenticateClaim, smtpAuthenticator } from './smtp-service.ts';
+import type { SignInOffer } from './sign-in.ts';
 
 type Serve = (service: ServiceName, settings: ListenerConfig) => ListenerOptions['serve'];
 
@@ -23,6 +22,7 @@ export function composeSessions(
   options: ServiceOptions,
   intake: DeliveryIntake,
   policies: Policies,
+  offer: SignInOffer,
   shutdown: AbortSignal,
 ): Serve {
   const { config, backends, clock, observers, random } = options;
@@ -48,9 +48,9 @@ export function composeSessions(
     startTls: settings.tls === 'starttls',
     clock,
     traceId,
-    authenticator: role.auth === 'none' ? undefined : smtpAuthenticator(backends.directory),
+    signIn: role.auth === 'none' ? undefined : offer.signIn('smtp'),
     recipients: intake,
-    intake: role.name === 'submission' ? withoutBlindCopies(intake) : intake,
+    intake,
     events: observers.smtp,
     shutdown,
   });
@@ -59,7 +59,7 @@ export function composeSessions(
     clock,
     store: backends.mail,
     blobs: backends.blobs,
-    authenticate: (claim, remote) => authenticateClaim(backends.directory, claim, 'imap', remote),
+    signIn: offer.signIn('imap'),
     tlsAvailable: settings.tls === 'starttls',
     limits: {
       messageOctetsMax: limits.messageOctetsMax,
@@ -81,7 +81,7 @@ export function composeSessions(
       case 'lmtp': {
         const role = service === 'smtp' ? RELAY : service === 'lmtp' ? LMTP : SUBMISSION;
         const deps = smtpOf(role, settings);
-        const policyOf = policies.sessionChecks;
+        const policyOf = policies.sessionsOf(role);
         return (connection) => serveSmtp(connection, { ...deps, policy: policyOf() });
       }
       case 'imap':

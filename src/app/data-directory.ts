@@ -21,6 +21,7 @@ export type DataDirectoryProblem =
 export const files = {
   queue: (path: string): string => join(path, 'queue.sqlite'),
   directory: (path: string): string => join(path, 'directory.sqlite'),
+  tls: (path: string): string => join(path, 'tls.sqlite'),
   segments: (path: string): string => join(path, 'segments'),
   certificate: (path: string): string => join(path, 'tls', 'certificate.pem'),
   key: (path: string): string => join(path, 'tls', 'key.pem'),

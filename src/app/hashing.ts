@@ -4,14 +4,15 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import type { ComputeHash, HashParameters } from '../auth/credential/password-hash.ts';
+import type { ComputeSaltedPassword } from '../auth/credential/scram-key-maker.ts';
 import { Fault } from '../base/fault.ts';
+import type { ScramHash } from '../sasl/mechanism.ts';
 
-export type HashRequest = HashParameters & {
-  readonly id: number;
-  readonly password: string;
-  readonly salt: Uint8Array;
-  readonly tagOctets: number;
-};
+/** Argon2id for a password that is kept or checked, or PBKDF2 for keys of SCRAM. */
+export type HashRequest = { readonly id: number; readonly password: string; readonly salt: Uint8Array } & (
+  | (HashParameters & { readonly kind: 'argon2id'; readonly tagOctets: number })
+  | { readonly kind: 'scram'; readonly hash: ScramHash; readonly iterations: number }
+);
 
 export type HashAnswer =
   | { readonly id: number; readonly tag: Uint8Array }
@@ -63,8 +64,13 @@ export function startHashThreads(): HashThreads {
   };
 }
 
-/** Hashes at the other end of the port. Rejects with `Fault` where that thread cannot, or is gone. */
-export function hashThrough(port: MessagePort): ComputeHash {
+export type HashFunctions = {
+  readonly argon2id: ComputeHash;
+  readonly saltedPassword: ComputeSaltedPassword;
+};
+
+/** Hashes at the other end of the port. They reject with `Fault` where that thread cannot, or is gone. */
+export function hashThrough(port: MessagePort): HashFunctions {
   type Waiting = { readonly resolve: (tag: Buffer) => void; readonly reject: (fault: Fault) => void };
   const waiting = new Map<number, Waiting>();
   let isGone = false;
@@ -81,12 +87,18 @@ export function hashThrough(port: MessagePort): ComputeHash {
     waiting.clear();
   });
   port.unref();
-  return async (password, parameters, salt, tagOctets) => {
+  const ask = async (request: (id: number) => HashRequest): Promise<Buffer> => {
     if (isGone) throw new Fault('Hashing a password: its thread is gone');
     return new Promise((resolve, reject) => {
       lastId += 1;
       waiting.set(lastId, { resolve, reject });
-      port.postMessage({ id: lastId, password, salt, tagOctets, ...parameters } satisfies HashRequest);
+      port.postMessage(request(lastId));
     });
+  };
+  return {
+    argon2id: async (password, parameters, salt, tagOctets) =>
+      ask((id) => ({ kind: 'argon2id', id, password, salt, tagOctets, ...parameters })),
+    saltedPassword: async (hash, password, { salt, iterations }) =>
+      ask((id) => ({ kind: 'scram', id, password, hash, salt, iterations })),
   };
 }

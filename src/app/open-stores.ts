@@ -3,6 +3,7 @@ import { parseConfig, type Config } from '../config/config.ts';
 import { Fault } from '../base/fault.ts';
 import { openBackends, openWriters, recoverStorage } from './backends.ts';
 import type { StoppedStores } from './control/stopped.ts';
+import { reporterOf } from './control/tls-methods.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 /** @param config undefined: the data of `localserve` */
@@ -20,6 +21,7 @@ export async function openStores(dataDirectory: string, config: Config | undefin
   return {
     queue: backends.queue,
     mailStore: backends.mail,
+    tlsReports: { records: backends.tls, reporter: reporterOf(settings) },
     close: async () => {
       await backends.close();
       await writers.close();

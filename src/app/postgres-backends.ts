@@ -13,6 +13,8 @@ import { openHints } from '../sqlite/hint.ts';
 import { PostgresMailStore } from '../store/postgres/mail-store.ts';
 import { MAIL } from '../store/postgres/mail-tables.ts';
 import { claimSegmentHome } from '../store/postgres/segment-home.ts';
+import { PostgresTlsRecords } from '../tls-policy/postgres/tls-records.ts';
+import { TLS } from '../tls-policy/postgres/tls-tables.ts';
 import { mustBeBackend, type Keepers } from './backend-choice.ts';
 import { systemClock, systemRandom } from './system.ts';
 
@@ -26,7 +28,7 @@ export async function preparePostgres(config: Config): Promise<void> {
   mustBeBackend(config.dataDirectory, 'postgres');
   const postgres = connect(config);
   try {
-    for (const kind of [MAIL, QUEUE, DIRECTORY]) await migrate(postgres, kind, systemClock.nowMs());
+    for (const kind of [MAIL, QUEUE, DIRECTORY, TLS]) await migrate(postgres, kind, systemClock.nowMs());
     await claimSegmentHome(postgres, config.dataDirectory);
   } finally {
     await postgres.close();
@@ -44,6 +46,7 @@ export function openPostgres(config: Config, options: Omit<PostgresDirectoryOpti
     mail,
     queue,
     directory: new PostgresDirectory({ ...options, postgres }),
+    tls: new PostgresTlsRecords(postgres),
     blobUsers: [mail, queue],
     maintain: () => mail.maintain(),
     close: async () => {

@@ -13,7 +13,7 @@ import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
 import { createRateMemory, type RateMemory } from '../net/rate-table.ts';
-import { secureContext, type Certificate } from '../net/tls-context.ts';
+import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
 import { ShardCountRefused } from '../store/embedded/mail-files.ts';
@@ -27,6 +27,7 @@ import {
   type Writers,
 } from './backends.ts';
 import { loadCertificate } from './certificate.ts';
+import { reporterOf } from './control/tls-methods.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
 import { returnPathOptions } from './return-paths.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
@@ -189,6 +190,7 @@ class Supervisor implements RunningServer {
         ),
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
+        tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         queueEvents: (event) => this.#observers.queue(event),
         server: {
           status: () => ({
@@ -245,7 +247,7 @@ class Supervisor implements RunningServer {
   async #readCertificate(): Promise<Certificate> {
     try {
       const certificate = await loadCertificate(this.#options.config, systemClock.nowMs());
-      secureContext(certificate);
+      serverTls(certificate);
       return certificate;
     } catch (cause) {
       throw new Fault('Reading the certificate and its key', cause);

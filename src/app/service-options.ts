@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Connect } from '../base/connection.ts';
 import type { Random } from '../base/random.ts';
 import type { Config } from '../config/config.ts';
+import type { TlsRule } from '../delivery/tls/tls-rule.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { Admission } from '../net/admission.ts';
 import type { ServerTls } from '../net/socket-connection.ts';
@@ -12,14 +13,24 @@ import type { Backends } from './backends.ts';
 import type { Observers } from './observers.ts';
 import type { RoutePasswords } from './routes.ts';
 
+/** What the configuration's files hold about TLS with other hosts. */
+export type OutgoingTls = {
+  /** PEM; undefined: the CAs that Node comes with. */
+  readonly trustStore: readonly string[] | undefined;
+  readonly rules: readonly TlsRule[];
+};
+
 export type ServiceOptions = {
   readonly config: Config;
   readonly backends: Backends;
   readonly resolver: Resolver;
   readonly connect: Connect;
+  readonly outgoingTls: OutgoingTls;
   readonly clock: Clock;
   readonly random: Random;
   readonly serverTls: ServerTls;
+  /** Where people sign in. */
+  readonly peopleTls: ServerTls;
   readonly admission: Admission;
   readonly rates: Rates;
   readonly trust: Trust;

@@ -5,12 +5,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { ServiceName } from '../config/config.ts';
 import type { AdmissionProblem, Peer } from '../net/admission.ts';
-import { listen, type Listener } from '../net/listener.ts';
+import { listen, type Listener, type ListenerOptions } from '../net/listener.ts';
 import { addressName, networkName } from '../policy/peer-name.ts';
 import { composeDelivery } from './compose-delivery.ts';
 import { composePolicy } from './compose-policy.ts';
 import { composeSessions } from './compose-sessions.ts';
 import type { Observers } from './observers.ts';
+import { SignInOffer } from './sign-in.ts';
 import type { ServiceOptions } from './service-options.ts';
 
 export type Listening = { readonly service: ServiceName; readonly address: string; readonly port: number };
@@ -25,16 +26,21 @@ const HANDSHAKE_MS = 30_000;
 const REFUSAL_LOG_MS = 1000;
 
 export async function startServices(options: ServiceOptions): Promise<Services> {
-  const { config, backends, observers, clock, serverTls, admission, trust } = options;
+  const { config, backends, observers, clock, serverTls, peopleTls, admission, trust } = options;
   const { ipv4NetworkBits: ipv4, ipv6NetworkBits: ipv6 } = config.rates;
   const peerOf = (remote: string): Peer | undefined =>
     trust.isExempt(remote)
       ? undefined
       : { address: addressName(remote), network: networkName(remote, { ipv4, ipv6 }) };
+  const offer = new SignInOffer({
+    ...options,
+    directory: backends.directory,
+    onFault: (cause) => observers.server({ name: 'server.fault', cause }),
+  });
+  await offer.check();
   const shutdown = new AbortController();
-  const policies = composePolicy(options);
-  const delivery = composeDelivery(options, policies.delivery);
-  const serveOf = composeSessions(options, delivery.intake, policies, shutdown.signal);
+  const delivery = composeDelivery(options);
+  const serveOf = composeSessions(options, delivery.intake, composePolicy(options), offer, shutdown.signal);
   const open: { readonly service: ServiceName; readonly address: string; readonly listener: Listener }[] = [];
   const names: readonly ServiceName[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps'];
   try {
@@ -45,10 +51,11 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
         const listener = await listen({
           address,
           port: settings.port,
-          serverTls: settings.tls === 'none' ? undefined : serverTls,
+          serverTls: settings.tls === 'none' ? undefined : isForPeople(service) ? peopleTls : serverTls,
           implicitTls: settings.tls === 'implicit',
           handshakeMs: HANDSHAKE_MS,
           reusePort: true,
+          ...(settings.proxyProtocol ? { proxies: proxiesOf(service, options) } : {}),
           enter: (remote) => admission.connect(service, peerOf(remote)),
           refusal: refusalOf(service, config.hostname),
           serve: serveOf(service, settings),
@@ -79,6 +86,21 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
       await backends.close();
     },
   };
+}
+
+function proxiesOf(
+  service: ServiceName,
+  { trust, observers }: ServiceOptions,
+): NonNullable<ListenerOptions['proxies']> {
+  return {
+    isTrusted: (remote) => trust.isProxy(remote),
+    onFailure: (remote, reason) => observers.server({ name: 'server.proxy.failed', service, remote, reason }),
+  };
+}
+
+/** Where people sign in. Hosts on port 25 are not asked for certificates, which some would trip over. */
+function isForPeople(service: ServiceName): boolean {
+  return service !== 'smtp' && service !== 'lmtp';
 }
 
 /** One line a second for each service, however many are refused: a flood must not become a flood of lines. */

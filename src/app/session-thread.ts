@@ -2,11 +2,12 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fault } from '../base/fault.ts';
 import { Admission } from '../net/admission.ts';
-import { connect } from '../net/connect.ts';
+import { connectWith } from '../net/connect.ts';
 import { RateTable } from '../net/rate-table.ts';
 import { serverTls } from '../net/tls-context.ts';
 import { openBackends } from './backends.ts';
 import { createObservers } from './observers.ts';
+import { readOutgoingTls } from './outgoing-tls.ts';
 import { createResolver } from './resolver.ts';
 import { readRoutePasswords } from './routes.ts';
 import { startServices, type Services } from './services.ts';
@@ -33,14 +34,17 @@ async function start(): Promise<Services> {
     clock: systemClock,
     random: systemRandom,
   });
+  const outgoingTls = await readOutgoingTls(config);
   return startServices({
     config,
     backends,
     resolver: await createResolver(config, systemClock, systemRandom),
-    connect,
+    connect: connectWith(outgoingTls.trustStore),
+    outgoingTls,
     clock: systemClock,
     random: systemRandom,
     serverTls: tls.tls,
+    peopleTls: tls.peopleTls,
     admission: new Admission(data.admission, data.number, {
       connectionsMax: data.connectionsMax,
       connectionsPerAddressMax: config.limits.connectionsPerAddressMax,

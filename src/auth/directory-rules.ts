@@ -22,6 +22,12 @@ export function isScope(value: unknown): value is Scope {
   return typeof value === 'string' && SCOPES.includes(value);
 }
 
+/** SHA-256 as it is kept, however it was written. */
+export function toFingerprint(text: string): string | undefined {
+  const digits = text.replaceAll(':', '').toLowerCase();
+  return /^[0-9a-f]{64}$/.test(digits) ? digits : undefined;
+}
+
 export function checkName(name: string): DirectoryProblem | undefined {
   const isBad = Buffer.byteLength(name) > LIMITS.displayNameOctetsMax || /[\p{Cc}\p{Cs}]/u.test(name);
   return isBad ? { kind: 'bad-name' } : undefined;

@@ -5,6 +5,7 @@
  * (RFC 5321 §2.4 lets only the owner of a domain decide; here upper and lower case are one), without `+detail`.
  */
 import type { Result } from '../base/result.ts';
+import type { ScramClaim, ScramHash, ScramSalt } from '../sasl/mechanism.ts';
 import type { AccountId } from '../store/ids.ts';
 import type { AuthProblem, Principal, Scope } from './principal.ts';
 
@@ -73,8 +74,8 @@ export type AliasChange = {
   readonly verp?: boolean;
 };
 
-/** What a secret is for: its own kind of tagged address. */
-export type SecretPurpose = 'srs';
+/** What a secret is for: its own kind of tagged address, or the salts of SCRAM. */
+export type SecretPurpose = 'srs' | 'scram-salt';
 
 export type Secret = { readonly text: string; readonly createdAtMs: number };
 
@@ -83,6 +84,31 @@ export type AppPassword = {
   readonly scopes: readonly Scope[];
   readonly createdAtMs: number;
 };
+
+/** A certificate whose holder is an account, whoever issued it. */
+export type AccountCertificate = {
+  /** SHA-256 of its DER, hexadecimal in lower case. */
+  readonly fingerprint: string;
+  readonly createdAtMs: number;
+};
+
+/** What an account can sign in with, beside its app passwords. */
+export type SignInMeans = {
+  readonly hasPassword: boolean;
+  /** By SCRAM too: the password was set, or shown by PLAIN or LOGIN, since keys are made. */
+  readonly hasScramKeys: boolean;
+  readonly certificates: readonly AccountCertificate[];
+};
+
+/** What a certificate says of its holder. */
+export type CertificateNames = {
+  readonly fingerprint: string;
+  /** Addresses that an authority vouches for; none where the certificate leads to no authority of ours. */
+  readonly addresses: readonly string[];
+};
+
+/** SCRAM's proof holds; the server's own is for the client to judge. */
+export type ScramAccepted = { readonly principal: Principal; readonly serverSignature: Uint8Array };
 
 export type DirectoryProblem =
   | { readonly kind: 'exists' }
@@ -101,7 +127,9 @@ export type DirectoryProblem =
   /** A list's owner that is no address, an owner of a catch-all, or VERP without an owner. */
   | { readonly kind: 'bad-owner' }
   /** A secret of less than 16 or more than 256 octets, or with other than printable ASCII in it. */
-  | { readonly kind: 'bad-secret' };
+  | { readonly kind: 'bad-secret' }
+  /** Not the SHA-256 of a certificate. */
+  | { readonly kind: 'bad-fingerprint' };
 
 /** A part of a list that is ordered by address: what comes behind `after`, at most `limit`. Without it: all. */
 export type DirectoryPage = { readonly after: string | undefined; readonly limit: number };
@@ -118,7 +146,10 @@ export type DirectoryFinding = {
     | 'alias-loop'
     | 'alias-too-deep'
     | 'bad-password-hash'
-    | 'orphaned-app-password';
+    | 'bad-scram-keys'
+    | 'orphaned-app-password'
+    | 'bad-certificate'
+    | 'orphaned-home-network';
   /** The address, domain or account it is about. */
   readonly subject: string;
   readonly text: string;
@@ -195,6 +226,27 @@ export type Directory = {
     source?: string,
   ): Promise<Result<Principal, AuthProblem>>;
 
+  /** What a client of SCRAM is told of a name: always something, always the same, whether or not it is anybody's. */
+  scramSalt(name: string, hash: ScramHash): Promise<ScramSalt>;
+  /** As {@link authenticate}, by a proof made for the salt of {@link scramSalt}. Costs no slow hash, for anybody. */
+  authenticateScram(
+    claim: ScramClaim,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<ScramAccepted, AuthProblem>>;
+  /** Whether every account and app password that lets in has keys for SCRAM: from then on nobody is worse off with it. */
+  isScramReady(): Promise<boolean>;
+  /**
+   * The holder of a certificate: by its fingerprint, or else by its addresses.
+   *
+   * @param authorizationId the address that the client wants to be; '' where the certificate says enough
+   */
+  authenticateCertificate(
+    names: CertificateNames,
+    authorizationId: string,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>>;
+
   domains(): Promise<readonly Domain[]>;
   addDomain(name: string): Promise<Result<Domain, DirectoryProblem>>;
   /** Refused with `in-use` while it has accounts or aliases. */
@@ -222,6 +274,11 @@ export type Directory = {
       readonly quotaOctets?: number | null;
     },
   ): Promise<Result<Account, DirectoryProblem>>;
+
+  signInMeans(id: AccountId): Promise<SignInMeans | undefined>;
+  /** @param fingerprint SHA-256, hexadecimal, in any case, colons or none. Refused with `exists` where any account has it */
+  addCertificate(id: AccountId, fingerprint: string): Promise<Result<AccountCertificate, DirectoryProblem>>;
+  removeCertificate(id: AccountId, fingerprint: string): Promise<Result<void, DirectoryProblem>>;
 
   appPasswords(id: AccountId): Promise<readonly AppPassword[]>;
   /** Gives the secret once; only its hash is kept. */

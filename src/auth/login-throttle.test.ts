@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '../base/limits.ts';
 import { NetworkLoginThrottle, toNetwork } from './login-throttle.ts';
+import type { LoginAttempt } from './login-throttle.ts';
 
 const networks = [
   ['192.0.2.1', '192.0.2.1'],
@@ -17,34 +18,68 @@ for (const [source, want] of networks) {
   test(`${source} is of the network ${want}`, () => assert.equal(toNetwork(source), want));
 }
 
+const attempt = (
+  throttle: NetworkLoginThrottle,
+  source: string,
+  name: string,
+  isAtHome = false,
+): LoginAttempt => ({
+  network: throttle.networkOf(source),
+  name,
+  isAtHome,
+});
+
 test('failures are forgiven one by one, and loopback and trusted sources always', () => {
   let nowMs = 0;
   const clock = { nowMs: () => 0, monotonicMs: () => nowMs, after: () => ({ cancel: () => undefined }) };
   const throttle = new NetworkLoginThrottle(clock, (source) => source === '192.0.2.9');
+  let names = 0;
   const fail = (source: string, times: number): void => {
-    for (let time = 0; time < times; time += 1) throttle.failed(source);
+    for (let time = 0; time < times; time += 1)
+      throttle.failed(attempt(throttle, source, `name ${(names += 1)}`));
   };
+  const admits = (source: string): boolean => throttle.admits(attempt(throttle, source, 'new'));
   fail('2001:db8::1', LIMITS.loginFailuresMax - 1);
-  assert.equal(throttle.admits('2001:db8::1'), true);
+  assert.equal(admits('2001:db8::1'), true);
   fail('2001:db8::2', 1000);
-  assert.equal(throttle.admits('2001:db8::3'), false);
-  assert.equal(throttle.admits('2001:db8:0:1::3'), true);
+  assert.equal(admits('2001:db8::3'), false);
+  assert.equal(admits('2001:db8:0:1::3'), true);
   nowMs += LIMITS.loginFailureForgivenMs;
-  assert.equal(throttle.admits('2001:db8::3'), true);
+  assert.equal(admits('2001:db8::3'), true);
   fail('2001:db8::1', 1);
-  assert.equal(throttle.admits('2001:db8::3'), false);
+  assert.equal(admits('2001:db8::3'), false);
   for (const source of ['127.0.0.1', '127.1.2.3', '::1', '::ffff:127.0.0.1', '192.0.2.9']) {
     fail(source, 1000);
-    assert.equal(throttle.admits(source), true, source);
+    assert.equal(admits(source), true, source);
   }
 });
 
-test('the sources that are remembered are bounded; who failed longest ago is forgotten first', () => {
+test('a name has its failures from all networks, and at home those alone that were made there', () => {
   const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
   const throttle = new NetworkLoginThrottle(clock);
-  for (let time = 0; time < LIMITS.loginFailuresMax; time += 1) throttle.failed('10.0.0.1');
-  for (let other = 0; other < LIMITS.loginSourcesMax - 1; other += 1) throttle.failed(`other ${other}`);
-  assert.equal(throttle.admits('10.0.0.1'), false);
-  throttle.failed('one more');
-  assert.equal(throttle.admits('10.0.0.1'), true);
+  for (let network = 0; network < LIMITS.loginNameFailuresMax; network += 1) {
+    assert.equal(throttle.admits(attempt(throttle, '10.9.9.9', 'alice')), true);
+    throttle.failed(attempt(throttle, `10.0.0.${network}`, 'alice'));
+  }
+  assert.equal(throttle.admits(attempt(throttle, '10.9.9.9', 'alice')), false);
+  assert.equal(throttle.admits(attempt(throttle, '10.9.9.9', 'bob')), true);
+  for (let time = 0; time < LIMITS.loginFailuresMax; time += 1) {
+    assert.equal(throttle.admits(attempt(throttle, '10.0.0.1', 'alice', true)), true);
+    throttle.failed(attempt(throttle, '10.0.0.1', 'alice', true));
+  }
+  assert.equal(throttle.admits(attempt(throttle, '10.0.0.1', 'alice', true)), false);
+  assert.equal(throttle.admits(attempt(throttle, '10.0.0.2', 'alice', true)), true);
+  assert.equal(throttle.admits(attempt(throttle, '10.0.0.1', 'bob')), true, 'the network is not to blame');
+});
+
+test('what is remembered is bounded; what failed longest ago is forgotten first', () => {
+  const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
+  const throttle = new NetworkLoginThrottle(clock);
+  const known = attempt(throttle, '10.0.0.1', 'alice', true);
+  for (let time = 0; time < LIMITS.loginFailuresMax; time += 1) throttle.failed(known);
+  for (let other = 0; other < LIMITS.loginSourcesMax - 1; other += 1)
+    throttle.failed(attempt(throttle, '10.0.0.2', `name ${other}`, true));
+  assert.equal(throttle.admits(known), false);
+  throttle.failed(attempt(throttle, '10.0.0.2', 'one more', true));
+  assert.equal(throttle.admits(known), true);
 });

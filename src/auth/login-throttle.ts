@@ -1,24 +1,44 @@
 /**
- * Failed logins slow their source down: each source network (an IPv4 address, an IPv6 /64) may fail some times, and
- * then once for every while it waits. A login that succeeds costs nothing. The machine itself and the networks
- * the operator trusts (proxies, web mail) stand for many people and are never slowed.
+ * Failed logins slow down whoever fails, and nobody else. Counted are the network they come from (an IPv4 address, an IPv6
+ * /64) and, over all networks, the name that was tried, whether or not it is anybody's. A network from which an account
+ * signed in lately is its home: what others do there or elsewhere is not held against the account at home; only its own
+ * failures there are, apart. A login that succeeds costs nothing. The machine itself and the networks the operator trusts
+ * (proxies, web mail) stand for many people and are never slowed.
  *
- * Units: milliseconds of the monotonic clock. Memory is bounded: the source that tried longest ago is forgotten first.
+ * Units: milliseconds of the monotonic clock. Memory is bounded: what failed longest ago is forgotten first.
  */
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 
+export type LoginAttempt = {
+  /** As {@link LoginThrottle.networkOf} gave it. */
+  readonly network: string | undefined;
+  /** In the form that accounts are found by. */
+  readonly name: string;
+  /** The account of that name signed in from that network lately. */
+  readonly isAtHome: boolean;
+};
+
 export type LoginThrottle = {
+  /** What a source is counted as; undefined where it is never slowed. */
+  networkOf(source: string | undefined): string | undefined;
   /** False means: refuse without looking. */
-  admits(source: string | undefined): boolean;
+  admits(attempt: LoginAttempt): boolean;
   /** A login was refused. */
-  failed(source: string | undefined): void;
+  failed(attempt: LoginAttempt): void;
 };
 
 /** For directories that are not reached over a network. */
-export const UNTHROTTLED: LoginThrottle = { admits: () => true, failed: () => undefined };
+export const UNTHROTTLED: LoginThrottle = {
+  networkOf: () => undefined,
+  admits: () => true,
+  failed: () => undefined,
+};
 
 type Bucket = { readonly failures: number; readonly atMs: number };
+
+/** What an attempt is counted under, and how much room there is. */
+type Count = { readonly key: string; readonly failuresMax: number };
 
 export class NetworkLoginThrottle implements LoginThrottle {
   readonly #clock: Clock;
@@ -30,34 +50,42 @@ export class NetworkLoginThrottle implements LoginThrottle {
     this.#isTrusted = isTrusted;
   }
 
-  admits(source: string | undefined): boolean {
-    const network = this.#networkOf(source);
-    return network === undefined || this.#failures(network) + 1 <= LIMITS.loginFailuresMax;
-  }
-
-  failed(source: string | undefined): void {
-    const network = this.#networkOf(source);
-    if (network === undefined) return;
-    const failures = Math.min(this.#failures(network) + 1, LIMITS.loginFailuresMax);
-    // Put again, so that the order of the map is the order of the last failure.
-    this.#buckets.delete(network);
-    this.#buckets.set(network, { failures, atMs: this.#clock.monotonicMs() });
-    if (this.#buckets.size <= LIMITS.loginSourcesMax) return;
-    const [oldest] = this.#buckets.keys();
-    if (oldest !== undefined) this.#buckets.delete(oldest);
-  }
-
-  #networkOf(source: string | undefined): string | undefined {
+  networkOf(source: string | undefined): string | undefined {
     if (source === undefined || isLoopback(source) || this.#isTrusted(source)) return undefined;
     return toNetwork(source);
   }
 
-  #failures(network: string): number {
-    const bucket = this.#buckets.get(network);
+  admits(attempt: LoginAttempt): boolean {
+    return countsOf(attempt).every(({ key, failuresMax }) => this.#failures(key) + 1 <= failuresMax);
+  }
+
+  failed(attempt: LoginAttempt): void {
+    for (const { key, failuresMax } of countsOf(attempt)) {
+      const failures = Math.min(this.#failures(key) + 1, failuresMax);
+      // Put again, so that the order of the map is the order of the last failure.
+      this.#buckets.delete(key);
+      this.#buckets.set(key, { failures, atMs: this.#clock.monotonicMs() });
+      if (this.#buckets.size <= LIMITS.loginSourcesMax) continue;
+      const [oldest] = this.#buckets.keys();
+      if (oldest !== undefined) this.#buckets.delete(oldest);
+    }
+  }
+
+  #failures(key: string): number {
+    const bucket = this.#buckets.get(key);
     if (bucket === undefined) return 0;
     const forgiven = (this.#clock.monotonicMs() - bucket.atMs) / LIMITS.loginFailureForgivenMs;
     return Math.max(0, bucket.failures - forgiven);
   }
+}
+
+function countsOf({ network, name, isAtHome }: LoginAttempt): readonly Count[] {
+  if (network === undefined) return [];
+  if (isAtHome) return [{ key: `home ${network} ${name}`, failuresMax: LIMITS.loginFailuresMax }];
+  return [
+    { key: `network ${network}`, failuresMax: LIMITS.loginFailuresMax },
+    { key: `name ${name}`, failuresMax: LIMITS.loginNameFailuresMax },
+  ];
 }
 
 const MAPPED = '::ffff:';

@@ -10,7 +10,7 @@ export type Principal = {
   readonly account: AccountId;
   /** As the client gave it, for traces. */
   readonly authenticationId: string;
-  /** `undefined`: by the account's password. */
+  /** `undefined`: by the account's own password, or a certificate. */
   readonly appPassword: string | undefined;
 };
 

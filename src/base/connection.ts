@@ -34,9 +34,17 @@ export type TlsInfo = {
   readonly peerVerified: boolean;
   /** By what it was verified, where the {@link CertificateRule} asked for that. */
   readonly verifiedBy?: 'pkix' | 'dane-ee' | 'dane-ta' | 'fingerprint';
-  /** Keying material (RFC 5705, RFC 9266: label 'EXPORTER-Channel-Binding', no context, 32 octets). */
-  exportKey(label: string, octetsCount: number): Uint8Array;
+  /** What it lacks of what was `wanted` of it. */
+  readonly shortfall?: { readonly problem: CertificateProblem; readonly text: string };
+  /**
+   * What an authentication can be bound to this channel by (RFC 5056), best first: only types that hold for it. Asked for
+   * while the connection stands; later there are none.
+   */
+  channelBindings(): ReadonlyMap<ChannelBindingType, Uint8Array>;
 };
+
+/** RFC 9266 §2, RFC 5929 §3 and §4. */
+export type ChannelBindingType = 'tls-exporter' | 'tls-unique' | 'tls-server-end-point';
 
 /** One TLSA record (RFC 6698 §2.1): what the certificate, or the one that vouches for it, must be. */
 export type TlsaAssociation = {
@@ -51,10 +59,9 @@ export type TlsaAssociation = {
 
 /** What must hold of the certificate that a server shows. Names are A-labels. */
 export type CertificateRule =
-  /** Any will do: encryption is all there is to have (RFC 7435 §3). */
-  | { readonly kind: 'any' }
-  /** The trust store vouches for it, for one of these names. */
-  | { readonly kind: 'pkix'; readonly names: readonly string[] }
+  /** Any will do: encryption is all there is to have (RFC 7435 §3). What is `wanted` beyond is looked at and told. */
+  | { readonly kind: 'any'; readonly wanted?: PkixRule | undefined }
+  | PkixRule
   /** One of the records does, all of them usable (RFC 7672 §3.1); the names count for DANE-TA. */
   | {
       readonly kind: 'dane';
@@ -63,6 +70,9 @@ export type CertificateRule =
     }
   /** It, or its public key, has one of these SHA-256 sums (hexadecimal, lower case). */
   | { readonly kind: 'fingerprint'; readonly sha256: readonly string[] };
+
+/** The trust store vouches for it, for one of these names. */
+export type PkixRule = { readonly kind: 'pkix'; readonly names: readonly string[] };
 
 /** What is asked of {@link Connection.startTls}. A server's certificates are the driver's own business. */
 export type TlsRequest = { readonly side: 'server'; readonly timeoutMs: number } | ClientTlsRequest;

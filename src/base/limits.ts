@@ -51,6 +51,9 @@ export const LIMITS = {
   smtpSlowedSessionsMax: 1000,
   /** How long a session may go on with the message in flight once the server is told to stop. */
   smtpShutdownMs: 10_000,
+  /** The header by which a proxy names its client (PROXY protocol 2; version 1 has 107), and how long it may take to come. */
+  proxyHeaderOctetsMax: 4096,
+  proxyHeaderMs: 10_000,
   /** Replies of a next hop: octets of one line (RFC 5321 §4.5.3.1.5 asks for 512) and lines of one reply. */
   smtpReplyLineOctetsMax: 4096,
   smtpReplyLinesMax: 100,
@@ -129,16 +132,49 @@ export const LIMITS = {
   /** How long a password that was verified is known again without its hash. */
   verifiedPasswordMs: 60_000,
   verifiedPasswordsMax: 10_000,
+  /** Certificates of one account. */
+  accountCertificatesMax: 20,
+  /** Iterations of SCRAM for passwords that are set here: some 50 ms of a telephone at each sign-in. RFC 7677 §4 asks for 4096 at least. */
+  scramIterations: 65_536,
+  /** Iterations of SCRAM that a server may ask of our client: each some microsecond of a thread of the pool. */
+  scramIterationsMax: 2_000_000,
   /** Failed logins of one source network before it must wait, and how long it waits for one more. */
   loginFailuresMax: 20,
   loginFailureForgivenMs: 30_000,
   loginSourcesMax: 100_000,
+  /** The same of one name from all networks that are not its account's home. */
+  loginNameFailuresMax: 100,
+  /** How long a network is an account's home after the last sign-in from there, how often that is written down, how many are kept. */
+  homeNetworkMs: 2_592_000_000,
+  homeNetworkNotedMs: 86_400_000,
+  homeNetworksMax: 32,
   /** One request on the control socket, its connections, and entries of one page of a list. */
   controlRequestOctetsMax: 1_048_576,
   controlConnectionsMax: 32,
   controlPageMax: 1000,
   /** Certificates of one server that are looked at. */
   certificateChainMax: 10,
+  /** RFC 8461 §3.3: 64 KB of policy within a minute; here all mail for the domain waits meanwhile. */
+  stsPolicyOctetsMax: 65_536,
+  stsFetchMs: 30_000,
+  /** RFC 8461 §3.3: at least 5 minutes between attempts where one has failed. */
+  stsFetchRetryMs: 300_000,
+  /** RFC 8461 §3.3: a policy is fetched again each day; so many in one pass of an hour. */
+  stsRefreshMs: 86_400_000,
+  stsRefreshesMax: 500,
+  /** Policies that one thread remembers; the rest it asks the disk for. */
+  stsPoliciesMax: 10_000,
+  /** Days for which it is kept how sessions with other hosts went (RFC 8460). */
+  tlsResultDaysMax: 14,
+  /** Different outcomes that are told apart for one domain on one day; the rest are counted together. */
+  tlsResultsPerDomainMax: 200,
+  /** Outcomes kept of one day, whatever the domains. */
+  tlsResultsPerDayMax: 100_000,
+  /** Outcomes that one thread holds until they are written down. */
+  tlsResultsHeldMax: 10_000,
+  /** Characters of a policy as it is reported, and of what was wrong. */
+  tlsReportPolicyCharactersMax: 8192,
+  tlsReportReasonCharactersMax: 200,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */

@@ -54,8 +54,8 @@ const refused = [
   },
   {
     name: 'a key in the wrong table is shown its own',
-    text: `keyFile = "x"\n${MINIMAL}`,
-    want: ['keyFile (line 1): is not a known key (did you mean "tls.keyFile"?)'],
+    text: `selfSigned = true\n${MINIMAL}`,
+    want: ['selfSigned (line 1): is not a known key (did you mean "tls.selfSigned"?)'],
   },
   {
     name: 'a key like no other',
@@ -167,6 +167,24 @@ const refused = [
       'routes[0].protocol (line 7): cannot be "lmtp" without hosts',
       'routes[0].implicitTls (line 8): needs hosts',
       'routes[0].fallbackAfterSeconds (line 9): needs a fallback',
+    ],
+  },
+  {
+    name: 'TLS policies that contradict themselves',
+    text: `${MINIMAL}[[tlsPolicies]]\ndomain = "a.example"\nlevel = "fingerprint"\n[[tlsPolicies]]\ndomain = "A.example"\nnames = ["x"]\nkeyFile = "/k"\n`,
+    want: [
+      'tlsPolicies[0] (line 5): level = "fingerprint" and fingerprints belong together',
+      'tlsPolicies[1] (line 8): certificateFile and keyFile belong together',
+      'tlsPolicies[1].domain (line 9): has a policy already',
+      'tlsPolicies[1].names (line 10): are of use with level = "verify" alone',
+    ],
+  },
+  {
+    name: 'TLS policies of no domain, with no fingerprint',
+    text: `${MINIMAL}[[tlsPolicies]]\ndomain = "*.a.example"\nlevel = "fingerprint"\nfingerprints = ["abc"]\n`,
+    want: [
+      'tlsPolicies[0].domain (line 6): must be "example.org", ".example.org" or "*", not "*.a.example"',
+      'tlsPolicies[0].fingerprints[0] (line 8): must be a SHA-256 sum of 64 hexadecimal digits, not "abc"',
     ],
   },
 ] as const;

@@ -63,6 +63,10 @@ function reportContradictions(config: Config, report: (path: string, text: strin
     report('tls', 'certificateFile and keyFile belong together');
   if (certificateFile !== undefined && selfSigned)
     report('tls.selfSigned', 'cannot be true beside certificateFile');
+  if (config.tls.clientCaFile !== undefined && !config.tls.clientCertificates)
+    report('tls.clientCaFile', 'is of no use without clientCertificates = true');
+  if (!config.signIn.plain && config.signIn.scram === 'never' && !config.tls.clientCertificates)
+    report('signIn', 'leaves no way to sign in');
 
   if (config.store.backend === 'postgres' && config.store.url === undefined)
     report('store.url', 'is missing, and the backend is "postgres"');
@@ -70,7 +74,28 @@ function reportContradictions(config: Config, report: (path: string, text: strin
     report('store.url', 'is of no use with the backend "embedded"');
 
   reportRouteContradictions(config, report);
+  reportTlsPolicyContradictions(config, report);
   reportCollisions(config, report);
+}
+
+function reportTlsPolicyContradictions(
+  { tlsPolicies }: Config,
+  report: (path: string, text: string) => void,
+): void {
+  const domains = new Set<string>();
+  for (const [index, policy] of tlsPolicies.entries()) {
+    const path = `tlsPolicies[${index}]`;
+    const { level, names, fingerprints, certificateFile, keyFile } = policy;
+    const domain = policy.domain.toLowerCase();
+    if (domains.has(domain)) report(`${path}.domain`, 'has a policy already');
+    domains.add(domain);
+    if ((level === 'fingerprint') !== fingerprints.length > 0)
+      report(path, 'level = "fingerprint" and fingerprints belong together');
+    if (names.length > 0 && level !== 'verify')
+      report(`${path}.names`, 'are of use with level = "verify" alone');
+    if ((certificateFile === undefined) !== (keyFile === undefined))
+      report(path, 'certificateFile and keyFile belong together');
+  }
 }
 
 function reportCollisions(config: Config, report: (path: string, text: string) => void): void {

@@ -83,6 +83,14 @@ export const FORMATS: Readonly<
     test: (text) => text === '<>' || isRecipientPattern(text),
     wanted: '"example.org", ".example.org", "someone@example.org", "<>" or "*"',
   },
+  'domain-pattern': {
+    test: (text) => text === '*' || isHostname(text.startsWith('.') ? text.slice(1) : text),
+    wanted: '"example.org", ".example.org" or "*"',
+  },
+  fingerprint: {
+    test: (text) => /^(?:[0-9a-f]{64}|[0-9a-f]{2}(?::[0-9a-f]{2}){31})$/i.test(text),
+    wanted: 'a SHA-256 sum of 64 hexadecimal digits',
+  },
   // RFC 6710 §7.
   'priority-policy': {
     test: (text) => /^[A-Za-z0-9._-]{1,20}$/.test(text),

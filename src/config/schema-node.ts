@@ -46,5 +46,7 @@ export type FormatName =
   | 'host-port'
   | 'recipient-pattern'
   | 'sender-pattern'
+  | 'domain-pattern'
+  | 'fingerprint'
   | 'priority-policy'
   | 'timestamp';

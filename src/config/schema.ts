@@ -13,11 +13,13 @@ import { STORE } from './section/store.ts';
 import { THREADS } from './section/threads.ts';
 import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
+import { SIGN_IN } from './section/sign-in.ts';
 import { SUBMISSION } from './section/submission.ts';
 import { FORWARDING } from './section/forwarding.ts';
 import { QUEUE } from './section/queue.ts';
 import { RESOLVER } from './section/resolver.ts';
 import { OUTGOING } from './section/outgoing.ts';
+import { TLS_POLICIES } from './section/tls-policies.ts';
 import { POOLS } from './section/pools.ts';
 import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
@@ -61,11 +63,13 @@ const SECTIONS: {
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
   readonly rates: typeof RATES;
+  readonly signIn: typeof SIGN_IN;
   readonly submission: typeof SUBMISSION;
   readonly forwarding: typeof FORWARDING;
   readonly queue: typeof QUEUE;
   readonly resolver: typeof RESOLVER;
   readonly outgoing: typeof OUTGOING;
+  readonly tlsPolicies: typeof TLS_POLICIES;
   readonly routes: typeof ROUTES;
   readonly pools: typeof POOLS;
   readonly log: typeof LOG;
@@ -78,11 +82,13 @@ const SECTIONS: {
   limits: LIMITS,
   smtp: SMTP,
   rates: RATES,
+  signIn: SIGN_IN,
   submission: SUBMISSION,
   forwarding: FORWARDING,
   queue: QUEUE,
   resolver: RESOLVER,
   outgoing: OUTGOING,
+  tlsPolicies: TLS_POLICIES,
   routes: ROUTES,
   pools: POOLS,
   log: LOG,
@@ -100,11 +106,13 @@ const REQUIRED = [
   'limits',
   'smtp',
   'rates',
+  'signIn',
   'submission',
   'forwarding',
   'queue',
   'resolver',
   'outgoing',
+  'tlsPolicies',
   'routes',
   'pools',
   'log',

@@ -69,6 +69,13 @@ export type DeliveryEvent =
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
   /** A destination answers from none of its hosts; its mail waits until then. */
   | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
+  /** What a host cannot carry was converted for it; signatures by others over the body do not hold there any more. */
+  | {
+      readonly name: 'delivery.converted';
+      readonly queueId: QueueId;
+      readonly host: string;
+      readonly to: '7bit' | '8bitmime' | 'binarymime';
+    }
   /** A host says that our address or name is on a list, or has a bad name: nothing of ours is taken there. */
   | {
       readonly name: 'delivery.blocked';
@@ -84,6 +91,33 @@ export type DeliveryEvent =
       readonly address: string;
       readonly text: string;
     }
+  /** A connection to another host stands, or failed of its TLS. */
+  | {
+      readonly name: 'delivery.tls';
+      readonly queueId: QueueId;
+      readonly host: string;
+      readonly address: string;
+      /** What had to be. */
+      readonly required: string;
+      /** What it came to. */
+      readonly reached: string;
+      readonly level: 'plain' | 'tls' | 'verified' | 'failed';
+    }
+  | {
+      readonly name: 'delivery.sts-fetched';
+      readonly domain: string;
+      readonly mode: string;
+      readonly expiresAtMs: number;
+    }
+  /** There is a policy, and it cannot be had; one that was fetched before goes on to hold. */
+  | {
+      readonly name: 'delivery.sts-fetch-failed';
+      readonly domain: string;
+      readonly reason: string;
+      readonly text: string;
+    }
+  /** Outcomes of sessions were too many to be counted. */
+  | { readonly name: 'delivery.tls-results-lost'; readonly sessions: number }
   /** A fault of the world; the work is done again later. */
   | {
       readonly name: 'delivery.fault';

@@ -24,7 +24,7 @@ import { deliverSafely } from './deliver-now.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient, Expansion } from './expand.ts';
 import { expandRecipients } from './expand.ts';
-import type { LocalDeliverer } from './hook.ts';
+import type { LocalDelivery } from './local.ts';
 import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
@@ -39,7 +39,7 @@ export type IntakePorts = {
   readonly directory: Pick<Directory, 'resolve'>;
   readonly router: Router;
   readonly blobs: BlobStore;
-  readonly local: LocalDeliverer;
+  readonly local: LocalDelivery;
   readonly now: DeliverNow;
   readonly settler: Pick<Settler, 'reportTaken'>;
   readonly returnPaths: ReturnPaths;
@@ -60,6 +60,10 @@ export type IntakeSession = {
   readonly remote: { readonly address: string };
   readonly hello: { readonly domain: string } | undefined;
   readonly principal: Principal | undefined;
+  /** What a trusted forwarder said of where the message came from before. */
+  readonly forwarded?:
+    | { readonly address: string | undefined; readonly helo: string | undefined }
+    | undefined;
 };
 
 /** What is asked of a transaction's facts. */
@@ -434,11 +438,12 @@ function reversePathOf({ reversePath }: IntakeTransaction): string | null {
   return reversePath === null ? null : formatEnvelopeAddress(reversePath);
 }
 
-function sourceOf({ role, remote, hello, principal }: IntakeSession): NewQueuedMessage['source'] {
+function sourceOf({ role, remote, hello, principal, forwarded }: IntakeSession): NewQueuedMessage['source'] {
   return {
     kind: role.name === 'relay' ? 'mx' : role.name,
-    remote: remote.address,
-    helo: hello?.domain,
+    // What a forwarder says of where it came from is not mixed with what is known of the forwarder.
+    remote: forwarded === undefined ? remote.address : forwarded.address,
+    helo: forwarded === undefined ? hello?.domain : forwarded.helo,
     account: principal?.account,
   };
 }

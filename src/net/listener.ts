@@ -6,6 +6,8 @@ import { createServer, type Server } from 'node:net';
 import type { Connection } from '../base/connection.ts';
 import { Fault } from '../base/fault.ts';
 import type { AdmissionProblem } from './admission.ts';
+import { LIMITS } from '../base/limits.ts';
+import { readProxyHeader } from './proxied.ts';
 import { plainAddress, SocketConnection, type ServerTls } from './socket-connection.ts';
 
 export type ListenerOptions = {
@@ -17,6 +19,12 @@ export type ListenerOptions = {
   readonly implicitTls: boolean;
   readonly handshakeMs: number;
   readonly reusePort: boolean;
+  /** Whose PROXY header is read before all else, and believed. Left out: nobody's. */
+  readonly proxies?: {
+    readonly isTrusted: (remote: string) => boolean;
+    /** What it sent is no such header; it was cut. */
+    readonly onFailure: (remote: string, problem: string) => void;
+  };
   /** Lets a client in, until what it gives back is called; or says which limit forbids it. */
   readonly enter: (remote: string) => (() => void) | AdmissionProblem;
   /** What a client over a limit is told before it is cut, in the protocol's words. */
@@ -59,6 +67,30 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     await options.serve(connection);
   };
 
+  /** Whom a trusted proxy speaks for, let in; undefined: it has not said so, and the connection is of no use. */
+  const clientOf = async (
+    connection: SocketConnection,
+    proxy: string,
+  ): Promise<{ readonly leave: () => void; readonly isRefused: boolean } | undefined> => {
+    shaking.add(connection);
+    const problem = await readProxyHeader(connection, LIMITS.proxyHeaderMs);
+    shaking.delete(connection);
+    if (problem !== undefined) {
+      // Who connects and goes away again only looks whether we are there.
+      if (problem !== 'end' && problem !== 'reset') options.proxies?.onFailure(proxy, problem);
+      return undefined;
+    }
+    const { address } = connection.remote;
+    const entered = options.enter(address);
+    if (typeof entered !== 'string') return { leave: entered, isRefused: false };
+    options.onRefused(address, entered);
+    if (!options.implicitTls) {
+      await connection.write(options.refusal);
+      await connection.close();
+    }
+    return { leave: () => {}, isRefused: true };
+  };
+
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const remote = plainAddress(socket.remoteAddress);
     // A peer that reset before we looked has no address any more.
@@ -74,16 +106,28 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       else socket.end(options.refusal, () => socket.destroy());
       return;
     }
+    let leave = entered;
     const connection = new SocketConnection(socket, options.serverTls);
     open.add(connection);
     const end = (): void => {
       connection.destroy();
       shaking.delete(connection);
       open.delete(connection);
-      entered();
+      leave();
       if (open.size === 0) onEmpty?.();
     };
-    serve(connection).then(end, (cause: unknown) => {
+    const run = async (): Promise<void> => {
+      if (options.proxies?.isTrusted(remote) === true) {
+        const client = await clientOf(connection, remote);
+        if (client === undefined) return;
+        // The connection counts as its client's, not as the proxy's.
+        leave();
+        leave = client.leave;
+        if (client.isRefused) return;
+      }
+      await serve(connection);
+    };
+    run().then(end, (cause: unknown) => {
       end();
       options.onBug(cause);
     });

@@ -9,6 +9,7 @@ import type { TLSSocket } from 'node:tls';
 import type {
   CertificateProblem,
   CertificateRule,
+  PkixRule,
   TlsaAssociation,
   TlsInfo,
   TlsProblem,
@@ -26,7 +27,7 @@ export type Shown = {
   readonly nowMs: number;
 };
 
-export type Verified = Pick<TlsInfo, 'verifiedBy'>;
+export type Verified = Pick<TlsInfo, 'verifiedBy' | 'shortfall'>;
 
 /** All that the server sent. */
 export function presentedChain(socket: TLSSocket): readonly X509Certificate[] {
@@ -40,7 +41,7 @@ export function presentedChain(socket: TLSSocket): readonly X509Certificate[] {
 }
 
 export function checkPeer(rule: CertificateRule, shown: Shown): Result<Verified, TlsProblem> {
-  if (rule.kind === 'any') return ok({});
+  if (rule.kind === 'any') return ok(rule.wanted === undefined ? {} : lookAt(rule.wanted, shown));
   const [leaf] = shown.chain;
   if (leaf === undefined) return refused('not-trusted', 'The server showed no certificate');
   switch (rule.kind) {
@@ -55,6 +56,13 @@ export function checkPeer(rule: CertificateRule, shown: Shown): Result<Verified,
         ? ok({ verifiedBy: 'fingerprint' })
         : refused('other-fingerprint', 'The certificate has none of the fingerprints that are configured');
   }
+}
+
+function lookAt(wanted: PkixRule, shown: Shown): Verified {
+  const checked = checkPeer(wanted, shown);
+  if (checked.ok) return checked.value;
+  const { error } = checked;
+  return error.kind === 'certificate' ? { shortfall: { problem: error.problem, text: error.text } } : {};
 }
 
 function checkPkix(

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTls, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import type { Connection, Endpoint, ReadStop, TlsInfo, TlsProblem, TlsRequest } from '../base/connection.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { channelBindings } from './channel-binding.ts';
 import { checkPeer, presentedChain } from './peer-certificate.ts';
 
 /** How long a peer may refuse to take what was written before the connection is cut. */
@@ -21,8 +22,8 @@ export type ServerTls = () => TLSSocketOptions;
 export type TrustStore = readonly string[] | undefined;
 
 export class SocketConnection implements Connection {
-  readonly remote: Endpoint;
-  readonly local: Endpoint;
+  #remote: Endpoint;
+  #local: Endpoint;
   readonly #serverTls: ServerTls | undefined;
   readonly #trustStore: TrustStore;
   #socket: Socket;
@@ -40,12 +41,26 @@ export class SocketConnection implements Connection {
 
   /** @param serverTls present where this side may be asked for `startTls` as a server */
   constructor(socket: Socket, serverTls?: ServerTls, remote?: Endpoint, trustStore?: TrustStore) {
-    this.remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
-    this.local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
+    this.#remote = remote ?? { address: plainAddress(socket.remoteAddress), port: socket.remotePort ?? 0 };
+    this.#local = { address: plainAddress(socket.localAddress), port: socket.localPort ?? 0 };
     this.#serverTls = serverTls;
     this.#trustStore = trustStore;
     this.#socket = socket;
     this.#attach(socket);
+  }
+
+  get remote(): Endpoint {
+    return this.#remote;
+  }
+
+  get local(): Endpoint {
+    return this.#local;
+  }
+
+  /** From here on the endpoints are those that a trusted proxy named. */
+  appearAs(remote: Endpoint, local: Endpoint): void {
+    this.#remote = remote;
+    this.#local = local;
   }
 
   get tls(): TlsInfo | undefined {
@@ -76,6 +91,11 @@ export class SocketConnection implements Connection {
     const chunk = this.#chunks.shift();
     if (chunk !== undefined && this.#chunks.length === 0) this.#resume();
     return chunk;
+  }
+
+  /** Puts octets back that were read too far; they are read next. */
+  unread(octets: Uint8Array): void {
+    if (octets.length > 0) this.#chunks.unshift(octets);
   }
 
   wake(): void {
@@ -265,7 +285,7 @@ async function handshake(socket: TLSSocket, request: TlsRequest): Promise<TlsPro
 
 /** What came of the handshake; a problem where the certificate is not what the client's side asked for. */
 function describe(socket: TLSSocket, request: TlsRequest): Result<TlsInfo, TlsProblem> {
-  if (request.side === 'server') return ok(information(socket));
+  if (request.side === 'server') return ok(information(socket, 'server'));
   const checked = checkPeer(request.certificate, {
     chain: presentedChain(socket),
     // A code, whatever the types say; null where the chain holds.
@@ -273,11 +293,11 @@ function describe(socket: TLSSocket, request: TlsRequest): Result<TlsInfo, TlsPr
     nowMs: Date.now(),
   });
   if (!checked.ok) return checked;
-  const { verifiedBy } = checked.value;
-  return ok({ ...information(socket), ...(verifiedBy === undefined ? {} : { verifiedBy }) });
+  return ok({ ...information(socket, 'client'), ...checked.value });
 }
 
-function information(socket: TLSSocket): TlsInfo {
+function information(socket: TLSSocket, side: TlsRequest['side']): TlsInfo {
+  let bindings: ReturnType<TlsInfo['channelBindings']> | undefined;
   const cipher = socket.getCipher();
   const peer = socket.getPeerX509Certificate();
   const keyBits = /CHACHA|AES_?256/.test(cipher.name) ? 256 : /AES_?128/.test(cipher.name) ? 128 : undefined;
@@ -289,7 +309,20 @@ function information(socket: TLSSocket): TlsInfo {
       typeof socket.servername === 'string' && socket.servername !== '' ? socket.servername : undefined,
     ...(typeof socket.alpnProtocol === 'string' ? { alpn: socket.alpnProtocol } : {}),
     ...(peer === undefined ? {} : { peerCertificate: peer.raw }),
-    peerVerified: socket.authorized,
-    exportKey: (label, count) => socket.exportKeyingMaterial(count, label, Buffer.alloc(0)),
+    peerVerified: side === 'client' ? socket.authorized : peer !== undefined && isClientVerified(socket),
+    channelBindings: () => (bindings ??= channelBindings(socket, side)),
   };
+}
+
+/**
+ * Whether the client's certificate leads to an authority of the context. Node sets `authorized` in its own `tls.Server`
+ * only; of a socket that was turned to TLS the answer of OpenSSL is asked for. Where that cannot be had, it is no.
+ */
+function isClientVerified(socket: TLSSocket): boolean {
+  const handle: unknown = Reflect.get(socket, 'ssl');
+  if (typeof handle !== 'object' || handle === null) return false;
+  const verifyError: unknown = Reflect.get(handle, 'verifyError');
+  if (typeof verifyError !== 'function') return false;
+  const problem: unknown = Reflect.apply(verifyError, handle, []);
+  return problem === null || problem === undefined;
 }

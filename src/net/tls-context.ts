@@ -1,16 +1,30 @@
 /** The server's side of TLS: versions and suites of RFC 9325. */
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContext, type TLSSocketOptions } from 'node:tls';
+import {
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  type TLSSocketOptions,
+} from 'node:tls';
 import type { ServerTls } from './socket-connection.ts';
 
 export type Certificate = {
   /** PEM, the leaf first */ readonly chain: string;
   /** PEM */ readonly key: string;
+  /** Present where people are asked for a certificate of theirs: who vouches for those, PEM; undefined: nobody. */
+  readonly clients?: { readonly authorities: string | undefined };
 };
+
+/** A session of one kind of listener is not resumed at another: there it may have been asked for a certificate or not. */
+const PEOPLE_CONTEXT = 'postrider people';
 
 /** Throws `Error` of node:crypto where the certificate or the key cannot be read or do not belong together. */
 export function secureContext(certificate: Certificate): SecureContext {
-  return createSecureContext({
+  return createSecureContext(contextOptions(certificate));
+}
+
+function contextOptions(certificate: Certificate): SecureContextOptions {
+  return {
     cert: certificate.chain,
     key: certificate.key,
     minVersion: 'TLSv1.2',
@@ -22,19 +36,42 @@ export function secureContext(certificate: Certificate): SecureContext {
     honorCipherOrder: true,
     // RFC 9325 §3.5: nothing here needs renegotiation, and each one costs the server a handshake.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-  });
+  };
 }
 
-/** A holder whose context can be put in place while connections come. */
+/**
+ * For listeners where people sign in: the client is asked for a certificate, and may come without one. Only authorities
+ * that are named vouch for it; where none is, none does, and Node's list of the web's authorities least of all.
+ */
+function peopleOptions(certificate: Certificate, authorities: string | undefined): TLSSocketOptions {
+  return {
+    secureContext: createSecureContext({
+      ...contextOptions(certificate),
+      ca: authorities ?? [],
+      sessionIdContext: PEOPLE_CONTEXT,
+    }),
+    requestCert: true,
+    rejectUnauthorized: false,
+  };
+}
+
+/** A holder whose contexts can be put in place while connections come. Throws as {@link secureContext}. */
 export function serverTls(certificate: Certificate): {
   readonly tls: ServerTls;
+  /** For listeners where people sign in. */
+  readonly peopleTls: ServerTls;
   replace(next: Certificate): void;
 } {
-  let options: TLSSocketOptions = { secureContext: secureContext(certificate) };
+  const make = (of: Certificate): { tls: TLSSocketOptions; people: TLSSocketOptions } => {
+    const tls = { secureContext: secureContext(of) };
+    return { tls, people: of.clients === undefined ? tls : peopleOptions(of, of.clients.authorities) };
+  };
+  let options = make(certificate);
   return {
-    tls: () => options,
+    tls: () => options.tls,
+    peopleTls: () => options.people,
     replace: (next) => {
-      options = { secureContext: secureContext(next) };
+      options = make(next);
     },
   };
 }

@@ -11,8 +11,7 @@ type OfCheck = {
   readonly traceId: string | undefined;
 };
 
-/** Of the pipeline. */
-export type CheckEvent =
+export type PolicyEvent =
   /** Any verdict but a plain accept. */
   | (OfCheck & {
       readonly name: 'policy.verdict';
@@ -29,15 +28,5 @@ export type CheckEvent =
       readonly outcome: 'passed' | 'deferred';
       readonly cause: unknown;
     });
-
-export type PolicyEvent =
-  | CheckEvent
-  /** It looks as if somebody else had its password. */
-  | {
-      readonly name: 'policy.account-suspended';
-      readonly accountId: number;
-      readonly reason: string;
-      readonly heldRecipients: number;
-    };
 
 export type PolicyEventSink = (event: PolicyEvent) => void;

@@ -1,26 +1,17 @@
 /** PLAIN: authzid NUL authcid NUL password, UTF-8. Source: RFC 4616 §2. */
 import { isUtf8 } from 'node:buffer';
 import { fromUtf8, toBuffer } from '../base/bytes.ts';
-import type {
-  SaslClientExchange,
-  SaslCredentials,
-  SaslMechanism,
-  SaslServerExchange,
-  SaslServerStep,
-} from './mechanism.ts';
+import { malformed, withInitial } from './mechanism.ts';
+import type { SaslClientExchange, SaslCredentials, SaslMechanism, SaslServerStep } from './mechanism.ts';
 
 /** RFC 4616 §2 allows 255 octets for each part of the message. */
 const PART_OCTETS_MAX = 1024;
 
-export const plain: SaslMechanism = { name: 'PLAIN', revealsSecret: true, server };
-
-function server(): SaslServerExchange {
-  return {
-    step(response) {
-      return response === undefined ? { kind: 'challenge', octets: new Uint8Array() } : parsePlain(response);
-    },
-  };
-}
+export const plain: SaslMechanism = {
+  name: 'PLAIN',
+  isPossible: () => true,
+  server: (_context, initial) => withInitial(initial, parsePlain),
+};
 
 /** The claim in one PLAIN message. */
 export function parsePlain(octets: Uint8Array): SaslServerStep {
@@ -47,21 +38,10 @@ export function parsePlain(octets: Uint8Array): SaslServerStep {
 export function plainClient(credentials: SaslCredentials): SaslClientExchange {
   const { authorizationId = '', authenticationId, password } = credentials;
   const message = fromUtf8(`${authorizationId}\0${authenticationId}\0${password}`);
-  let sent = false;
   return {
     mechanism: 'PLAIN',
-    initial() {
-      sent = true;
-      return message;
-    },
-    respond() {
-      if (sent) return undefined;
-      sent = true;
-      return message;
-    },
+    initial: () => message,
+    respond: async () => undefined,
+    isSatisfied: () => true,
   };
-}
-
-function malformed(detail: string): SaslServerStep {
-  return { kind: 'malformed', detail };
 }

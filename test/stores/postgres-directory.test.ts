@@ -16,10 +16,10 @@ suite('the directory in PostgreSQL', { skip: postgresSkip }, () => {
   directoryContract('postgres', async (options) => {
     const url = await server.makeDatabase();
     const opened: Postgres[] = [];
-    const open = (hasher = options.hasher): PostgresDirectory => {
+    const open = (change: Partial<typeof options> = {}): PostgresDirectory => {
       const postgres = new Postgres({ url });
       opened.push(postgres);
-      return new PostgresDirectory({ ...options, hasher, postgres });
+      return new PostgresDirectory({ ...options, ...change, postgres });
     };
     const directory = open();
     for (const postgres of opened) await migrate(postgres, DIRECTORY, options.clock.nowMs());

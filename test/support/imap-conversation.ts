@@ -1,7 +1,6 @@
 /** An IMAP server on stores in memory, and conversations with it as a test writes them: a line said, lines expected. */
 import assert from 'node:assert/strict';
 import type { Principal } from '../../src/auth/principal.ts';
-import { ok, err } from '../../src/base/result.ts';
 import type { ImapEvent } from '../../src/imap/server/event.ts';
 import type { ImapDeps, ImapLimits } from '../../src/imap/server/ports.ts';
 import { serveImap } from '../../src/imap/server/session.ts';
@@ -13,6 +12,8 @@ import type { MailStore } from '../../src/store/mail-store.ts';
 import { openMemoryBlobStore } from '../../src/store/memory/blob-store.ts';
 import { openMemoryMailStore } from '../../src/store/memory/mail-store.ts';
 import { FakeClock } from './fake-clock.ts';
+import { signInWith } from './sign-in.ts';
+import type { SignInOptions } from './sign-in.ts';
 import { memoryPair, type MemoryConnection, type MemoryOptions } from './memory-connection.ts';
 
 export const ACCOUNT: AccountId = known(toAccountId(1));
@@ -51,6 +52,7 @@ export class ImapOffice {
       readonly blobs?: (blobs: BlobStore) => BlobStore;
       readonly limits?: Partial<ImapLimits>;
       readonly tlsAvailable?: boolean;
+      readonly signIn?: Partial<SignInOptions>;
     } = {},
   ) {
     const store = openMemoryMailStore(this.clock);
@@ -63,23 +65,19 @@ export class ImapOffice {
       clock: this.clock,
       store: this.store,
       blobs: this.blobs,
-      authenticate: (claim) => Promise.resolve(this.#principalOf(claim.authenticationId, claim.password)),
+      signIn: signInWith({
+        password: 'secret',
+        principals: new Map([
+          ['alice', principalOf('alice', ACCOUNT)],
+          ['bob', principalOf('bob', OTHER_ACCOUNT)],
+        ]),
+        ...change.signIn,
+      }),
       tlsAvailable: change.tlsAvailable ?? true,
       limits: { ...TEST_LIMITS, ...change.limits },
       emit: (event) => void this.events.push(event),
       shutdown: this.shutdown.signal,
     };
-  }
-
-  #principalOf(user: string, password: string): Awaited<ReturnType<ImapDeps['authenticate']>> {
-    if (password !== 'secret' || (user !== 'alice' && user !== 'bob')) return err({ kind: 'refused' });
-    const principal: Principal = {
-      address: `${user}@example.test`,
-      account: user === 'alice' ? ACCOUNT : OTHER_ACCOUNT,
-      authenticationId: user,
-      appPassword: undefined,
-    };
-    return ok(principal);
   }
 
   /** Puts a message into alice's mailbox behind every session's back. Line ends may be LF. */
@@ -206,4 +204,13 @@ export function overriding<Port extends object>(port: Port, methods: Partial<Por
       return typeof value === 'function' ? value.bind(name in methods ? methods : target) : value;
     },
   });
+}
+
+function principalOf(user: string, account: AccountId): Principal {
+  return {
+    address: `${user}@example.test`,
+    account,
+    authenticationId: user,
+    appPassword: undefined,
+  };
 }

@@ -18,7 +18,7 @@ export const MEMORY_TLS: TlsInfo = {
   keyBits: 256,
   servername: 'mail.example.test',
   peerVerified: false,
-  exportKey: (label, count) => Buffer.alloc(count, label),
+  channelBindings: () => new Map([['tls-exporter', Buffer.alloc(32, 'binding')]]),
 };
 
 export type MemoryOptions = {
@@ -27,8 +27,8 @@ export type MemoryOptions = {
   readonly serverPort?: number;
   /** Octets on the way that one side takes before a write waits. */
   readonly windowOctets?: number;
-  /** Both ends start as if under TLS. */
-  readonly tls?: boolean;
+  /** Both ends start as if under TLS: {@link MEMORY_TLS}, or what is given. */
+  readonly tls?: boolean | TlsInfo;
 };
 
 export class MemoryConnection implements Connection {
@@ -55,7 +55,7 @@ export class MemoryConnection implements Connection {
     this.remote = remote;
     this.#clock = options.clock;
     this.#window = options.windowOctets ?? 1_048_576;
-    this.tls = options.tls === true ? MEMORY_TLS : undefined;
+    this.tls = options.tls === true ? MEMORY_TLS : options.tls === false ? undefined : options.tls;
   }
 
   tryRead(): Uint8Array | undefined {

@@ -20,6 +20,8 @@ export type PostriderOptions = {
   readonly hostname?: string;
   /** Lines of a configuration beyond names, ports and folders: then it is `serve`, and accounts are added before. */
   readonly config?: string;
+  /** With `config`: lines for the table of every listener. */
+  readonly listenerLines?: string;
   /** A folder of an earlier run; it then outlives this one. */
   readonly directory?: string;
   readonly basePort?: number;
@@ -101,12 +103,12 @@ async function configure(
   directory: string,
   basePort: number,
   accounts: readonly string[],
-  { config = '', hostname = 'mail.example.test' }: PostriderOptions,
+  { config = '', listenerLines = '', hostname = 'mail.example.test' }: PostriderOptions,
 ): Promise<string[]> {
   const file = join(directory, 'postrider.toml');
   const listeners = Object.entries(SERVICES).map(
     ([service, port]) =>
-      `[listeners.${service}]\nenabled = true\naddresses = ["127.0.0.1", "::1"]\nport = ${basePort + port}`,
+      `[listeners.${service}]\nenabled = true\naddresses = ["127.0.0.1", "::1"]\nport = ${basePort + port}\n${listenerLines}`,
   );
   await writeFile(
     file,

@@ -9,6 +9,7 @@ import { RELAY } from '../../src/smtp/server/role.ts';
 import { reply } from '../../src/smtp/wire/reply.ts';
 import { toAccountId } from '../../src/store/ids.ts';
 import { FakeClock } from './fake-clock.ts';
+import { signInWith } from './sign-in.ts';
 import { memoryPair } from './memory-connection.ts';
 import type { MemoryConnection, MemoryOptions } from './memory-connection.ts';
 import { serveSmtp } from '../../src/smtp/server/session.ts';
@@ -47,20 +48,16 @@ export function office(
       role: RELAY,
       limits: SMTP_LIMITS,
       extensions: SMTP_EXTENSIONS,
-      trust: { isPeer: (address) => address === PEER_ADDRESS },
+      trust: {
+        isPeer: (address) => address === PEER_ADDRESS,
+        isForwarder: (address) => address === FORWARDER_ADDRESS,
+      },
       addresses: { find: (address) => ADDRESSES[address.toLowerCase()] ?? { kind: 'unknown' } },
       hostname: 'mail.example.test',
       startTls: true,
       clock,
       traceId: () => `trace${String((ids += 1)).padStart(3, '0')}`,
-      authenticator: {
-        authenticate: (claim) =>
-          Promise.resolve(
-            claim.authenticationId === 'alice' && claim.password === 'secret'
-              ? { kind: 'authenticated', principal: ALICE }
-              : { kind: 'refused', reason: 'bad-credentials' },
-          ),
-      },
+      signIn: signInWith({ password: 'secret', principals: new Map([['alice', ALICE]]) }),
       recipients: {
         verify(path, _transaction, session) {
           const refuse = (reason: string, answer: ReturnType<typeof reply>) =>
@@ -110,6 +107,7 @@ export function office(
 
 /** Whom {@link office} trusts. */
 export const PEER_ADDRESS = '198.51.100.9';
+export const FORWARDER_ADDRESS = '198.51.100.7';
 
 /** What {@link office} answers to VRFY and EXPN. */
 const ADDRESSES: Readonly<Record<string, AddressAnswer>> = {

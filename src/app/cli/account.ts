@@ -1,6 +1,5 @@
 /** `postrider account list|show|add|remove|set` and `postrider account app-password list|add|remove` */
 import type { Command } from 'commander';
-import { registerAccountSending } from './account-sending.ts';
 import { readQuota, readScopes } from './argument.ts';
 import type { Quota } from './argument.ts';
 import { CliError, EXIT } from './exit-code.ts';
@@ -35,7 +34,6 @@ export function registerAccount(program: Command, terminal: Terminal): void {
   registerSet(account, terminal);
   registerRemove(account, terminal);
   registerAppPassword(account, terminal);
-  registerAccountSending(account, terminal);
 }
 
 function registerReading(account: Command, terminal: Terminal): void {

@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
+import { tlsReports } from '../../../test/support/tls-reports.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
 import { encodeSrs } from '../../delivery/return-path/srs.ts';
 import { MemoryDirectory } from '../../auth/memory/directory.ts';
@@ -277,6 +278,7 @@ test('the same commands speak to a running server', async () => {
         returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
         queue: async () => queue as Queue,
         mailStore: async () => mailStore,
+        tlsReports,
         queueEvents: () => undefined,
         server: {
           status: () => ({ version: '1', pid: 1, hostname: 'mx.a.test', startedAtMs: 0, listeners: [] }),
@@ -324,6 +326,13 @@ async function speak(at: readonly string[]): Promise<void> {
   await ok('account', 'remove', 'alice@a.test', '--yes');
   assert.match(await ok('queue', 'list'), /empty/);
   assert.equal(await ok('queue', 'drop', '--sender', '<>'), '2 recipients of 1 message.\n');
+  assert.match(
+    await ok('tls-report', 'show', '--day', '2026-01-02'),
+    /2026-01-02 +far\.example +no-policy-found +2 +certificate-expired +mx\.far\.example: CERT_HAS_EXPIRED/,
+  );
+  const reports: unknown = JSON.parse(await ok('tls-report', 'show', '--domain', 'far.example', '--json'));
+  assert.equal((reports as { reports: readonly unknown[] }).reports.length, 2);
+  assert.match(await ok('tls-report', 'show', '--domain', 'none.example'), /Nothing/);
   assert.match(await ok('status'), /^mx\.a\.test: Postrider 1/);
   await ok('stop');
 }

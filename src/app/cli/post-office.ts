@@ -171,6 +171,7 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
     case 'too-many':
     case 'bad-name':
     case 'bad-password':
+    case 'bad-fingerprint':
       return EXIT.refused;
   }
 }
@@ -178,17 +179,11 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
 function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | undefined {
   if (kind === 'not-found') {
     const [subject = ''] = method.split('.');
-    return `See what there is: 'postrider ${LISTED_AS[subject] ?? subject} list'.`;
+    return `See what there is: 'postrider ${subject === 'app-password' ? 'account app-password' : subject} list'.`;
   }
   if (kind === 'exists' && method === 'alias.add') return "To replace its targets: 'postrider alias set'.";
   return HINTS[kind];
 }
-
-/** The command whose list shows the subject of a method, where they differ. */
-const LISTED_AS: Readonly<Partial<Record<string, string>>> = {
-  'app-password': 'account app-password',
-  sending: 'account',
-};
 
 /** What to do next, where there is something to do. */
 const HINTS: Readonly<Partial<Record<ControlProblem['kind'], string>>> = {

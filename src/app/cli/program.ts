@@ -10,6 +10,7 @@ import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
+import { registerTlsReport } from './tls-report.ts';
 import { VERSION } from '../version.ts';
 import { registerVerify } from './verify.ts';
 
@@ -59,6 +60,7 @@ function createProgram(terminal: Terminal): Command {
   registerAlias(program, terminal);
   registerSrs(program, terminal);
   registerQueue(program, terminal);
+  registerTlsReport(program, terminal);
   return program;
 }
 

@@ -18,6 +18,7 @@ import { systemClock, systemRandom } from '../system.ts';
 import { connectControl } from './client.ts';
 import type { ControlClient } from './client.ts';
 import { RETURN_PATHS } from '../../../test/support/return-paths.ts';
+import { tlsReports } from '../../../test/support/tls-reports.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
 import type { ControlPorts } from './methods.ts';
 import type { QueueEvent } from './queue-methods.ts';
@@ -109,6 +110,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
       queue: async () => queue,
       mailStore: async () => mailStore,
+      tlsReports,
       queueEvents: (event) => void told.push(event),
       server: {
         status: () => ({ version: '1', pid: 1, hostname: 'h.test', startedAtMs: 1, listeners: [] }),
@@ -148,51 +150,6 @@ async function converse(path: string, octets: string | Uint8Array, lines: number
 
 it('is for its owner only', async ({ path }) => {
   assert.equal((await stat(path)).mode & 0o777, 0o600);
-});
-
-it('suspends and resumes what an account sends, and grants it addresses', async ({ client, asked }) => {
-  const { call } = client;
-  await call('domain.add', { name: 'a.test' });
-  const added = await call('account.add', { address: 'alice@a.test' });
-  assert.ok(added.ok);
-  const { id: account } = added.value.account;
-  const address = 'alice@a.test';
-  const none = {
-    messagesPerHour: null,
-    messagesPerDay: null,
-    recipientsPerHour: null,
-    recipientsPerDay: null,
-  };
-  assert.deepEqual(await call('sending.show', { address }), {
-    ok: true,
-    value: { sending: { suspended: null, limits: none, grants: [] } },
-  });
-  const stopped = await call('sending.suspend', { address, reason: 'spam' });
-  assert.ok(stopped.ok && stopped.value.sending.suspended?.reason === 'spam');
-  assert.deepEqual([stopped.value.messages, stopped.value.recipients], [1, 1]);
-  const resumed = await call('sending.resume', { address });
-  assert.ok(resumed.ok && resumed.value.sending.suspended === null && resumed.value.messages === 0);
-  assert.ok((await call('sending.resume', { address, release: true })).ok);
-  assert.deepEqual(asked, [
-    ['hold', { account, state: 'waiting' }],
-    ['release', { account, hold: 'account-suspended' }],
-  ]);
-  await call('sending.limit', { address, messagesPerHour: 7, recipientsPerDay: 0 });
-  const limited = await call('sending.limit', { address, messagesPerHour: null });
-  assert.ok(limited.ok);
-  assert.deepEqual(limited.value.sending.limits, { ...none, recipientsPerDay: 0 });
-  const granted = await call('sending.grant', { address, as: 'Boss@b.test' });
-  assert.ok(granted.ok);
-  assert.deepEqual(granted.value.sending.grants, ['boss@b.test']);
-  const twice = await call('sending.grant', { address, as: 'boss@b.test' });
-  assert.equal(!twice.ok && twice.error.kind, 'exists');
-  assert.ok((await call('sending.revoke', { address, as: 'boss@b.test' })).ok);
-  const gone = await call('sending.revoke', { address, as: 'boss@b.test' });
-  assert.equal(!gone.ok && gone.error.kind, 'not-found');
-  const nobody = await call('sending.suspend', { address: 'nobody@a.test' });
-  assert.equal(!nobody.ok && nobody.error.kind, 'not-found');
-  const unreadable = await call('sending.suspend', { address, reason: 'a\nb' });
-  assert.equal(!unreadable.ok && unreadable.error.kind, 'bad-name');
 });
 
 it('tends domains, accounts, app passwords and aliases', async ({ client, ports }) => {
@@ -285,6 +242,23 @@ it('shows and moves the queue', async ({ client, asked, told }) => {
   ]);
   const names = told.map((event) => (event.name === 'queue.acted' ? event.act : event.name));
   assert.deepEqual(names, ['retry', 'hold', 'release', 'expire', 'drop', 'queue.suspended', 'queue.resumed']);
+});
+
+it('shows TLS reports by page (RFC 8460 §4.4)', async ({ client }) => {
+  const first = await client.call('tls-report.show', { domain: 'FAR.example', limit: 1 });
+  assert.ok(first.ok);
+  const [one] = first.value.reports;
+  assert.deepEqual([one?.day, one?.domain], ['2026-01-01', 'far.example']);
+  assert.deepEqual(one?.report.policies[0]?.summary, {
+    'total-successful-session-count': 3,
+    'total-failure-session-count': 2,
+  });
+  const next = await client.call('tls-report.show', { after: '2026-01-01 far.example', limit: 1 });
+  assert.ok(next.ok && next.value.reports[0]?.day === '2026-01-02');
+  for (const params of [{ day: 'today' }, { after: 'x' }]) {
+    const refused = await client.call('tls-report.show', params);
+    assert.equal(!refused.ok && refused.error.kind, 'bad-request');
+  }
 });
 
 it('says how the server is, and stops it after the answer', async ({ client, stopped }) => {

@@ -15,11 +15,11 @@ import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
 import { QUEUE_METHODS } from './queue-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
-import { SENDING_METHODS } from './sending-methods.ts';
-import type { SendingMethods } from './sending-methods.ts';
 import type { SrsMethods } from './srs-methods.ts';
 import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
 import type { QueueCount } from './queue-view.ts';
+import { TLS_METHODS } from './tls-methods.ts';
+import type { TlsControlPorts, TlsMethods } from './tls-methods.ts';
 import { viewAccount } from './view.ts';
 import type { AccountView, AliasView, AppPasswordView, DomainView, ServerStatus } from './view.ts';
 
@@ -30,7 +30,7 @@ type Named = { readonly address: string };
 /** Each method with what it takes and what it gives. */
 export type ControlMethods = QueueMethods &
   SrsMethods &
-  SendingMethods & {
+  TlsMethods & {
     'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
     'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
     'domain.remove': { params: { readonly name: string }; result: None };
@@ -86,13 +86,14 @@ export type ControlParams<Method extends ControlMethod> = ControlMethods[Method]
 export type ControlResult<Method extends ControlMethod> = ControlMethods[Method]['result'];
 
 /** What the methods work on. Queue and mail store are asked for when they are needed: a stopped server's are not open. */
-export type ControlPorts = QueueControlPorts & {
-  mailStore(): Promise<MailStore>;
-  /** `undefined` where no server runs. */
-  readonly server:
-    | { status(): ServerStatus; /** Begins to stop; returns at once. */ stop(): void }
-    | undefined;
-};
+export type ControlPorts = QueueControlPorts &
+  TlsControlPorts & {
+    mailStore(): Promise<MailStore>;
+    /** `undefined` where no server runs. */
+    readonly server:
+      | { status(): ServerStatus; /** Begins to stop; returns at once. */ stop(): void }
+      | undefined;
+  };
 
 type Answer<Method extends ControlMethod> = Result<ControlResult<Method>, ControlProblem>;
 type Run<Method extends ControlMethod> = (fields: Fields, ports: ControlPorts) => Promise<Answer<Method>>;
@@ -213,9 +214,9 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   },
 
   ...SRS_METHODS,
-  ...SENDING_METHODS,
 
   ...QUEUE_METHODS,
+  ...TLS_METHODS,
 
   status: async (fields, ports) => {
     fields.end();

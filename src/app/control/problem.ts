@@ -28,9 +28,10 @@ const WORDS: Readonly<Record<DirectoryProblem['kind'], string>> = {
   'no-such-domain': 'is at a domain that is not ours',
   'in-use': 'still has accounts or aliases',
   loop: 'would lead back to itself',
-  'too-many': 'would go beyond a limit (targets, aliases in a row, or app passwords)',
+  'too-many': 'would go beyond a limit (targets, aliases in a row, app passwords, or certificates)',
   'bad-name': 'has a name that is empty, too long, or holds control characters',
   'bad-password': 'has a password that is empty or longer than 1,024 octets',
+  'bad-fingerprint': 'is not the SHA-256 fingerprint of a certificate: 64 hexadecimal digits',
   'bad-owner':
     'cannot be a list with this owner: it is no address, the alias is a catch-all, or VERP lacks one',
   'bad-secret': 'was given a secret that is not 16 to 256 printable ASCII characters',

@@ -17,11 +17,13 @@ import { answer } from './answer.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
 import type { ControlProblem } from './problem.ts';
+import type { TlsReports } from './tls-methods.ts';
 
 /** Queue and mail store, opened only for the methods that ask for them. */
 export type StoppedStores = {
   readonly queue: Queue;
   readonly mailStore: MailStore;
+  readonly tlsReports: TlsReports;
   close(): Promise<void>;
 };
 
@@ -58,6 +60,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       returnPaths: new ReturnPaths({ directory: kept.directory, clock: systemClock }, options.returnPaths),
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
+      tlsReports: async () => (await opened()).tlsReports,
       // No log is open: what the command prints is all that is said.
       queueEvents: () => undefined,
       server: undefined,

@@ -13,6 +13,8 @@ const GROUP_LETTERS = 5;
 export type KeptAppPassword = AppPassword & {
   /** SHA-256 of the letters alone, hexadecimal. */
   readonly secretHash: string;
+  /** As `formatScramKeys` writes them, of the secret with its hyphens; undefined for one from before there were any. */
+  readonly scramKeys: string | undefined;
 };
 
 export function makeAppPassword(random: Random): string {
@@ -21,11 +23,22 @@ export function makeAppPassword(random: Random): string {
   return Array.from({ length: GROUPS }, group).join('-');
 }
 
-/** The hash of what looks like an app password, typed with or without its hyphens, in any case; undefined for the rest. */
-export function hashAppPassword(secret: string): string | undefined {
+/** As it was shown, whichever way it was typed; undefined for what is no app password. */
+export function toAppPassword(secret: string): string | undefined {
+  const letters = lettersOf(secret);
+  return letters?.match(/.{5}/g)?.join('-');
+}
+
+function lettersOf(secret: string): string | undefined {
   if (secret.length > 64) return undefined;
   const letters = secret.replaceAll(/[\s-]/g, '').toLowerCase();
-  return /^[a-z]{20}$/.test(letters) ? createHash('sha256').update(letters).digest('hex') : undefined;
+  return /^[a-z]{20}$/.test(letters) ? letters : undefined;
+}
+
+/** The hash of what looks like an app password, typed with or without its hyphens, in any case; undefined for the rest. */
+export function hashAppPassword(secret: string): string | undefined {
+  const letters = lettersOf(secret);
+  return letters === undefined ? undefined : createHash('sha256').update(letters).digest('hex');
 }
 
 /** The one among `kept` that the secret is of. */

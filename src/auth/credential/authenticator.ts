@@ -1,19 +1,27 @@
 /**
  * Who may log in, for every directory. One rule above all: whatever the reason of a refusal (no such account, wrong
- * password, disabled, out of scope), it has cost exactly one slow hash, so that nobody learns by the clock who is here.
+ * password, disabled, out of scope), it has cost the same (a slow hash, or for SCRAM as many quick ones), so that nobody
+ * learns by the clock who is here.
  */
+import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
+import { isProofOf, isSaltOf, parseScramKeys, SCRAM_OCTETS, serverSignature } from '../../sasl/scram-key.ts';
+import type { ScramKey } from '../../sasl/scram-key.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey } from '../address-key.ts';
+import type { CertificateNames, ScramAccepted } from '../directory.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
-import { findAppPassword } from './app-password.ts';
+import { findAppPassword, toAppPassword } from './app-password.ts';
 import type { KeptAppPassword } from './app-password.ts';
 import { preparePassword } from './password-hash.ts';
-import type { Overloaded, PasswordHasher } from './password-hash.ts';
-import type { VerifiedPasswords } from './verified-passwords.ts';
+import type { Overloaded } from './password-hash.ts';
+import type { KeptSecrets, PasswordSecrets } from './password-secrets.ts';
+import { VerifiedPasswords } from './verified-passwords.ts';
 
 /** What the directory keeps to know somebody by. */
 export type Credential = {
@@ -21,34 +29,63 @@ export type Credential = {
   readonly address: string;
   readonly disabled: boolean;
   readonly passwordHash: string | undefined;
+  readonly scramKeys: string | undefined;
   readonly appPasswords: readonly KeptAppPassword[];
+  /** Networks that the account signed in from, and when last. */
+  readonly networks: readonly HomeNetwork[];
 };
+
+export type HomeNetwork = { readonly network: string; readonly seenAtMs: number };
 
 export type CredentialSource = {
   /** @param key as accounts are found by */
   credential(key: string): Credential | undefined | Promise<Credential | undefined>;
-  /** Puts `fresh` in the place of `kept`, if that is still what is kept. */
-  replaceHash(account: AccountId, kept: string, fresh: string): void | Promise<void>;
+  /** Of the account that has the certificate. */
+  credentialByCertificate(fingerprint: string): Credential | undefined | Promise<Credential | undefined>;
+  /** Puts `fresh` in the place of what is kept, if that is still the hash `kept`. */
+  replaceSecrets(account: AccountId, kept: string, fresh: KeptSecrets): void | Promise<void>;
+  /** Notes that the account signed in from a network; the oldest beyond a limit go. */
+  keepNetwork(account: AccountId, seen: HomeNetwork): void | Promise<void>;
+  /** Keeps keys for an app password that is still there. */
+  keepAppPasswordKeys(account: AccountId, secretHash: string, scramKeys: string): void | Promise<void>;
+};
+
+/** As many keys are tried for everybody; only who has more app passwords than this stands out, by microseconds. */
+const PROOFS_MIN = 8;
+
+/** As the tables give them: `192.0.2.1 1700000000000,…`. */
+export function parseHomeNetworks(text: string | undefined): readonly HomeNetwork[] {
+  return (text ?? '')
+    .split(',')
+    .map((one) => one.split(' '))
+    .map(([network = '', seenAtMs]) => ({ network, seenAtMs: Number(seenAtMs) }));
+}
+
+/** A key, and which app password it is of; undefined: the account's own. */
+type Candidate = { readonly key: ScramKey; readonly appPassword: KeptAppPassword | undefined };
+
+export type AuthenticatorOptions = {
+  readonly source: CredentialSource;
+  readonly passwords: PasswordSecrets;
+  readonly throttle: LoginThrottle;
+  readonly clock: Clock;
 };
 
 export class Authenticator {
   readonly #source: CredentialSource;
-  readonly #hasher: PasswordHasher;
+  readonly #passwords: PasswordSecrets;
   readonly #verified: VerifiedPasswords;
   readonly #throttle: LoginThrottle;
+  readonly #clock: Clock;
   /** Attempts whose hash is being computed: the same one, made meanwhile, waits for the same answer. */
   readonly #running = new Map<string, Promise<Result<boolean, Overloaded>>>();
 
-  constructor(
-    source: CredentialSource,
-    hasher: PasswordHasher,
-    verified: VerifiedPasswords,
-    throttle: LoginThrottle,
-  ) {
+  constructor({ source, passwords, throttle, clock }: AuthenticatorOptions) {
     this.#source = source;
-    this.#hasher = hasher;
-    this.#verified = verified;
+    this.#passwords = passwords;
+    this.#verified = new VerifiedPasswords(clock);
     this.#throttle = throttle;
+    this.#clock = clock;
   }
 
   /** As `Directory.authenticate`. */
@@ -58,27 +95,115 @@ export class Authenticator {
     scope: Scope,
     source: string | undefined,
   ): Promise<Result<Principal, AuthProblem>> {
-    if (!this.#throttle.admits(source)) return err({ kind: 'throttled' });
-    const answer = await this.#judge(name, password, scope);
-    // Where nobody was judged, nothing is held against the source.
-    if (!answer.ok && answer.error.kind !== 'throttled') this.#throttle.failed(source);
+    const credential = await this.#credential(name);
+    return this.#attempt(source, toNameKey(name), credential, async () =>
+      this.#judge(name, password, scope, credential),
+    );
+  }
+
+  /** As `Directory.scramSalt`. */
+  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
+    const credential = await this.#credential(name);
+    const drawn = await this.#passwords.salt(hash, toNameKey(name));
+    const kept = candidatesOf(credential).find(({ key }) => key.hash === hash)?.key;
+    return kept === undefined ? drawn : { salt: kept.salt, iterations: kept.iterations };
+  }
+
+  /** As `Directory.authenticateScram`. */
+  async authenticateScram(
+    claim: ScramClaim,
+    scope: Scope,
+    source: string | undefined,
+  ): Promise<Result<ScramAccepted, AuthProblem>> {
+    const credential = await this.#credential(claim.authenticationId);
+    return this.#attempt(source, toNameKey(claim.authenticationId), credential, () =>
+      judgeProof(claim, scope, credential),
+    );
+  }
+
+  /** As `Directory.authenticateCertificate`. */
+  async authenticateCertificate(
+    names: CertificateNames,
+    authorizationId: string,
+    source: string | undefined,
+  ): Promise<Result<Principal, AuthProblem>> {
+    const holder = await this.#holderOf(names, authorizationId);
+    return this.#attempt(source, holder?.address ?? names.fingerprint, holder, () => {
+      if (holder === undefined) return err({ kind: 'refused' });
+      return holder.disabled ? err({ kind: 'disabled' }) : ok(toPrincipal(holder, holder.address, undefined));
+    });
+  }
+
+  async #attempt<Accepted>(
+    source: string | undefined,
+    name: string,
+    credential: Credential | undefined,
+    judge: () => Result<Accepted, AuthProblem> | Promise<Result<Accepted, AuthProblem>>,
+  ): Promise<Result<Accepted, AuthProblem>> {
+    const network = this.#throttle.networkOf(source);
+    const seenAtMs = credential?.networks.find((one) => one.network === network)?.seenAtMs;
+    const nowMs = this.#clock.nowMs();
+    const isAtHome = seenAtMs !== undefined && nowMs - seenAtMs < LIMITS.homeNetworkMs;
+    const attempt = { network, name, isAtHome };
+    if (!this.#throttle.admits(attempt)) return err({ kind: 'throttled' });
+    const answer = await judge();
+    if (!answer.ok) {
+      // Where nobody was judged, nothing is held against the source.
+      if (answer.error.kind !== 'throttled') this.#throttle.failed(attempt);
+      return answer;
+    }
+    const isNoted = seenAtMs !== undefined && nowMs - seenAtMs < LIMITS.homeNetworkNotedMs;
+    if (credential !== undefined && network !== undefined && !isNoted)
+      await whenPossible(async () =>
+        this.#source.keepNetwork(credential.account, { network, seenAtMs: nowMs }),
+      );
     return answer;
   }
 
-  async #judge(name: string, password: string, scope: Scope): Promise<Result<Principal, AuthProblem>> {
+  async #credential(name: string): Promise<Credential | undefined> {
     const key = toAddressKey(name)?.key;
-    const credential = key === undefined ? undefined : await this.#source.credential(key);
+    return key === undefined ? undefined : this.#source.credential(key);
+  }
+
+  /** The one account that the certificate leads to, or the one among several that the client asks to be. */
+  async #holderOf(
+    { fingerprint, addresses }: CertificateNames,
+    authorizationId: string,
+  ): Promise<Credential | undefined> {
+    const kept = await this.#source.credentialByCertificate(fingerprint);
+    const named = kept === undefined ? await this.#named(addresses) : [kept];
+    const wanted = authorizationId === '' ? undefined : (toAddressKey(authorizationId)?.key ?? '');
+    const found = new Map<AccountId, Credential>();
+    for (const one of named)
+      if (one !== undefined && (wanted === undefined || one.address === wanted)) found.set(one.account, one);
+    const [holder, another] = found.values();
+    // RFC 4422 §A.1: who cannot be told from others is nobody.
+    return another === undefined ? holder : undefined;
+  }
+
+  async #named(addresses: readonly string[]): Promise<readonly (Credential | undefined)[]> {
+    return Promise.all(addresses.map(async (address) => this.#credential(address)));
+  }
+
+  async #judge(
+    name: string,
+    password: string,
+    scope: Scope,
+    credential: Credential | undefined,
+  ): Promise<Result<Principal, AuthProblem>> {
+    const key = toAddressKey(name)?.key;
     const prepared = preparePassword(password);
     const appPassword =
       credential === undefined ? undefined : findAppPassword(credential.appPasswords, password);
-    const principal = (known: Credential): Principal => ({
-      address: known.address,
-      account: known.account,
-      authenticationId: name,
-      appPassword: appPassword?.name,
-    });
-    if (credential !== undefined && !credential.disabled && appPassword?.scopes.includes(scope) === true)
-      return ok(principal(credential));
+    if (
+      credential !== undefined &&
+      !credential.disabled &&
+      appPassword !== undefined &&
+      appPassword.scopes.includes(scope)
+    ) {
+      await this.#renewAppPassword(credential, appPassword, password);
+      return ok(toPrincipal(credential, name, appPassword));
+    }
 
     const kept = prepared === undefined || appPassword !== undefined ? undefined : credential?.passwordHash;
     const verdict = await this.#verify(key ?? '', prepared ?? '', kept, credential);
@@ -86,7 +211,7 @@ export class Authenticator {
     if (credential === undefined) return err({ kind: 'refused' });
     if (credential.disabled && (verdict.value || appPassword !== undefined)) return err({ kind: 'disabled' });
     if (appPassword !== undefined) return err({ kind: 'not-in-scope' });
-    return verdict.value ? ok(principal(credential)) : err({ kind: 'refused' });
+    return verdict.value ? ok(toPrincipal(credential, name, appPassword)) : err({ kind: 'refused' });
   }
 
   async #verify(
@@ -100,7 +225,7 @@ export class Authenticator {
     if (credential?.disabled !== true && this.#verified.isVerified(mark)) return ok(true);
     const running = this.#running.get(mark);
     if (running !== undefined) return running;
-    const verifying = this.#hasher.verify(password, kept);
+    const verifying = this.#passwords.hasher.verify(password, kept);
     this.#running.set(mark, verifying);
     try {
       const verdict = await verifying;
@@ -114,12 +239,82 @@ export class Authenticator {
 
   async #accept(mark: string, password: string, kept: string, credential: Credential): Promise<void> {
     this.#verified.verified(mark);
-    if (credential.disabled || !this.#hasher.isOutdated(kept)) return;
-    try {
-      await this.#source.replaceHash(credential.account, kept, await this.#hasher.hash(password));
-    } catch (cause) {
-      // The password was right: a disk that cannot take its new hash keeps nobody out. The next login tries again.
-      if (!(cause instanceof Fault)) throw cause;
-    }
+    const isHashOutdated = this.#passwords.hasher.isOutdated(kept);
+    const isKeysOutdated = this.#passwords.needsKeys(parseScramKeys(credential.scramKeys ?? '') ?? []);
+    if (credential.disabled || !(isHashOutdated || isKeysOutdated)) return;
+    await whenPossible(async () => {
+      const passwordHash = isHashOutdated ? await this.#passwords.hasher.hash(password) : kept;
+      const scramKeys = isKeysOutdated
+        ? await this.#passwords.scramKeys(credential.address, password)
+        : credential.scramKeys;
+      await this.#source.replaceSecrets(credential.account, kept, { passwordHash, scramKeys });
+    });
   }
+
+  /** One from before there were keys gets them when it is shown. */
+  async #renewAppPassword(
+    { account, address }: Credential,
+    { secretHash, scramKeys }: KeptAppPassword,
+    password: string,
+  ): Promise<void> {
+    const shown = toAppPassword(password);
+    if (shown === undefined || !this.#passwords.needsKeys(parseScramKeys(scramKeys ?? '') ?? [])) return;
+    await whenPossible(async () => {
+      const fresh = await this.#passwords.scramKeys(address, shown);
+      if (fresh !== undefined) await this.#source.keepAppPasswordKeys(account, secretHash, fresh);
+    });
+  }
+}
+
+/** The password was right: a disk that cannot take something new of it keeps nobody out. The next login tries again. */
+async function whenPossible(renew: () => Promise<void>): Promise<void> {
+  try {
+    await renew();
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+  }
+}
+
+/** RFC 5802 §3. Every key is tried, whichever is the right one. */
+function judgeProof(
+  { authenticationId, authMessage, hash, proof, salt }: ScramClaim,
+  scope: Scope,
+  credential: Credential | undefined,
+): Result<ScramAccepted, AuthProblem> {
+  const candidates = candidatesOf(credential).filter(({ key }) => key.hash === hash && isSaltOf(key, salt));
+  let found: Candidate | undefined;
+  for (const candidate of candidates) if (isProofOf(candidate.key, authMessage, proof)) found ??= candidate;
+  const nobody = { hash, storedKey: new Uint8Array(SCRAM_OCTETS[hash]) };
+  for (let tried = candidates.length; tried < PROOFS_MIN; tried += 1) isProofOf(nobody, authMessage, proof);
+  if (credential === undefined || found === undefined) return err({ kind: 'refused' });
+  if (credential.disabled) return err({ kind: 'disabled' });
+  const { appPassword, key } = found;
+  if (appPassword?.scopes.includes(scope) === false) return err({ kind: 'not-in-scope' });
+  return ok({
+    principal: toPrincipal(credential, authenticationId, appPassword),
+    serverSignature: serverSignature(key, authMessage),
+  });
+}
+
+function toNameKey(name: string): string {
+  return toAddressKey(name)?.key ?? name;
+}
+
+function toPrincipal(
+  { address, account }: Credential,
+  authenticationId: string,
+  appPassword: KeptAppPassword | undefined,
+): Principal {
+  return { address, account, authenticationId, appPassword: appPassword?.name };
+}
+
+/** The account's own keys first. */
+function candidatesOf(credential: Credential | undefined): readonly Candidate[] {
+  const keysOf = (text: string | undefined, appPassword?: KeptAppPassword): readonly Candidate[] =>
+    (text === undefined ? [] : (parseScramKeys(text) ?? [])).map((key) => ({ key, appPassword }));
+  if (credential === undefined) return [];
+  return [
+    ...keysOf(credential.scramKeys),
+    ...credential.appPasswords.flatMap((one) => keysOf(one.scramKeys, one)),
+  ];
 }

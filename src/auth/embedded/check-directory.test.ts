@@ -61,8 +61,21 @@ const damages = [
   {
     want: 'orphaned-app-password',
     repaired: true,
-    sql: "INSERT INTO app_password VALUES (99, 'x', 'imap', '', 1)",
+    sql: "INSERT INTO app_password VALUES (99, 'x', 'imap', '', 1, NULL)",
   },
+  { want: 'bad-scram-keys', repaired: true, sql: "UPDATE account SET scram_keys = 'SCRAM-SHA-1$x'" },
+  {
+    want: 'bad-scram-keys',
+    repaired: true,
+    sql: "INSERT INTO app_password VALUES (1, 'x', 'imap', '', 1, '')",
+  },
+  { want: 'bad-certificate', repaired: true, sql: "INSERT INTO certificate VALUES ('xy', 1, 1)" },
+  {
+    want: 'bad-certificate',
+    repaired: true,
+    sql: `INSERT INTO certificate VALUES ('${'ab'.repeat(32)}', 99, 1)`,
+  },
+  { want: 'orphaned-home-network', repaired: true, sql: "INSERT INTO home_network VALUES (99, '::/64', 1)" },
 ];
 for (const { want, repaired, sql } of damages) {
   test(`the check of a directory finds ${want} after ${sql.slice(0, 60)}`, async () => {

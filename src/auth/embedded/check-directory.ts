@@ -8,10 +8,11 @@ import type { Database } from '../../sqlite/database.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { toAddressKey, toDomainName } from '../address-key.ts';
 import { parsePasswordHash } from '../credential/password-hash.ts';
-import { toAliasKey } from '../directory-rules.ts';
+import { toAliasKey, toFingerprint } from '../directory-rules.ts';
 import type { DirectoryFinding } from '../directory.ts';
 import { expandAddress, walk } from '../resolve-address.ts';
 import type { DirectoryRow } from '../resolve-address.ts';
+import { parseScramKeys } from '../../sasl/scram-key.ts';
 import { known, toAccountId } from '../../store/ids.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
 
@@ -38,6 +39,8 @@ export function checkDirectory(options: CheckDirectoryOptions): readonly Directo
     checkNames(database, report);
     checkDomains(database, report, options.nowMs);
     checkCredentials(database, report);
+    checkScramKeys(database, report);
+    checkCertificates(database, report);
     checkAliases(database, report);
     if (options.repair) database.commit();
     return findings;
@@ -117,6 +120,49 @@ function checkCredentials(database: Database, report: Report): void {
         database.prepare('DELETE FROM app_password WHERE account_id = ? AND name = ?').run(id, name);
       },
     );
+  }
+}
+
+/** Keys that are no keys let nobody in; without them the next PLAIN or LOGIN makes new ones. */
+function checkScramKeys(database: Database, report: Report): void {
+  const kept = `SELECT 'account', address, scram_keys, id, '' FROM account WHERE scram_keys IS NOT NULL
+    UNION ALL SELECT 'app_password', name, scram_keys, account_id, name FROM app_password
+    WHERE scram_keys IS NOT NULL`;
+  for (const row of database.prepare(kept).rows()) {
+    if (parseScramKeys(textAt(row, 2)) !== undefined) continue;
+    const [table, id, name] = [textAt(row, 0), numberAt(row, 3), textAt(row, 4)];
+    const text = 'nobody can log in by SCRAM: keys are made when the password is next shown';
+    report('bad-scram-keys', textAt(row, 1), text, () => {
+      if (table === 'account') database.prepare('UPDATE account SET scram_keys = NULL WHERE id = ?').run(id);
+      else
+        database
+          .prepare('UPDATE app_password SET scram_keys = NULL WHERE account_id = ? AND name = ?')
+          .run(id, name);
+    });
+  }
+}
+
+function checkCertificates(database: Database, report: Report): void {
+  const sql = `SELECT fingerprint, account_id, account_id IN (SELECT id FROM account) FROM certificate`;
+  for (const row of database.prepare(sql).rows()) {
+    const fingerprint = textAt(row, 0);
+    const isSound = toFingerprint(fingerprint) === fingerprint && numberAt(row, 2) !== 0;
+    if (isSound) continue;
+    report(
+      'bad-certificate',
+      `account ${numberAt(row, 1)}`,
+      'a certificate of nobody, or no certificate',
+      () => {
+        database.prepare('DELETE FROM certificate WHERE fingerprint = ?').run(fingerprint);
+      },
+    );
+  }
+  const lost = `SELECT DISTINCT account_id FROM home_network WHERE account_id NOT IN (SELECT id FROM account)`;
+  for (const row of database.prepare(lost).rows()) {
+    const id = numberAt(row, 0);
+    report('orphaned-home-network', `account ${id}`, 'networks that nobody signed in from', () => {
+      database.prepare('DELETE FROM home_network WHERE account_id = ?').run(id);
+    });
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * `directory.sqlite`: domains, accounts, aliases and app passwords. Small, and read far more often than written.
+ * `directory.sqlite`: domains, accounts, aliases, app passwords and certificates. Small, and read far more often than written.
  *
  * `address` and `domain.name` are keys as `address-key.ts` makes them. No two of account and alias have one address: the
  * writer sees to it, since both live in one transaction at a time.
@@ -81,6 +81,27 @@ export const DIRECTORY_FILE: FileKind = {
       address TEXT NOT NULL,
       created_at_ms INTEGER NOT NULL,
       PRIMARY KEY (account_id, address)
+    ) STRICT, WITHOUT ROWID;
+    `,
+    `
+    -- scram_keys: as scram-key.ts writes them; NULL for a password that was set before there were any.
+    ALTER TABLE account ADD COLUMN scram_keys TEXT;
+    ALTER TABLE app_password ADD COLUMN scram_keys TEXT;
+
+    -- fingerprint: SHA-256, hexadecimal. One certificate is one account's.
+    CREATE TABLE certificate (
+      fingerprint TEXT NOT NULL PRIMARY KEY,
+      account_id INTEGER NOT NULL,
+      created_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX certificate_by_account ON certificate (account_id);
+
+    -- network: an IPv4 address or an IPv6 /64 that the account signed in from.
+    CREATE TABLE home_network (
+      account_id INTEGER NOT NULL,
+      network TEXT NOT NULL,
+      seen_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (account_id, network)
     ) STRICT, WITHOUT ROWID;
     `,
   ],

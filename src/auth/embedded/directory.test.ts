@@ -14,8 +14,12 @@ import type { EmbeddedDirectory } from './directory.ts';
 directoryContract('embedded', async (options) => {
   const folder = await mkdtemp(join(tmpdir(), 'postrider-directory-'));
   const opened: EmbeddedDirectory[] = [];
-  const open = (hasher = options.hasher): EmbeddedDirectory => {
-    const directory = openEmbeddedDirectory({ ...options, hasher, file: join(folder, 'directory.sqlite') });
+  const open = (change: Partial<typeof options> = {}): EmbeddedDirectory => {
+    const directory = openEmbeddedDirectory({
+      ...options,
+      ...change,
+      file: join(folder, 'directory.sqlite'),
+    });
     opened.push(directory);
     return directory;
   };

@@ -12,6 +12,7 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Random } from '../../base/random.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import {
   isWorldError,
   numberAt,
@@ -26,11 +27,13 @@ import { known, toAccountId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
-import { Authenticator } from '../credential/authenticator.ts';
-import type { Credential } from '../credential/authenticator.ts';
-import { Argon2Hasher, preparePassword } from '../credential/password-hash.ts';
+import { Authenticator, parseHomeNetworks } from '../credential/authenticator.ts';
+import type { Credential, HomeNetwork } from '../credential/authenticator.ts';
+import { Argon2Hasher } from '../credential/password-hash.ts';
 import type { PasswordHasher } from '../credential/password-hash.ts';
-import { VerifiedPasswords } from '../credential/verified-passwords.ts';
+import type { KeptSecrets } from '../credential/password-secrets.ts';
+import { PasswordSecrets } from '../credential/password-secrets.ts';
+import { ScramKeyMaker } from '../credential/scram-key-maker.ts';
 import {
   checkAlias,
   checkName,
@@ -41,23 +44,28 @@ import {
   isScope,
   makeSecret,
   toAliasKey,
+  toFingerprint,
   toOwning,
 } from '../directory-rules.ts';
 import type {
   Account,
+  AccountCertificate,
   Alias,
   AliasChange,
   AppPassword,
+  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
   SendingChange,
   SendingRight,
+  SignInMeans,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
@@ -73,6 +81,7 @@ export type EmbeddedDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
+  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
   readonly throttle?: LoginThrottle;
 };
 
@@ -92,7 +101,7 @@ export class EmbeddedDirectory implements Directory {
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #hasher: PasswordHasher;
+  readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
   readonly #authenticator: Authenticator;
   /** `null`: known not to be there. */
@@ -109,16 +118,24 @@ export class EmbeddedDirectory implements Directory {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#settings = options;
-    this.#hasher = options.hasher ?? new Argon2Hasher();
-    this.#authenticator = new Authenticator(
-      {
-        credential: (key) => this.#credential(key),
-        replaceHash: (account, kept, fresh) => this.#replaceHash(account, kept, fresh),
-      },
-      this.#hasher,
-      new VerifiedPasswords(options.clock),
-      options.throttle ?? UNTHROTTLED,
+    this.#passwords = new PasswordSecrets(
+      options.hasher ?? new Argon2Hasher(),
+      options.scram ?? { maker: new ScramKeyMaker(), makesKeys: true },
+      async () => this.secrets('scram-salt'),
     );
+    this.#authenticator = new Authenticator({
+      source: {
+        credential: (key) => this.#credential(key),
+        credentialByCertificate: (fingerprint) => this.#credentialByCertificate(fingerprint),
+        replaceSecrets: (account, kept, fresh) => this.#replaceSecrets(account, kept, fresh),
+        keepNetwork: (account, seen) => this.#keepNetwork(account, seen),
+        keepAppPasswordKeys: (account, secretHash, keys) =>
+          this.#keepAppPasswordKeys(account, secretHash, keys),
+      },
+      passwords: this.#passwords,
+      throttle: options.throttle ?? UNTHROTTLED,
+      clock: options.clock,
+    });
   }
 
   close(): void {
@@ -212,6 +229,33 @@ export class EmbeddedDirectory implements Directory {
     return this.#authenticator.authenticate(name, password, scope, source);
   }
 
+  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
+    return this.#authenticator.scramSalt(name, hash);
+  }
+
+  async authenticateScram(
+    claim: ScramClaim,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<ScramAccepted, AuthProblem>> {
+    return this.#authenticator.authenticateScram(claim, scope, source);
+  }
+
+  async isScramReady(): Promise<boolean> {
+    const sql = `SELECT 1 FROM account a WHERE disabled = 0 AND (
+      (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
+        SELECT 1 FROM app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL)) LIMIT 1`;
+    return this.#read(() => this.#database.prepare(sql).row() === undefined);
+  }
+
+  async authenticateCertificate(
+    names: CertificateNames,
+    authorizationId: string,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>> {
+    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
+  }
+
   async domains(): Promise<readonly Domain[]> {
     const sql = 'SELECT name, created_at_ms FROM domain ORDER BY name';
     return this.#read(() => this.#database.prepare(sql).rows().map(toDomain));
@@ -266,18 +310,19 @@ export class EmbeddedDirectory implements Directory {
     const { address, password, displayName = '', quotaOctets } = request;
     const badName = checkName(displayName);
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(password);
-    if (!hashed.ok) return hashed;
+    const kept = await this.#keptPassword(toAddressKey(address)?.key ?? '', password);
+    if (!kept.ok) return kept;
     return this.#write('Adding an account', () => {
       const checked = checkNewAccount(address, this.#row);
       if (!checked.ok) return checked;
       const sql = `INSERT INTO account
-        (address, domain, display_name, disabled, quota_octets, password_hash, created_at_ms)
-        VALUES (?, ?, ?, 0, ?, ?, ?) RETURNING ${ACCOUNT_COLUMNS}`;
+        (address, domain, display_name, disabled, quota_octets, password_hash, scram_keys, created_at_ms)
+        VALUES (?, ?, ?, 0, ?, ?, ?, ?) RETURNING ${ACCOUNT_COLUMNS}`;
       const key = checked.value;
       const domain = key.slice(key.lastIndexOf('@') + 1);
+      const { passwordHash = null, scramKeys = null } = kept.value ?? {};
       const nowMs = this.#clock.nowMs();
-      const values = [key, domain, displayName, quotaOctets ?? null, hashed.value ?? null, nowMs];
+      const values = [key, domain, displayName, quotaOctets ?? null, passwordHash, scramKeys, nowMs];
       return ok(toAccount(this.#database.prepare(sql).row(...values) ?? []));
     });
   }
@@ -286,7 +331,7 @@ export class EmbeddedDirectory implements Directory {
     return this.#write('Removing an account', () => {
       if (this.#database.prepare('DELETE FROM account WHERE id = ?').run(id) === 0)
         return err({ kind: 'not-found' });
-      for (const table of ['app_password', 'sending', 'send_grant'])
+      for (const table of ['app_password', 'certificate', 'home_network', 'sending', 'send_grant'])
         this.#database.prepare(`DELETE FROM ${table} WHERE account_id = ?`).run(id);
       return ok(undefined);
     });
@@ -298,22 +343,66 @@ export class EmbeddedDirectory implements Directory {
   ): Promise<Result<Account, DirectoryProblem>> {
     const badName = checkName(change.displayName ?? '');
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(change.password);
-    if (!hashed.ok) return hashed;
+    const address = this.#read(() => this.#accountById(id)?.address) ?? '';
+    const kept = await this.#keptPassword(address, change.password);
+    if (!kept.ok) return kept;
     return this.#write('Changing an account', () => {
       const account = this.#accountById(id);
       if (account === undefined) return err({ kind: 'not-found' });
       const sql = `UPDATE account SET display_name = ?, disabled = ?, quota_octets = ?,
-        password_hash = coalesce(?, password_hash) WHERE id = ? RETURNING ${ACCOUNT_COLUMNS}`;
+        password_hash = coalesce(?, password_hash), scram_keys = iif(?, ?, scram_keys)
+        WHERE id = ? RETURNING ${ACCOUNT_COLUMNS}`;
       const values = [
         change.displayName ?? account.displayName,
         Number(change.disabled ?? account.disabled),
         change.quotaOctets === undefined ? (account.quotaOctets ?? null) : change.quotaOctets,
-        hashed.value ?? null,
+        kept.value?.passwordHash ?? null,
+        Number(kept.value !== undefined),
+        kept.value?.scramKeys ?? null,
         id,
       ];
       return ok(toAccount(this.#database.prepare(sql).row(...values) ?? []));
     });
+  }
+
+  async signInMeans(id: AccountId): Promise<SignInMeans | undefined> {
+    return this.#read(() => {
+      const sql = 'SELECT password_hash IS NOT NULL, scram_keys IS NOT NULL FROM account WHERE id = ?';
+      const row = this.#database.prepare(sql).row(id);
+      if (row === undefined) return undefined;
+      return {
+        hasPassword: numberAt(row, 0) !== 0,
+        hasScramKeys: numberAt(row, 1) !== 0,
+        certificates: this.#certificates(id),
+      };
+    });
+  }
+
+  async addCertificate(
+    id: AccountId,
+    fingerprint: string,
+  ): Promise<Result<AccountCertificate, DirectoryProblem>> {
+    const kept = toFingerprint(fingerprint);
+    if (kept === undefined) return err({ kind: 'bad-fingerprint' });
+    return this.#write('Adding a certificate', () => {
+      if (this.#accountById(id) === undefined) return err({ kind: 'not-found' });
+      const found = 'SELECT 1 FROM certificate WHERE fingerprint = ?';
+      if (this.#database.prepare(found).row(kept) !== undefined) return err({ kind: 'exists' });
+      if (this.#certificates(id).length >= LIMITS.accountCertificatesMax) return err({ kind: 'too-many' });
+      const certificate = { fingerprint: kept, createdAtMs: this.#clock.nowMs() };
+      const sql = 'INSERT INTO certificate (fingerprint, account_id, created_at_ms) VALUES (?, ?, ?)';
+      this.#database.prepare(sql).run(kept, id, certificate.createdAtMs);
+      return ok(certificate);
+    });
+  }
+
+  async removeCertificate(id: AccountId, fingerprint: string): Promise<Result<void, DirectoryProblem>> {
+    const sql = 'DELETE FROM certificate WHERE account_id = ? AND fingerprint = ?';
+    return this.#write('Removing a certificate', () =>
+      this.#database.prepare(sql).run(id, toFingerprint(fingerprint) ?? '') === 0
+        ? err({ kind: 'not-found' })
+        : ok(undefined),
+    );
   }
 
   async appPasswords(id: AccountId): Promise<readonly AppPassword[]> {
@@ -330,17 +419,20 @@ export class EmbeddedDirectory implements Directory {
     const badName = name === '' ? { kind: 'bad-name' as const } : checkName(name);
     if (badName !== undefined) return err(badName);
     const secret = makeAppPassword(this.#random);
+    const address = this.#read(() => this.#accountById(id)?.address);
+    const scramKeys = address === undefined ? undefined : await this.#passwords.scramKeys(address, secret);
     return this.#write('Adding an app password', () => {
       if (this.#accountById(id) === undefined) return err({ kind: 'not-found' });
       const kept = this.#keptAppPasswords(id);
       if (kept.some((one) => one.name === name)) return err({ kind: 'exists' });
       if (kept.length >= LIMITS.appPasswordsMax) return err({ kind: 'too-many' });
-      const sql = `INSERT INTO app_password (account_id, name, scopes, secret_hash, created_at_ms)
-        VALUES (?, ?, ?, ?, ?)`;
+      const sql = `INSERT INTO app_password (account_id, name, scopes, secret_hash, scram_keys, created_at_ms)
+        VALUES (?, ?, ?, ?, ?, ?)`;
       const scopeText = [...new Set(scopes)].join(' ');
+      const secretHash = hashAppPassword(secret) ?? '';
       this.#database
         .prepare(sql)
-        .run(id, name, scopeText, hashAppPassword(secret) ?? '', this.#clock.nowMs());
+        .run(id, name, scopeText, secretHash, scramKeys ?? null, this.#clock.nowMs());
       return ok({ secret });
     });
   }
@@ -551,7 +643,7 @@ export class EmbeddedDirectory implements Directory {
   }
 
   #keptAppPasswords(id: AccountId): Credential['appPasswords'] {
-    const sql = `SELECT name, scopes, secret_hash, created_at_ms FROM app_password
+    const sql = `SELECT name, scopes, secret_hash, created_at_ms, scram_keys FROM app_password
       WHERE account_id = ? ORDER BY created_at_ms, name`;
     return this.#database
       .prepare(sql)
@@ -561,13 +653,36 @@ export class EmbeddedDirectory implements Directory {
         scopes: textAt(row, 1).split(' ').filter(isScope),
         secretHash: textAt(row, 2),
         createdAtMs: numberAt(row, 3),
+        scramKeys: optionalTextAt(row, 4),
       }));
   }
 
+  #certificates(id: AccountId): readonly AccountCertificate[] {
+    const sql = `SELECT fingerprint, created_at_ms FROM certificate
+      WHERE account_id = ? ORDER BY created_at_ms, fingerprint`;
+    return this.#database
+      .prepare(sql)
+      .rows(id)
+      .map((row) => ({ fingerprint: textAt(row, 0), createdAtMs: numberAt(row, 1) }));
+  }
+
   #credential(key: string): Credential | undefined {
+    return this.#credentialWhere('address = ?', key);
+  }
+
+  #credentialByCertificate(fingerprint: string): Credential | undefined {
+    return this.#credentialWhere(
+      'id = (SELECT account_id FROM certificate WHERE fingerprint = ?)',
+      fingerprint,
+    );
+  }
+
+  #credentialWhere(condition: string, value: string): Credential | undefined {
     return reading('Reading a credential', () => {
-      const sql = 'SELECT id, address, disabled, password_hash FROM account WHERE address = ?';
-      const row = this.#database.prepare(sql).row(key);
+      const sql = `SELECT id, address, disabled, password_hash, scram_keys,
+        (SELECT group_concat(network || ' ' || seen_at_ms) FROM home_network WHERE account_id = account.id)
+        FROM account WHERE ${condition}`;
+      const row = this.#database.prepare(sql).row(value);
       if (row === undefined) return undefined;
       const account = known(toAccountId(numberAt(row, 0)));
       return {
@@ -575,23 +690,47 @@ export class EmbeddedDirectory implements Directory {
         address: textAt(row, 1),
         disabled: numberAt(row, 2) !== 0,
         passwordHash: optionalTextAt(row, 3),
+        scramKeys: optionalTextAt(row, 4),
+        networks: parseHomeNetworks(optionalTextAt(row, 5)),
         appPasswords: this.#keptAppPasswords(account),
       };
     });
   }
 
-  #replaceHash(account: AccountId, kept: string, fresh: string): void {
-    const sql = 'UPDATE account SET password_hash = ? WHERE id = ? AND password_hash = ?';
-    this.#write('Renewing a password hash', () => {
-      this.#database.prepare(sql).run(fresh, account, kept);
+  #replaceSecrets(account: AccountId, kept: string, { passwordHash, scramKeys }: KeptSecrets): void {
+    const sql = 'UPDATE account SET password_hash = ?, scram_keys = ? WHERE id = ? AND password_hash = ?';
+    this.#write('Renewing what is kept of a password', () => {
+      this.#database.prepare(sql).run(passwordHash, scramKeys ?? null, account, kept);
       return ok(undefined);
     });
   }
 
-  async #hash(password: string | undefined): Promise<Result<string | undefined, DirectoryProblem>> {
-    if (password === undefined) return ok(undefined);
-    const prepared = preparePassword(password);
-    return prepared === undefined ? err({ kind: 'bad-password' }) : ok(await this.#hasher.hash(prepared));
+  #keepNetwork(account: AccountId, { network, seenAtMs }: HomeNetwork): void {
+    this.#write('Noting where an account signs in', () => {
+      if (this.#accountById(account) === undefined) return err({ kind: 'not-found' });
+      const sql = `INSERT INTO home_network (account_id, network, seen_at_ms) VALUES (?, ?, ?)
+        ON CONFLICT (account_id, network) DO UPDATE SET seen_at_ms = excluded.seen_at_ms`;
+      this.#database.prepare(sql).run(account, network, seenAtMs);
+      const forget = `DELETE FROM home_network WHERE account_id = ?1 AND network NOT IN (
+        SELECT network FROM home_network WHERE account_id = ?1 ORDER BY seen_at_ms DESC LIMIT ?2)`;
+      this.#database.prepare(forget).run(account, LIMITS.homeNetworksMax);
+      return ok(undefined);
+    });
+  }
+
+  #keepAppPasswordKeys(account: AccountId, secretHash: string, scramKeys: string): void {
+    const sql = 'UPDATE app_password SET scram_keys = ? WHERE account_id = ? AND secret_hash = ?';
+    this.#write('Keeping keys of an app password', () => {
+      this.#database.prepare(sql).run(scramKeys, account, secretHash);
+      return ok(undefined);
+    });
+  }
+
+  async #keptPassword(
+    key: string,
+    password: string | undefined,
+  ): Promise<Result<KeptSecrets | undefined, DirectoryProblem>> {
+    return password === undefined ? ok(undefined) : this.#passwords.of(key, password);
   }
 }
 

@@ -5,16 +5,19 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Random } from '../../base/random.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import { known, toAccountId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
 import type { KeptAppPassword } from '../credential/app-password.ts';
 import { Authenticator } from '../credential/authenticator.ts';
-import type { Credential } from '../credential/authenticator.ts';
-import { Argon2Hasher, preparePassword } from '../credential/password-hash.ts';
+import type { Credential, HomeNetwork } from '../credential/authenticator.ts';
+import { Argon2Hasher } from '../credential/password-hash.ts';
 import type { PasswordHasher } from '../credential/password-hash.ts';
-import { VerifiedPasswords } from '../credential/verified-passwords.ts';
+import type { KeptSecrets } from '../credential/password-secrets.ts';
+import { PasswordSecrets } from '../credential/password-secrets.ts';
+import { ScramKeyMaker } from '../credential/scram-key-maker.ts';
 import {
   checkAlias,
   checkName,
@@ -24,22 +27,27 @@ import {
   checkSecret,
   makeSecret,
   toAliasKey,
+  toFingerprint,
 } from '../directory-rules.ts';
 import type {
   Account,
+  AccountCertificate,
   Alias,
   AliasChange,
   AppPassword,
+  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
   SendingChange,
   SendingRight,
+  SignInMeans,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
@@ -52,21 +60,27 @@ export type MemoryDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
+  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
   readonly throttle?: LoginThrottle;
 };
 
 type KeptAccount = Account & {
   readonly passwordHash: string | undefined;
+  readonly scramKeys: string | undefined;
   readonly appPasswords: readonly KeptAppPassword[];
+  readonly certificates: readonly AccountCertificate[];
+  readonly networks: readonly HomeNetwork[];
 };
 
 /** Weak on purpose: nothing in memory is worth 19 MiB a login. */
 const FAST = { memory: 64, passes: 1, parallelism: 1 };
+/** RFC 5802 §5.1: what a client takes at least. */
+const FAST_ITERATIONS = 4096;
 
 export class MemoryDirectory implements Directory {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #hasher: PasswordHasher;
+  readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
   readonly #authenticator: Authenticator;
   readonly #domains = new Map<string, Domain>();
@@ -81,22 +95,38 @@ export class MemoryDirectory implements Directory {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#settings = options;
-    this.#hasher = options.hasher ?? new Argon2Hasher(FAST);
-    this.#authenticator = new Authenticator(
-      {
-        credential: (key): Credential | undefined => {
-          const account = this.#accounts.get(key);
-          return account === undefined ? undefined : { ...account, account: account.id };
-        },
-        replaceHash: (id, kept, fresh) => {
+    this.#passwords = new PasswordSecrets(
+      options.hasher ?? new Argon2Hasher(FAST),
+      options.scram ?? { maker: new ScramKeyMaker(FAST_ITERATIONS), makesKeys: true },
+      async () => this.secrets('scram-salt'),
+    );
+    this.#authenticator = new Authenticator({
+      source: {
+        credential: (key) => toCredential(this.#accounts.get(key)),
+        credentialByCertificate: (fingerprint) => toCredential(this.#byCertificate(fingerprint)),
+        replaceSecrets: (id, kept, fresh) => {
           const account = this.#byId(id);
-          if (account?.passwordHash === kept) this.#keep({ ...account, passwordHash: fresh });
+          if (account?.passwordHash === kept) this.#keep({ ...account, ...fresh });
+        },
+        keepNetwork: (id, seen) => {
+          const account = this.#byId(id);
+          const others = account?.networks.filter(({ network }) => network !== seen.network) ?? [];
+          const networks = [seen, ...others].slice(0, LIMITS.homeNetworksMax);
+          if (account !== undefined) this.#keep({ ...account, networks });
+        },
+        keepAppPasswordKeys: (id, secretHash, scramKeys) => {
+          const account = this.#byId(id);
+          const renewed = account?.appPasswords.map((one) =>
+            one.secretHash === secretHash ? { ...one, scramKeys } : one,
+          );
+          if (account !== undefined && renewed !== undefined)
+            this.#keep({ ...account, appPasswords: renewed });
         },
       },
-      this.#hasher,
-      new VerifiedPasswords(options.clock),
-      options.throttle ?? UNTHROTTLED,
-    );
+      passwords: this.#passwords,
+      throttle: options.throttle ?? UNTHROTTLED,
+      clock: options.clock,
+    });
   }
 
   async resolve(address: string): Promise<Resolution> {
@@ -168,6 +198,37 @@ export class MemoryDirectory implements Directory {
     return this.#authenticator.authenticate(name, password, scope, source);
   }
 
+  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
+    return this.#authenticator.scramSalt(name, hash);
+  }
+
+  async authenticateScram(
+    claim: ScramClaim,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<ScramAccepted, AuthProblem>> {
+    return this.#authenticator.authenticateScram(claim, scope, source);
+  }
+
+  async isScramReady(): Promise<boolean> {
+    return this.#accounts
+      .values()
+      .filter(({ disabled }) => !disabled)
+      .every(
+        ({ passwordHash, scramKeys, appPasswords }) =>
+          (passwordHash === undefined || scramKeys !== undefined) &&
+          appPasswords.every((one) => one.scramKeys !== undefined),
+      );
+  }
+
+  async authenticateCertificate(
+    names: CertificateNames,
+    authorizationId: string,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>> {
+    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
+  }
+
   async domains(): Promise<readonly Domain[]> {
     return sorted(this.#domains).map(([, domain]) => domain);
   }
@@ -213,8 +274,8 @@ export class MemoryDirectory implements Directory {
     const { address, password, displayName = '', quotaOctets } = request;
     const badName = checkName(displayName);
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(password);
-    if (!hashed.ok) return hashed;
+    const kept = await this.#keptPassword(toAddressKey(address)?.key ?? '', password);
+    if (!kept.ok) return kept;
     const checked = checkNewAccount(address, this.#row);
     if (!checked.ok) return checked;
     this.#lastId += 1;
@@ -225,8 +286,11 @@ export class MemoryDirectory implements Directory {
       disabled: false,
       quotaOctets,
       createdAtMs: this.#clock.nowMs(),
-      passwordHash: hashed.value,
+      passwordHash: kept.value?.passwordHash,
+      scramKeys: kept.value?.scramKeys,
       appPasswords: [],
+      certificates: [],
+      networks: [],
     };
     this.#keep(account);
     return ok(toAccount(account));
@@ -247,8 +311,8 @@ export class MemoryDirectory implements Directory {
   ): Promise<Result<Account, DirectoryProblem>> {
     const badName = checkName(change.displayName ?? '');
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(change.password);
-    if (!hashed.ok) return hashed;
+    const kept = await this.#keptPassword(this.#byId(id)?.address ?? '', change.password);
+    if (!kept.ok) return kept;
     const account = this.#byId(id);
     if (account === undefined) return err({ kind: 'not-found' });
     const changed: KeptAccount = {
@@ -256,10 +320,42 @@ export class MemoryDirectory implements Directory {
       displayName: change.displayName ?? account.displayName,
       disabled: change.disabled ?? account.disabled,
       quotaOctets: change.quotaOctets === undefined ? account.quotaOctets : (change.quotaOctets ?? undefined),
-      passwordHash: hashed.value ?? account.passwordHash,
+      ...kept.value,
     };
     this.#keep(changed);
     return ok(toAccount(changed));
+  }
+
+  async signInMeans(id: AccountId): Promise<SignInMeans | undefined> {
+    const account = this.#byId(id);
+    if (account === undefined) return undefined;
+    const { passwordHash, scramKeys, certificates } = account;
+    return { hasPassword: passwordHash !== undefined, hasScramKeys: scramKeys !== undefined, certificates };
+  }
+
+  async addCertificate(
+    id: AccountId,
+    fingerprint: string,
+  ): Promise<Result<AccountCertificate, DirectoryProblem>> {
+    const kept = toFingerprint(fingerprint);
+    if (kept === undefined) return err({ kind: 'bad-fingerprint' });
+    const account = this.#byId(id);
+    if (account === undefined) return err({ kind: 'not-found' });
+    if (this.#byCertificate(kept) !== undefined) return err({ kind: 'exists' });
+    if (account.certificates.length >= LIMITS.accountCertificatesMax) return err({ kind: 'too-many' });
+    const certificate = { fingerprint: kept, createdAtMs: this.#clock.nowMs() };
+    this.#keep({ ...account, certificates: [...account.certificates, certificate] });
+    return ok(certificate);
+  }
+
+  async removeCertificate(id: AccountId, fingerprint: string): Promise<Result<void, DirectoryProblem>> {
+    const account = this.#byId(id);
+    const kept = toFingerprint(fingerprint);
+    const rest = account?.certificates.filter((one) => one.fingerprint !== kept);
+    if (account === undefined || rest?.length === account.certificates.length)
+      return err({ kind: 'not-found' });
+    this.#keep({ ...account, certificates: rest ?? [] });
+    return ok(undefined);
   }
 
   async appPasswords(id: AccountId): Promise<readonly AppPassword[]> {
@@ -280,7 +376,14 @@ export class MemoryDirectory implements Directory {
     if (account.appPasswords.length >= LIMITS.appPasswordsMax) return err({ kind: 'too-many' });
     const secret = makeAppPassword(this.#random);
     const secretHash = hashAppPassword(secret) ?? '';
-    const made = { name, scopes: [...new Set(scopes)], createdAtMs: this.#clock.nowMs(), secretHash };
+    const scramKeys = await this.#passwords.scramKeys(account.address, secret);
+    const made = {
+      name,
+      scopes: [...new Set(scopes)],
+      createdAtMs: this.#clock.nowMs(),
+      secretHash,
+      scramKeys,
+    };
     this.#keep({ ...account, appPasswords: [...account.appPasswords, made] });
     return ok({ secret });
   }
@@ -347,10 +450,17 @@ export class MemoryDirectory implements Directory {
     return alias === undefined ? undefined : toAliasRow(alias);
   };
 
-  async #hash(password: string | undefined): Promise<Result<string | undefined, DirectoryProblem>> {
-    if (password === undefined) return ok(undefined);
-    const prepared = preparePassword(password);
-    return prepared === undefined ? err({ kind: 'bad-password' }) : ok(await this.#hasher.hash(prepared));
+  async #keptPassword(
+    key: string,
+    password: string | undefined,
+  ): Promise<Result<KeptSecrets | undefined, DirectoryProblem>> {
+    return password === undefined ? ok(undefined) : this.#passwords.of(key, password);
+  }
+
+  #byCertificate(fingerprint: string): KeptAccount | undefined {
+    const has = ({ certificates }: KeptAccount): boolean =>
+      certificates.some((one) => one.fingerprint === fingerprint);
+    return this.#accounts.values().find(has);
   }
 
   #byId(id: AccountId): KeptAccount | undefined {
@@ -362,8 +472,13 @@ export class MemoryDirectory implements Directory {
   }
 }
 
-function toAccount({ passwordHash: _hash, appPasswords: _secrets, ...account }: KeptAccount): Account {
-  return account;
+function toAccount(kept: KeptAccount): Account {
+  const { id, address, displayName, disabled, quotaOctets, createdAtMs } = kept;
+  return { id, address, displayName, disabled, quotaOctets, createdAtMs };
+}
+
+function toCredential(account: KeptAccount | undefined): Credential | undefined {
+  return account === undefined ? undefined : { ...account, account: account.id };
 }
 
 function sorted<Value>(map: ReadonlyMap<string, Value>): [string, Value][] {

@@ -88,7 +88,39 @@ CREATE TABLE directory_send_grant (
 );
 `;
 
-export const DIRECTORY: TableKind = { name: 'directory', migrations: [FIRST, LISTS_AND_SECRETS, SENDING] };
+const SCRAM_AND_CERTIFICATES = `
+-- scram_keys: as scram-key.ts writes them; NULL for a password that was set before there were any.
+ALTER TABLE directory_account ADD COLUMN scram_keys TEXT COLLATE "C";
+ALTER TABLE directory_app_password ADD COLUMN scram_keys TEXT COLLATE "C";
+
+-- fingerprint: SHA-256, hexadecimal. One certificate is one account's.
+CREATE TABLE directory_certificate (
+  fingerprint TEXT COLLATE "C" PRIMARY KEY,
+  account_id BIGINT NOT NULL,
+  created_at_ms BIGINT NOT NULL
+);
+CREATE INDEX directory_certificate_account ON directory_certificate (account_id);
+
+-- network: an IPv4 address or an IPv6 /64 that the account signed in from.
+CREATE TABLE directory_home_network (
+  account_id BIGINT NOT NULL,
+  network TEXT COLLATE "C" NOT NULL,
+  seen_at_ms BIGINT NOT NULL,
+  PRIMARY KEY (account_id, network)
+);
+`;
+
+export const DIRECTORY: TableKind = {
+  name: 'directory',
+  migrations: [FIRST, LISTS_AND_SECRETS, SENDING, SCRAM_AND_CERTIFICATES],
+};
+
+/** A row for each app password, or one with none. */
+const CREDENTIAL = `SELECT a.id, a.address, a.disabled, a.password_hash, a.scram_keys,
+    (SELECT string_agg(n.network || ' ' || n.seen_at_ms, ',') FROM directory_home_network n
+      WHERE n.account_id = a.id),
+    p.name, p.scopes, p.secret_hash, p.created_at_ms, p.scram_keys
+  FROM directory_account a LEFT JOIN directory_app_password p ON p.account_id = a.id`;
 
 const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
@@ -128,21 +160,43 @@ export const DIRECTORY_SQL = {
   account: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account WHERE id = $1`,
   accountByAddress: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account WHERE address = $1`,
   addAccount: `INSERT INTO directory_account
-    (id, address, domain, display_name, disabled, quota_octets, password_hash, created_at_ms)
-    VALUES ($1, $2, $3, $4, 0, $5, $6, $7) RETURNING ${ACCOUNT_COLUMNS}`,
+    (id, address, domain, display_name, disabled, quota_octets, password_hash, scram_keys, created_at_ms)
+    VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8) RETURNING ${ACCOUNT_COLUMNS}`,
   setAccount: `UPDATE directory_account SET display_name = $1, disabled = $2, quota_octets = $3,
-    password_hash = coalesce($4, password_hash) WHERE id = $5 RETURNING ${ACCOUNT_COLUMNS}`,
+    password_hash = coalesce($4, password_hash),
+    scram_keys = CASE WHEN $4::text IS NULL THEN scram_keys ELSE $5 END WHERE id = $6 RETURNING ${ACCOUNT_COLUMNS}`,
   removeAccount: 'DELETE FROM directory_account WHERE id = $1',
-  replaceHash: 'UPDATE directory_account SET password_hash = $1 WHERE id = $2 AND password_hash = $3',
-  /** A row for each app password, or one with none. */
-  credential: `SELECT a.id, a.address, a.disabled, a.password_hash, p.name, p.scopes, p.secret_hash, p.created_at_ms
-    FROM directory_account a LEFT JOIN directory_app_password p ON p.account_id = a.id
-    WHERE a.address = $1 ORDER BY p.created_at_ms, p.name`,
+  replaceSecrets: `UPDATE directory_account SET password_hash = $1, scram_keys = $2
+    WHERE id = $3 AND password_hash = $4`,
+  keepNetwork: `INSERT INTO directory_home_network (account_id, network, seen_at_ms) VALUES ($1, $2, $3)
+    ON CONFLICT (account_id, network) DO UPDATE SET seen_at_ms = excluded.seen_at_ms`,
+  forgetNetworks: `DELETE FROM directory_home_network WHERE account_id = $1 AND network NOT IN (
+    SELECT network FROM directory_home_network WHERE account_id = $1 ORDER BY seen_at_ms DESC LIMIT $2::bigint)`,
+  removeNetworks: 'DELETE FROM directory_home_network WHERE account_id = $1',
+  keepAppPasswordKeys: `UPDATE directory_app_password SET scram_keys = $1
+    WHERE account_id = $2 AND secret_hash = $3`,
+  credential: `${CREDENTIAL} WHERE a.address = $1 ORDER BY p.created_at_ms, p.name`,
+  credentialByCertificate: `${CREDENTIAL}
+    WHERE a.id = (SELECT account_id FROM directory_certificate WHERE fingerprint = $1)
+    ORDER BY p.created_at_ms, p.name`,
+  withoutScram: `SELECT 1 FROM directory_account a WHERE disabled = 0 AND (
+    (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
+      SELECT 1 FROM directory_app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL)) LIMIT 1`,
+  /** Numbers, as everything that is true or not here. */
+  signInMeans: `SELECT (password_hash IS NOT NULL)::int::bigint, (scram_keys IS NOT NULL)::int::bigint
+    FROM directory_account WHERE id = $1`,
+  certificates: `SELECT fingerprint, created_at_ms FROM directory_certificate
+    WHERE account_id = $1 ORDER BY created_at_ms, fingerprint`,
+  certificate: 'SELECT 1 FROM directory_certificate WHERE fingerprint = $1',
+  addCertificate: `INSERT INTO directory_certificate (fingerprint, account_id, created_at_ms)
+    VALUES ($1, $2, $3)`,
+  removeCertificate: 'DELETE FROM directory_certificate WHERE account_id = $1 AND fingerprint = $2',
+  removeCertificates: 'DELETE FROM directory_certificate WHERE account_id = $1',
 
-  appPasswords: `SELECT name, scopes, secret_hash, created_at_ms FROM directory_app_password
+  appPasswords: `SELECT name, scopes, secret_hash, created_at_ms, scram_keys FROM directory_app_password
     WHERE account_id = $1 ORDER BY created_at_ms, name`,
-  addAppPassword: `INSERT INTO directory_app_password (account_id, name, scopes, secret_hash, created_at_ms)
-    VALUES ($1, $2, $3, $4, $5)`,
+  addAppPassword: `INSERT INTO directory_app_password
+    (account_id, name, scopes, secret_hash, scram_keys, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6)`,
   removeAppPassword: 'DELETE FROM directory_app_password WHERE account_id = $1 AND name = $2',
   removeAppPasswords: 'DELETE FROM directory_app_password WHERE account_id = $1',
 

@@ -13,16 +13,19 @@ import type { Result } from '../../base/result.ts';
 import type { Postgres, Transaction } from '../../postgres/postgres.ts';
 import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
 import type { Row } from '../../sqlite/database.ts';
+import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import { known, toAccountId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
 import type { KeptAppPassword } from '../credential/app-password.ts';
-import { Authenticator } from '../credential/authenticator.ts';
+import { Authenticator, parseHomeNetworks } from '../credential/authenticator.ts';
 import type { Credential } from '../credential/authenticator.ts';
-import { Argon2Hasher, preparePassword } from '../credential/password-hash.ts';
+import { Argon2Hasher } from '../credential/password-hash.ts';
 import type { PasswordHasher } from '../credential/password-hash.ts';
-import { VerifiedPasswords } from '../credential/verified-passwords.ts';
+import type { KeptSecrets } from '../credential/password-secrets.ts';
+import { PasswordSecrets } from '../credential/password-secrets.ts';
+import { ScramKeyMaker } from '../credential/scram-key-maker.ts';
 import {
   checkAlias,
   checkName,
@@ -33,24 +36,29 @@ import {
   isScope,
   makeSecret,
   toAliasKey,
+  toFingerprint,
   toOwning,
 } from '../directory-rules.ts';
 import type { RowLookup } from '../directory-rules.ts';
 import type {
   Account,
+  AccountCertificate,
   Alias,
   AliasChange,
   AppPassword,
+  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
+  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
   SendingChange,
   SendingRight,
+  SignInMeans,
 } from '../directory.ts';
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
@@ -65,6 +73,7 @@ export type PostgresDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
+  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
   readonly throttle?: LoginThrottle;
 };
 
@@ -72,6 +81,15 @@ export type PostgresDirectoryOptions = DirectorySettings & {
 const CACHED_ROWS_MAX = 50_000;
 const CACHED_RESOLUTIONS_MAX = 10_000;
 const READING = 'Reading the directory';
+/** What goes with an account. */
+const OF_ACCOUNT = [
+  'removeAppPasswords',
+  'removeCertificates',
+  'removeNetworks',
+  'removeSending',
+  'removeGrants',
+] as const;
+const RENEWING = 'Renewing what is kept of a password';
 
 /** Rows by key; `null`: known not to be there. */
 type Rows = Map<string, DirectoryRow | null>;
@@ -80,7 +98,7 @@ export class PostgresDirectory implements Directory {
   readonly #postgres: Postgres;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #hasher: PasswordHasher;
+  readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
   readonly #authenticator: Authenticator;
   #rows: Rows = new Map();
@@ -97,16 +115,34 @@ export class PostgresDirectory implements Directory {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#settings = options;
-    this.#hasher = options.hasher ?? new Argon2Hasher();
-    this.#authenticator = new Authenticator(
-      {
-        credential: (key) => this.#credential(key),
-        replaceHash: (account, kept, fresh) => this.#replaceHash(account, kept, fresh),
-      },
-      this.#hasher,
-      new VerifiedPasswords(options.clock),
-      options.throttle ?? UNTHROTTLED,
+    this.#passwords = new PasswordSecrets(
+      options.hasher ?? new Argon2Hasher(),
+      options.scram ?? { maker: new ScramKeyMaker(), makesKeys: true },
+      async () => this.secrets('scram-salt'),
     );
+    this.#authenticator = new Authenticator({
+      source: {
+        credential: (key) => this.#credential(key),
+        credentialByCertificate: (fingerprint) =>
+          this.#credential(fingerprint, DIRECTORY_SQL.credentialByCertificate),
+        replaceSecrets: async (account, kept, { passwordHash, scramKeys }) => {
+          const values = [passwordHash, scramKeys ?? null, account, kept] as const;
+          await this.#postgres.run(RENEWING, DIRECTORY_SQL.replaceSecrets, ...values);
+        },
+        keepNetwork: async (account, { network, seenAtMs }) => {
+          await this.#postgres.transaction('Noting where an account signs in', async (transaction) => {
+            transaction.write(DIRECTORY_SQL.keepNetwork, account, network, Math.trunc(seenAtMs));
+            transaction.write(DIRECTORY_SQL.forgetNetworks, account, LIMITS.homeNetworksMax);
+          });
+        },
+        keepAppPasswordKeys: async (account, secretHash, keys) => {
+          await this.#postgres.run(RENEWING, DIRECTORY_SQL.keepAppPasswordKeys, keys, account, secretHash);
+        },
+      },
+      passwords: this.#passwords,
+      throttle: options.throttle ?? UNTHROTTLED,
+      clock: options.clock,
+    });
   }
 
   async resolve(address: string): Promise<Resolution> {
@@ -189,6 +225,30 @@ export class PostgresDirectory implements Directory {
     return this.#authenticator.authenticate(name, password, scope, source);
   }
 
+  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
+    return this.#authenticator.scramSalt(name, hash);
+  }
+
+  async authenticateScram(
+    claim: ScramClaim,
+    scope: Scope,
+    source?: string,
+  ): Promise<Result<ScramAccepted, AuthProblem>> {
+    return this.#authenticator.authenticateScram(claim, scope, source);
+  }
+
+  async isScramReady(): Promise<boolean> {
+    return (await this.#postgres.row(READING, DIRECTORY_SQL.withoutScram)) === undefined;
+  }
+
+  async authenticateCertificate(
+    names: CertificateNames,
+    authorizationId: string,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>> {
+    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
+  }
+
   async domains(): Promise<readonly Domain[]> {
     return (await this.#postgres.rows(READING, DIRECTORY_SQL.domains)).map(toDomain);
   }
@@ -238,8 +298,8 @@ export class PostgresDirectory implements Directory {
     const { address, password, displayName = '', quotaOctets } = request;
     const badName = checkName(displayName);
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(password);
-    if (!hashed.ok) return hashed;
+    const kept = await this.#keptPassword(toAddressKey(address)?.key ?? '', password);
+    if (!kept.ok) return kept;
     return this.#write('Adding an account', async (transaction) => {
       const checked = await withRows(new Map(), [], loaderOf(transaction), (row) =>
         checkNewAccount(address, row),
@@ -248,15 +308,16 @@ export class PostgresDirectory implements Directory {
       const key = checked.value;
       const domain = key.slice(key.lastIndexOf('@') + 1);
       const id = numberAt((await transaction.row(DIRECTORY_SQL.nextAccountId)) ?? [], 0);
-      const values = [id, key, domain, displayName, quotaOctets ?? null, hashed.value ?? null, this.#nowMs()];
+      const { passwordHash = null, scramKeys = null } = kept.value ?? {};
+      const quota = quotaOctets ?? null;
+      const values = [id, key, domain, displayName, quota, passwordHash, scramKeys, this.#nowMs()];
       return ok(toAccount((await transaction.row(DIRECTORY_SQL.addAccount, ...values)) ?? []));
     });
   }
 
   async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
     return this.#write('Removing an account', async (transaction) => {
-      for (const sql of ['removeAppPasswords', 'removeSending', 'removeGrants'] as const)
-        transaction.write(DIRECTORY_SQL[sql], id);
+      for (const sql of OF_ACCOUNT) transaction.write(DIRECTORY_SQL[sql], id);
       const removed = await transaction.run(DIRECTORY_SQL.removeAccount, id);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
@@ -268,8 +329,9 @@ export class PostgresDirectory implements Directory {
   ): Promise<Result<Account, DirectoryProblem>> {
     const badName = checkName(change.displayName ?? '');
     if (badName !== undefined) return err(badName);
-    const hashed = await this.#hash(change.password);
-    if (!hashed.ok) return hashed;
+    const address = change.password === undefined ? undefined : (await this.account(id))?.address;
+    const kept = await this.#keptPassword(address ?? '', change.password);
+    if (!kept.ok) return kept;
     return this.#write('Changing an account', async (transaction) => {
       const row = await transaction.row(DIRECTORY_SQL.account, id);
       if (row === undefined) return err({ kind: 'not-found' });
@@ -278,10 +340,51 @@ export class PostgresDirectory implements Directory {
         change.displayName ?? account.displayName,
         Number(change.disabled ?? account.disabled),
         change.quotaOctets === undefined ? (account.quotaOctets ?? null) : change.quotaOctets,
-        hashed.value ?? null,
+        kept.value?.passwordHash ?? null,
+        kept.value?.scramKeys ?? null,
         id,
       ];
       return ok(toAccount((await transaction.row(DIRECTORY_SQL.setAccount, ...values)) ?? []));
+    });
+  }
+
+  async signInMeans(id: AccountId): Promise<SignInMeans | undefined> {
+    const row = await this.#postgres.row(READING, DIRECTORY_SQL.signInMeans, id);
+    if (row === undefined) return undefined;
+    const certificates = await this.#postgres.rows(READING, DIRECTORY_SQL.certificates, id);
+    return {
+      hasPassword: numberAt(row, 0) !== 0,
+      hasScramKeys: numberAt(row, 1) !== 0,
+      certificates: certificates.map((one) => ({
+        fingerprint: textAt(one, 0),
+        createdAtMs: numberAt(one, 1),
+      })),
+    };
+  }
+
+  async addCertificate(
+    id: AccountId,
+    fingerprint: string,
+  ): Promise<Result<AccountCertificate, DirectoryProblem>> {
+    const kept = toFingerprint(fingerprint);
+    if (kept === undefined) return err({ kind: 'bad-fingerprint' });
+    return this.#write('Adding a certificate', async (transaction) => {
+      if ((await transaction.row(DIRECTORY_SQL.account, id)) === undefined) return err({ kind: 'not-found' });
+      if ((await transaction.row(DIRECTORY_SQL.certificate, kept)) !== undefined)
+        return err({ kind: 'exists' });
+      const others = await transaction.rows(DIRECTORY_SQL.certificates, id);
+      if (others.length >= LIMITS.accountCertificatesMax) return err({ kind: 'too-many' });
+      const certificate = { fingerprint: kept, createdAtMs: this.#nowMs() };
+      transaction.write(DIRECTORY_SQL.addCertificate, kept, id, certificate.createdAtMs);
+      return ok(certificate);
+    });
+  }
+
+  async removeCertificate(id: AccountId, fingerprint: string): Promise<Result<void, DirectoryProblem>> {
+    const kept = toFingerprint(fingerprint) ?? '';
+    return this.#write('Removing a certificate', async (transaction) => {
+      const removed = await transaction.run(DIRECTORY_SQL.removeCertificate, id, kept);
+      return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
   }
 
@@ -300,13 +403,16 @@ export class PostgresDirectory implements Directory {
     const badName = name === '' ? { kind: 'bad-name' as const } : checkName(name);
     if (badName !== undefined) return err(badName);
     const secret = makeAppPassword(this.#random);
+    const address = (await this.account(id))?.address;
+    const scramKeys = address === undefined ? undefined : await this.#passwords.scramKeys(address, secret);
     return this.#write('Adding an app password', async (transaction) => {
       if ((await transaction.row(DIRECTORY_SQL.account, id)) === undefined) return err({ kind: 'not-found' });
       const kept = await transaction.rows(DIRECTORY_SQL.appPasswords, id);
       if (kept.some((row) => textAt(row, 0) === name)) return err({ kind: 'exists' });
       if (kept.length >= LIMITS.appPasswordsMax) return err({ kind: 'too-many' });
       const scopeText = [...new Set(scopes)].join(' ');
-      const values = [id, name, scopeText, hashAppPassword(secret) ?? '', this.#nowMs()];
+      const secretHash = hashAppPassword(secret) ?? '';
+      const values = [id, name, scopeText, secretHash, scramKeys ?? null, this.#nowMs()];
       transaction.write(DIRECTORY_SQL.addAppPassword, ...values);
       return ok({ secret });
     });
@@ -479,8 +585,8 @@ export class PostgresDirectory implements Directory {
     );
   }
 
-  async #credential(key: string): Promise<Credential | undefined> {
-    const rows = await this.#postgres.rows('Reading a credential', DIRECTORY_SQL.credential, key);
+  async #credential(value: string, sql: string = DIRECTORY_SQL.credential): Promise<Credential | undefined> {
+    const rows = await this.#postgres.rows('Reading a credential', sql, value);
     const [row] = rows;
     if (row === undefined) return undefined;
     return {
@@ -488,18 +594,17 @@ export class PostgresDirectory implements Directory {
       address: textAt(row, 1),
       disabled: numberAt(row, 2) !== 0,
       passwordHash: optionalTextAt(row, 3),
-      appPasswords: rows.filter((one) => one[4] !== null).map((one) => toAppPassword(one, 4)),
+      scramKeys: optionalTextAt(row, 4),
+      networks: parseHomeNetworks(optionalTextAt(row, 5)),
+      appPasswords: rows.filter((one) => one[6] !== null).map((one) => toAppPassword(one, 6)),
     };
   }
 
-  async #replaceHash(account: AccountId, kept: string, fresh: string): Promise<void> {
-    await this.#postgres.run('Renewing a password hash', DIRECTORY_SQL.replaceHash, fresh, account, kept);
-  }
-
-  async #hash(password: string | undefined): Promise<Result<string | undefined, DirectoryProblem>> {
-    if (password === undefined) return ok(undefined);
-    const prepared = preparePassword(password);
-    return prepared === undefined ? err({ kind: 'bad-password' }) : ok(await this.#hasher.hash(prepared));
+  async #keptPassword(
+    key: string,
+    password: string | undefined,
+  ): Promise<Result<KeptSecrets | undefined, DirectoryProblem>> {
+    return password === undefined ? ok(undefined) : this.#passwords.of(key, password);
   }
 }
 
@@ -621,8 +726,8 @@ function toAccount(row: Row): Account {
   };
 }
 
-/** @param at where name, scopes, secret_hash, created_at_ms begin */
-function toAppPassword(row: Row, at: number): KeptAppPassword & { readonly createdAtMs: number } {
+/** @param at where name, scopes, secret_hash, created_at_ms, scram_keys begin */
+function toAppPassword(row: Row, at: number): KeptAppPassword {
   return {
     name: textAt(row, at),
     scopes: textAt(row, at + 1)
@@ -630,5 +735,6 @@ function toAppPassword(row: Row, at: number): KeptAppPassword & { readonly creat
       .filter(isScope),
     secretHash: textAt(row, at + 2),
     createdAtMs: numberAt(row, at + 3),
+    scramKeys: optionalTextAt(row, at + 4),
   };
 }

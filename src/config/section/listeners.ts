@@ -7,7 +7,7 @@ export const LISTENERS = {
     smtp: {
       type: 'object',
       description: 'Mail from other hosts (RFC 5321).',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
         addresses: {
@@ -30,12 +30,18 @@ export const LISTENERS = {
           default: 'starttls',
           description: 'Never, when the client asks for it, or from the first octet.',
         },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
+        },
       },
     },
     submission: {
       type: 'object',
       description: 'Mail from signed-in people, after STARTTLS (RFC 6409).',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
         addresses: {
@@ -58,12 +64,18 @@ export const LISTENERS = {
           default: 'starttls',
           description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
         },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
+        },
       },
     },
     submissions: {
       type: 'object',
       description: 'Mail from signed-in people, under TLS from the first octet (RFC 8314).',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
         addresses: {
@@ -86,13 +98,19 @@ export const LISTENERS = {
           default: 'implicit',
           description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
         },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
+        },
       },
     },
     lmtp: {
       type: 'object',
       description:
         'Mail from a transfer agent beside this one (RFC 2033). Whoever reaches it may deliver to any account: keep it on loopback.',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: false, description: 'Whether it listens at all.' },
         addresses: {
@@ -115,12 +133,18 @@ export const LISTENERS = {
           default: 'none',
           description: 'Never, when the client asks for it, or from the first octet.',
         },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
+        },
       },
     },
     imap: {
       type: 'object',
       description: 'Reading mail, after STARTTLS (RFC 9051).',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
         addresses: {
@@ -143,12 +167,18 @@ export const LISTENERS = {
           default: 'starttls',
           description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
         },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
+        },
       },
     },
     imaps: {
       type: 'object',
       description: 'Reading mail, under TLS from the first octet (RFC 8314).',
-      required: ['enabled', 'addresses', 'port', 'tls'],
+      required: ['enabled', 'addresses', 'port', 'tls', 'proxyProtocol'],
       properties: {
         enabled: { type: 'boolean', default: true, description: 'Whether it listens at all.' },
         addresses: {
@@ -170,6 +200,12 @@ export const LISTENERS = {
           enum: ['starttls', 'implicit'],
           default: 'implicit',
           description: 'When the client asks for it, or from the first octet. Nobody signs in without TLS.',
+        },
+        proxyProtocol: {
+          type: 'boolean',
+          default: false,
+          description:
+            'Connections from `trust.proxies` begin with a PROXY header (version 1 or 2) that names the client.',
         },
       },
     },

@@ -2,7 +2,15 @@
 export const OUTGOING = {
   type: 'object',
   description: 'How this host speaks to others.',
-  required: ['port', 'tls', 'messagesPerConnectionMax', 'idleConnectionSeconds'],
+  required: [
+    'port',
+    'tls',
+    'dane',
+    'mtaSts',
+    'policyPort',
+    'messagesPerConnectionMax',
+    'idleConnectionSeconds',
+  ],
   properties: {
     port: {
       type: 'integer',
@@ -15,7 +23,30 @@ export const OUTGOING = {
       type: 'string',
       enum: ['none', 'opportunistic'],
       default: 'opportunistic',
-      description: 'Whether STARTTLS is used where it is offered (RFC 7435).',
+      description:
+        'Whether there is TLS with hosts of domains that `tlsPolicies` does not name: as the domain promises, else where it is offered (RFC 7435).',
+    },
+    dane: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether TLSA records are held to (RFC 7672). That needs a resolver that validates.',
+    },
+    mtaSts: {
+      type: 'boolean',
+      default: true,
+      description: 'Whether the policies of MTA-STS are fetched and held to (RFC 8461).',
+    },
+    caFile: {
+      type: 'string',
+      minLength: 1,
+      description: 'CA certificates, PEM, that are trusted beside those of Node.',
+    },
+    policyPort: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 65_535,
+      default: 443,
+      description: 'The port of the hosts of MTA-STS policies; anything but 443 is for test networks.',
     },
     messagesPerConnectionMax: {
       type: 'integer',

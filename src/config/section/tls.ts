@@ -2,7 +2,7 @@
 export const TLS = {
   type: 'object',
   description: 'The certificate that every listener shows. Either both files or `selfSigned`.',
-  required: ['selfSigned', 'versionMin'],
+  required: ['selfSigned', 'clientCertificates', 'versionMin'],
   properties: {
     certificateFile: {
       type: 'string',
@@ -14,6 +14,18 @@ export const TLS = {
       type: 'boolean',
       default: false,
       description: 'Make a self-signed certificate in the data directory: for trying, not for the world.',
+    },
+    clientCertificates: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Ask clients for a certificate where people sign in, and let its holder in by SASL EXTERNAL: docs/sign-in.md. Some programs then ask their user for one.',
+    },
+    clientCaFile: {
+      type: 'string',
+      minLength: 1,
+      description:
+        "Authorities whose word is taken for the addresses in clients' certificates, PEM. Left out: only certificates kept with an account let in. Read again on SIGHUP.",
     },
     versionMin: {
       type: 'string',

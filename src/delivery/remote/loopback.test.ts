@@ -76,6 +76,7 @@ for (const startTls of [true, false])
         connect,
         clock: REAL_CLOCK,
         connectTimeoutMs: 2000,
+        random: seededRandom(),
         timeouts: SMTP_TIMEOUTS,
         sessions: singleSessions(REAL_CLOCK),
       }),

@@ -236,16 +236,10 @@ const cases: readonly {
     want: 'failed 5.0.0',
   },
   {
-    name: 'no SMTPUTF8 (RFC 6531 §3.5)',
-    visit: () => ({ kind: 'cannot', what: 'smtputf8' }),
+    name: 'no REQUIRETLS (RFC 8689 §4.2.1)',
+    visit: () => ({ kind: 'cannot', what: 'requiretls' }),
     hosts: 2,
-    want: 'failed 5.6.7',
-  },
-  {
-    name: 'no 8BITMIME (RFC 6152 §3)',
-    visit: () => ({ kind: 'cannot', what: '8bitmime' }),
-    hosts: 2,
-    want: 'failed 5.6.3',
+    want: 'failed 5.7.30',
   },
   {
     name: 'too large (RFC 1870 §6.1)',

@@ -6,15 +6,16 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { LastAnswer, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
+import type { LastAnswer, QueueId, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import { BlobError } from '../../store/blob-store.ts';
-import type { DeliveryEventSink } from '../event.ts';
+import type { DeliveryEvent, DeliveryEventSink } from '../event.ts';
 import type { Outcome } from '../outcome.ts';
 import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
+import { MessageForms } from './message-forms.ts';
 import type { Problem } from './problem.ts';
 import { sourcesFor } from './pool.ts';
 import { reasonOf, retryDecision } from './reply-class.ts';
@@ -22,7 +23,7 @@ import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
-import type { TlsFailure } from './tls-requirement.ts';
+import { formatTlsLevel, type TlsFailure } from './tls-requirement.ts';
 
 export type RemoteDeliveryPorts = {
   readonly routing: Routing;
@@ -100,8 +101,14 @@ class Pending {
   }
 }
 
+type Visit =
+  | Exclude<HopVisit, { kind: 'cannot' }>
+  /** The hop cannot carry such a message, in any form that it may be given. */
+  | { readonly kind: 'unfit'; readonly problem: Problem };
+
 type Attempt = {
   readonly message: QueuedMessage;
+  readonly forms: MessageForms;
   readonly route: RemoteRoute;
   readonly tls: DomainTls & { kind: 'policy' };
   readonly pending: Pending;
@@ -188,7 +195,8 @@ export class RemoteDelivery {
       pending.note(found.kind, this.#own(found));
       return true;
     }
-    const attempt: Attempt = { message, route, tls: found.tls, pending, signal };
+    const forms = new MessageForms(message, this.#ports.blobs);
+    const attempt: Attempt = { message, forms, route, tls: found.tls, pending, signal };
     const progress: Progress = { spoke: false, visits: 0 };
     for (const host of found.hosts)
       // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
@@ -205,10 +213,10 @@ export class RemoteDelivery {
     const { domain, port } = next;
     const found = await routing.exchangesOf(domain);
     if (found.kind !== 'exchanges') return found;
-    const { source, authentic } = found;
+    const { source, authentic, canonicalName } = found;
     const policy =
       tls === 'policy'
-        ? await tlsPolicy.ofDomain({ domain, source, authentic, port }, wish)
+        ? await tlsPolicy.ofDomain({ domain, source, authentic, canonicalName, port }, wish)
         : fixedTls(tls, wish);
     if (policy.kind !== 'policy') return policy;
     return { kind: 'hosts', hosts: found.exchanges.map((host) => ({ host, port })), tls: policy };
@@ -257,7 +265,7 @@ export class RemoteDelivery {
   async #visitFromPool(
     to: Omit<HopTarget, 'localAddress' | 'helloName'>,
     attempt: Attempt,
-  ): Promise<HopVisit | undefined> {
+  ): Promise<Visit | undefined> {
     const { message, route, pending, signal } = attempt;
     for (const { address: localAddress, helloName } of sourcesFor(route.pool, to.address, message.id)) {
       const target: HopTarget = { ...to, localAddress, helloName };
@@ -280,28 +288,42 @@ export class RemoteDelivery {
     return undefined;
   }
 
-  async #visit(target: HopTarget, { message, pending, signal, told }: Attempt): Promise<HopVisit> {
-    const { hop, blobs } = this.#ports;
-    const request: HopMessage = {
-      id: message.id,
-      reversePath: message.reversePath,
-      body: message.body,
-      smtpUtf8: message.smtpUtf8,
-      dsn: message.dsn,
-      requireTls: message.requireTls,
-      deliverBy: message.deliverBy,
-      priority: message.priority,
-      octets: message.prefix.length + message.blob.octets,
-      recipients: pending.recipients,
-      content: () => contentOf(message, blobs),
-    };
-    const visit = await hop.visit(target, request, signal);
-    if (told !== undefined) tellOf(visit, target, told);
-    if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
-    return hop.visit({ ...target, tls: { kind: 'none' } }, request, signal);
+  async #visit(target: HopTarget, attempt: Attempt): Promise<Visit> {
+    const { message, forms, pending } = attempt;
+    const { id, reversePath, dsn, requireTls, deliverBy, priority } = message;
+    const { recipients } = pending;
+    const request = { id, reversePath, dsn, requireTls, deliverBy, priority, recipients };
+    let form = forms.asIs;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- in another form only after the hop has said that it cannot take this one
+      const visit = await this.#visitWith(target, { ...request, ...form }, attempt);
+      if (visit.kind !== 'cannot') return visit;
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const other = await forms.without(visit.what, form, recipients, target.host);
+      if ('status' in other) return { kind: 'unfit', problem: other };
+      form = other;
+      if (form.body !== message.body)
+        this.#ports.events({ name: 'delivery.converted', queueId: id, host: target.host, to: form.body });
+    }
   }
 
-  #note(visit: HopVisit, target: HopTarget, pending: Pending): void {
+  async #visitWith(target: HopTarget, request: HopMessage, { signal, told }: Attempt): Promise<HopVisit> {
+    const { hop } = this.#ports;
+    const visit = await hop.visit(target, request, signal);
+    const connection = connectionOf(visit, target);
+    if (connection !== undefined) {
+      told?.(connection);
+      this.#ports.events(tlsEvent(request.id, target, connection));
+    }
+    if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
+    const plain: HopTarget = { ...target, tls: { kind: 'none' } };
+    const second = await hop.visit(plain, request, signal);
+    const without = connectionOf(second, plain);
+    if (without !== undefined) this.#ports.events(tlsEvent(request.id, target, without));
+    return second;
+  }
+
+  #note(visit: Visit, target: HopTarget, pending: Pending): void {
     const nowMs = this.#ports.clock.nowMs();
     const where = `${target.host} [${target.address}]:${target.port}`;
     switch (visit.kind) {
@@ -317,8 +339,8 @@ export class RemoteDelivery {
       case 'tls-failed':
         pending.note('delayed', ownAnswer(nowMs, ...tlsFailed(visit.failure, where)));
         return;
-      case 'cannot':
-        pending.note('failed', ownAnswer(nowMs, ...CANNOT[visit.what](target.host)));
+      case 'unfit':
+        pending.note('failed', this.#own(visit.problem));
         return;
       case 'session': {
         const { recipients } = pending;
@@ -366,16 +388,34 @@ function wishOf({ reversePath, requireTls, tlsOptional }: QueuedMessage): TlsWis
   return tlsOptional ? 'optional' : undefined;
 }
 
-/** A connection that an earlier message opened was told of then. */
-function tellOf(visit: HopVisit, { address }: HopTarget, told: (connection: TlsConnection) => void): void {
+/** Undefined where none came about, and for one that an earlier message opened. */
+function connectionOf(visit: HopVisit, { address }: HopTarget): TlsConnection | undefined {
   if (visit.kind === 'tls-failed')
-    told({
+    return {
       outcome: { kind: 'failed', failure: visit.failure },
       address,
       localAddress: visit.localAddress,
-    });
-  if (visit.kind === 'session' && visit.opened?.isNew === true)
-    told({ outcome: visit.opened.tls, address, localAddress: visit.opened.localAddress });
+    };
+  return visit.kind === 'session' && visit.opened?.isNew === true
+    ? { outcome: visit.opened.tls, address, localAddress: visit.opened.localAddress }
+    : undefined;
+}
+
+function tlsEvent(queueId: QueueId, { host, tls }: HopTarget, connection: TlsConnection): DeliveryEvent {
+  const { outcome, address } = connection;
+  const isVerified = outcome.kind === 'tls' && outcome.verifiedBy !== undefined;
+  return {
+    name: 'delivery.tls',
+    queueId,
+    host,
+    address,
+    required: tls.kind,
+    reached:
+      outcome.kind === 'failed'
+        ? `${outcome.failure.kind}: ${outcome.failure.text}`
+        : formatTlsLevel(outcome),
+    level: isVerified ? 'verified' : outcome.kind,
+  };
 }
 
 /**
@@ -396,8 +436,8 @@ function fixedTls(tls: HopSpeech['tls'], wish: TlsWish): DomainTls & { kind: 'po
 }
 
 /** A host that falls silent over one message's recipients or content says nothing of the next message. */
-function isAlive(visit: HopVisit): boolean {
-  if (visit.kind === 'cannot') return true;
+function isAlive(visit: Visit): boolean {
+  if (visit.kind === 'unfit') return true;
   if (visit.kind !== 'session') return false;
   return visit.answers.some(
     (answer) => answer.kind !== 'lost' || answer.at === 'rcpt' || answer.at === 'content',
@@ -418,35 +458,4 @@ function tlsFailed(
 ): readonly [status: string, reason: string, text: string] {
   const status = kind === 'not-offered' || kind === 'refused' ? '4.7.10' : '4.7.5';
   return [status, `tls.${kind}`, `No TLS as it is required with ${where}: ${text}`];
-}
-
-const CANNOT = {
-  // RFC 6531 §3.5 and RFC 3463 with RFC 6531 §3.5.2's codes: X.6.7.
-  smtputf8: (host) => ['5.6.7', 'smtp.no-smtputf8', `${host} cannot take internationalized mail (SMTPUTF8)`],
-  // RFC 6152 §3 leaves conversion or return; RFC 3463 §3.7: X.6.3.
-  '8bitmime': (host) => ['5.6.3', 'smtp.no-8bitmime', `${host} cannot take 8-bit content (8BITMIME)`],
-  binarymime: (host) => ['5.6.3', 'smtp.no-binarymime', `${host} cannot take binary content (BINARYMIME)`],
-  // RFC 2852 §4.1.4.1; RFC 3463 §3.4: X.3.3, not capable of selected features.
-  deliverby: (host) => [
-    '5.3.3',
-    'smtp.no-deliverby',
-    `${host} does not promise to deliver in the time that is left (DELIVERBY)`,
-  ],
-  // RFC 1870 §6.1; RFC 3463 §3.4: X.3.4.
-  // RFC 8689 §4.2.1.
-  requiretls: (host) => [
-    '5.7.30',
-    'smtp.no-requiretls',
-    `${host} does not promise to keep to TLS on the further way (REQUIRETLS)`,
-  ],
-  size: (host) => ['5.3.4', 'smtp.too-big', `The message is larger than ${host} accepts (SIZE)`],
-} as const satisfies Record<
-  string,
-  (host: string) => readonly [status: string, reason: string, text: string]
->;
-
-/** The message as it travels: the queue's fields, then the octets as received. */
-async function* contentOf(message: QueuedMessage, blobs: BlobStore): AsyncGenerator<Uint8Array, void, void> {
-  if (message.prefix.length > 0) yield message.prefix;
-  yield* blobs.stream(message.blob);
 }

@@ -25,7 +25,7 @@ export type RoutingOptions = {
 export type Exchanges =
   | ({ readonly kind: 'exchanges'; readonly exchanges: readonly string[] } & Pick<
       DomainExchanges,
-      'source' | 'authentic'
+      'source' | 'authentic' | 'canonicalName'
     >)
   | ({ readonly kind: 'failed' | 'delayed' } & Problem);
 
@@ -37,6 +37,8 @@ export type HostAddresses =
   /** One of them is ours: this exchange and all after it would loop (RFC 5321 §5.1). */
   | { readonly kind: 'own' }
   | ({ readonly kind: 'failed' | 'delayed' } & Problem);
+
+type FoundMx = Extract<DnsAnswer<MxRecord>, { kind: 'found' }>;
 
 export class Routing {
   readonly #options: RoutingOptions;
@@ -53,7 +55,13 @@ export class Routing {
       const address = literalAddress(domain);
       return address === undefined
         ? { kind: 'failed', ...BAD_DOMAIN }
-        : { kind: 'exchanges', exchanges: [address], source: 'literal', authentic: false };
+        : {
+            kind: 'exchanges',
+            exchanges: [address],
+            source: 'literal',
+            authentic: false,
+            canonicalName: domain,
+          };
     }
     if (toDnsName(domain) === undefined) return { kind: 'failed', ...BAD_DOMAIN };
     const answer = await this.#options.resolver.mx(domain);
@@ -63,7 +71,13 @@ export class Routing {
       case 'none':
         // RFC 5321 §5.1: without MX records the domain is its own exchange; one that does not exist is none.
         return answer.nameExists
-          ? { kind: 'exchanges', exchanges: [domain], source: 'implicit', authentic: answer.authentic }
+          ? {
+              kind: 'exchanges',
+              exchanges: [domain],
+              source: 'implicit',
+              authentic: answer.authentic,
+              canonicalName: domain,
+            }
           : {
               kind: 'failed',
               status: '5.1.2',
@@ -71,11 +85,11 @@ export class Routing {
               text: `The domain ${domain} does not exist`,
             };
       case 'found':
-        return this.#fromMx(domain, answer.records, answer.authentic);
+        return this.#fromMx(domain, answer);
     }
   }
 
-  #fromMx(domain: string, records: readonly MxRecord[], authentic: boolean): Exchanges {
+  #fromMx(domain: string, { records, authentic, canonicalName }: FoundMx): Exchanges {
     // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
     const named = records.filter((record) => record.exchange !== '');
     if (named.length === 0)
@@ -93,7 +107,7 @@ export class Routing {
     const usable = named.filter((record) => record.preference < cut);
     if (usable.length === 0) return { kind: 'failed', ...loop(domain) };
     const exchanges = this.#ordered(usable).slice(0, LIMITS.mxHostsMax);
-    return { kind: 'exchanges', exchanges, source: 'mx', authentic };
+    return { kind: 'exchanges', exchanges, source: 'mx', authentic, canonicalName };
   }
 
   /** By preference; equals in random order, so that they share the load (RFC 5321 §5.1). Each name once. */
@@ -145,7 +159,8 @@ export class Routing {
       for (const address of [six[turn], four[turn]]) if (address !== undefined) mixed.push(address);
     return this.#checked(host, mixed.slice(0, LIMITS.mxAddressesMax), named, {
       canonicalName: [a, aaaa].find((answer) => answer.kind === 'found')?.canonicalName ?? host,
-      authentic: [a, aaaa].every((answer) => answer.kind !== 'unavailable' && answer.authentic),
+      // What one family lacks, or keeps back, says nothing of what was found (RFC 7672 §2.2.2).
+      authentic: [a, aaaa].every((answer) => answer.kind !== 'found' || answer.authentic),
     });
   }
 
@@ -217,7 +232,7 @@ function literalAddress(domain: string): string | undefined {
 }
 
 /** Loopback and unspecified addresses, IPv4 in IPv6 too (RFC 6890 §2.2). */
-function isThisMachine(address: string): boolean {
+export function isThisMachine(address: string): boolean {
   const four = toIpv4Octets(address);
   if (four !== undefined) return four[0] === 127 || four[0] === 0;
   const groups = toIpv6Groups(address);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { seededRandom } from '../../../test/support/world.ts';
 import { FakeClock, settled } from '../../../test/support/fake-clock.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
 import { hopTarget } from '../../../test/support/routes.ts';
@@ -43,6 +44,7 @@ function world(options: Partial<SessionPoolOptions> = {}, answers: Readonly<Reco
     },
     clock,
     connectTimeoutMs: 1000,
+    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions,
   });

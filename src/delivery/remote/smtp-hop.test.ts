@@ -1,3 +1,4 @@
+import { seededRandom } from '../../../test/support/world.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, settled } from '../../../test/support/fake-clock.ts';
@@ -26,6 +27,7 @@ async function visit(
     connect,
     clock,
     connectTimeoutMs: 30_000,
+    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });
@@ -218,6 +220,7 @@ test('no connection', async () => {
     connect,
     clock,
     connectTimeoutMs: 1,
+    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });
@@ -242,6 +245,7 @@ test('whom the hop takes in another session only, it is brought in another sessi
     connect,
     clock,
     connectTimeoutMs: 30_000,
+    random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions: singleSessions(clock),
   });

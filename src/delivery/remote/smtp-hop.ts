@@ -5,6 +5,7 @@
  * content was sent, nothing is known of the message: it goes out over a new session, and counts as tried by that alone.
  */
 import type { Clock } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
 import type { Connect } from '../../base/connection.ts';
 import type { OutgoingMessage, OutgoingRecipient } from '../../smtp/client/message.ts';
 import type { ClientProblem, RecipientOutcome, Stage } from '../../smtp/client/problem.ts';
@@ -25,6 +26,7 @@ export type SmtpHopOptions = {
   readonly connect: Connect;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
+  readonly random: Random;
   readonly timeouts: SmtpTimeouts;
   readonly sessions: SessionPool;
 };
@@ -72,7 +74,7 @@ export class SmtpHop implements RemoteHop {
   }
 
   async #open(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopSession | HopVisit> {
-    const { connect, clock, connectTimeoutMs, timeouts } = this.#options;
+    const { connect, clock, random, connectTimeoutMs, timeouts } = this.#options;
     const { host, address, port, localAddress } = target;
     const servername = servernameOf(target.tls, host, address);
     const handshake = { certificate: certificateRuleOf(target.tls), ...settingsOf(target.tls) };
@@ -109,6 +111,7 @@ export class SmtpHop implements RemoteHop {
         credentials: target.credentials,
         chunking: true,
         timeouts,
+        random,
         clock,
       });
       const from = connection.local.address;
@@ -309,6 +312,7 @@ function toAnswer(problem: ClientProblem, signal: AbortSignal): HopAnswer {
       return { kind: 'lost', how: 'timeout', at: LOST_AT[problem.stage], text };
     case 'closed':
     case 'tls':
+    case 'unproven':
     case 'not-offered':
       return { kind: 'lost', how: signal.aborted ? 'stopped' : 'reset', at: LOST_AT[problem.stage], text };
   }

@@ -12,6 +12,8 @@ export type DomainExchanges = {
   readonly source: 'mx' | 'implicit' | 'literal';
   /** The answer that named the exchanges was validated by DNSSEC. */
   readonly authentic: boolean;
+  /** The domain after CNAMEs. */
+  readonly canonicalName: string;
   readonly port: number;
 };
 
@@ -23,7 +25,7 @@ export type ExchangeHost = {
   readonly host: string;
   /** The name after CNAMEs. */
   readonly canonicalName: string;
-  /** All answers with its addresses were validated by DNSSEC. */
+  /** All answers that brought its addresses were validated by DNSSEC. */
   readonly authentic: boolean;
 };
 

@@ -6,6 +6,7 @@ import type {
   CertificateProblem,
   CertificateRule,
   ClientTlsRequest,
+  PkixRule,
   TlsInfo,
   TlsProblem,
 } from '../../base/connection.ts';
@@ -19,8 +20,8 @@ export type TlsRequirement =
   | { readonly kind: 'none' }
   | (TlsSettings &
       (
-        | /** Where it is offered, with any certificate; in plain where it fails (RFC 7435). */
-          { readonly kind: 'opportunistic' }
+        | /** Where it is offered, with any certificate; in plain where it fails (RFC 7435). What is `wanted` is told of. */
+          { readonly kind: 'opportunistic'; readonly wanted?: PkixRule }
         /** Never in plain, with any certificate. */
         | { readonly kind: 'encrypt' }
         /** A certificate that the trust store vouches for, for one of these names. The first is asked for (RFC 6066 §3). */
@@ -49,7 +50,11 @@ export type TlsFailure = {
 /** What a connection came to. */
 export type TlsLevel =
   | { readonly kind: 'plain' }
-  | ({ readonly kind: 'tls' } & Pick<TlsInfo, 'protocol' | 'cipher' | 'verifiedBy'>);
+  | ({
+      readonly kind: 'tls';
+      /** What the certificate lacks of what was wanted of it. */
+      readonly shortfall?: TlsFailure;
+    } & Pick<TlsInfo, 'protocol' | 'cipher' | 'verifiedBy'>);
 
 /** RFC 6066 §3: the name to ask for; an address is none. */
 export function servernameOf(requirement: TlsRequirement, host: string, address: string): string {
@@ -60,9 +65,10 @@ export function servernameOf(requirement: TlsRequirement, host: string, address:
 export function certificateRuleOf(requirement: TlsRequirement): CertificateRule {
   switch (requirement.kind) {
     case 'none':
-    case 'opportunistic':
     case 'encrypt':
       return { kind: 'any' };
+    case 'opportunistic':
+      return { kind: 'any', wanted: requirement.wanted };
     case 'verified':
       return { kind: 'pkix', names: requirement.names };
     case 'dane':
@@ -87,8 +93,14 @@ export function failureOf(problem: TlsProblem): TlsFailure {
 
 export function levelOf(tls: TlsInfo | undefined): TlsLevel {
   if (tls === undefined) return { kind: 'plain' };
-  const { protocol, cipher, verifiedBy } = tls;
-  return { kind: 'tls', protocol, cipher, ...(verifiedBy === undefined ? {} : { verifiedBy }) };
+  const { protocol, cipher, verifiedBy, shortfall } = tls;
+  return {
+    kind: 'tls',
+    protocol,
+    cipher,
+    ...(verifiedBy === undefined ? {} : { verifiedBy }),
+    ...(shortfall === undefined ? {} : { shortfall: { kind: shortfall.problem, text: shortfall.text } }),
+  };
 }
 
 /** `TLSv1.3 TLS_AES_256_GCM_SHA384, verified by dane-ee`, for events and the operator. */

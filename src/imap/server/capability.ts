@@ -1,5 +1,6 @@
 /** What is offered, by state. A client that signs in over TLS is told the whole list in the completion (RFC 9051 §7.2.2). */
-import { MECHANISMS } from '../../sasl/registry.ts';
+import { offeredOn } from '../../auth/sign-in.ts';
+import type { TlsInfo } from '../../base/connection.ts';
 import type { ImapDeps } from './ports.ts';
 import type { State } from './state.ts';
 
@@ -37,8 +38,8 @@ const SIGNED_IN = [
   'WITHIN',
 ] as const;
 
-/** @param isSecure whether the connection is under TLS: passwords are taken only then (RFC 9051 §11.3) */
-export function capabilities(state: State, isSecure: boolean, deps: ImapDeps): readonly string[] {
+/** @param tls of the connection, where it is under TLS: nobody signs in without it (RFC 9051 §11.3) */
+export function capabilities(state: State, tls: TlsInfo | undefined, deps: ImapDeps): readonly string[] {
   if (state.phase !== 'not-authenticated')
     return [
       ...ALWAYS,
@@ -46,6 +47,10 @@ export function capabilities(state: State, isSecure: boolean, deps: ImapDeps): r
         name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name,
       ),
     ];
-  if (isSecure) return [...ALWAYS, ...MECHANISMS.map(({ name }) => `AUTH=${name}`)];
+  if (tls !== undefined) {
+    const offered = offeredOn(deps.signIn, tls).map(({ name }) => `AUTH=${name}`);
+    // RFC 9051 §6.2.3: LOGIN is as good as PLAIN.
+    return [...ALWAYS, ...offered, ...(deps.signIn.allowed().has('PLAIN') ? [] : ['LOGINDISABLED'])];
+  }
   return [...ALWAYS, ...(deps.tlsAvailable ? ['STARTTLS'] : []), 'LOGINDISABLED'];
 }

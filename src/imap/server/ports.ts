@@ -1,11 +1,8 @@
 /** What an IMAP session needs of the world, and the limits it keeps. */
 import type { Clock } from '../../base/clock.ts';
-import type { Endpoint } from '../../base/connection.ts';
-import type { Result } from '../../base/result.ts';
-import type { AuthProblem, Principal } from '../../auth/principal.ts';
+import type { SignIn } from '../../auth/sign-in.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { MailStore } from '../../store/mail-store.ts';
-import type { SaslClaim } from '../../sasl/mechanism.ts';
 import type { ImapEvent } from './event.ts';
 
 export type ImapLimits = {
@@ -27,7 +24,7 @@ export type ImapDeps = {
   readonly clock: Clock;
   readonly store: MailStore;
   readonly blobs: BlobStore;
-  readonly authenticate: (claim: SaslClaim, remote: Endpoint) => Promise<Result<Principal, AuthProblem>>;
+  readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;
   readonly limits: ImapLimits;

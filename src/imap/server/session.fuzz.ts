@@ -93,7 +93,7 @@ function whole(line: string): string {
     return `${line.replace(/~?\{\d+\+?\}$/, `{${octets}+}`)}\r\n${'x'.repeat(octets)}`;
   }
   if (/^idle *$/i.test(line)) return `${line}\r\nDONE`;
-  return /^authenticate +(plain|login) *$/i.test(line) ? `${line}\r\n*` : line;
+  return /^authenticate +(plain|login|scram-sha-(1|256)(-plus)?) *$/i.test(line) ? `${line}\r\n*` : line;
 }
 
 async function office(): Promise<ImapOffice> {

@@ -1,6 +1,9 @@
 /** The session itself: RFC 9051 §6.1, §6.2, §6.3.1; states, limits, time, and clients that behave badly. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { MEMORY_TLS } from '../../../test/support/memory-connection.ts';
+import { Fault } from '../../base/fault.ts';
+import { chooseMechanism } from '../../sasl/choose.ts';
 import {
   ACCOUNT,
   Conversation,
@@ -245,6 +248,78 @@ describe('AUTHENTICATE (RFC 9051 §6.2.2, RFC 4959)', () => {
     await conversation.hear();
     await conversation.expect('AUTHENTICATE GSSAPI', '. NO [CANNOT] No such mechanism');
     await conversation.expect('AUTHENTICATE', '. BAD …');
+  });
+
+  for (const mechanism of ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1']) {
+    test(`${mechanism}, its first message with the command or behind it (RFC 4959, RFC 5802 §5)`, async () => {
+      const bindings = mechanism.endsWith('-PLUS') ? MEMORY_TLS.channelBindings() : new Map();
+      for (const early of [true, false]) {
+        const credentials = { authenticationId: 'alice', password: 'secret' };
+        const client = chooseMechanism([mechanism], credentials, { bindings, nonce: 'abc' }) ?? assert.fail();
+        const conversation = new Conversation();
+        await conversation.hear();
+        const first = Buffer.from(client.initial() ?? []).toString('base64');
+        let heard = await conversation.say(`a AUTHENTICATE ${mechanism}${early ? ` ${first}` : ''}\r\n`);
+        if (!early) heard = await conversation.say(`${first}\r\n`);
+        while (heard.startsWith('+ ')) {
+          const response = await client.respond(Buffer.from(heard.slice(2).trim(), 'base64'));
+          heard = await conversation.say(`${Buffer.from(response ?? []).toString('base64')}\r\n`);
+        }
+        assert.match(heard, /^a OK \[CAPABILITY /);
+        assert.ok(client.isSatisfied());
+      }
+    });
+  }
+
+  test('a binding to another channel is refused as a wrong password is (RFC 5802 §6)', async () => {
+    const conversation = new Conversation();
+    await conversation.hear();
+    const [tag, first] = ['a', base64('y,,n=alice,r=abc')];
+    assert.equal(await conversation.say(`${tag} AUTHENTICATE SCRAM-SHA-256 ${first}\r\n`), '');
+    await conversation.office.clock.advance(1000);
+    assert.match(await conversation.hear(), /^a NO \[AUTHENTICATIONFAILED\] Wrong name or password\r\n$/);
+  });
+
+  test('EXTERNAL for whoever shows a certificate, = for its own identity (RFC 4422 §A)', async () => {
+    const certified = {
+      address: 'bob@example.test',
+      account: ACCOUNT,
+      authenticationId: 'bob',
+      appPassword: undefined,
+    };
+    const office = new ImapOffice({ signIn: { certified } });
+    const tls = { ...MEMORY_TLS, peerCertificate: Buffer.from('x'), peerVerified: true };
+    const conversation = new Conversation({ office, tls });
+    assert.match(await conversation.hear(), / AUTH=EXTERNAL /);
+    assert.match((await conversation.run('AUTHENTICATE EXTERNAL ='))[0] ?? '', /^\. OK /);
+    const other = new Conversation({ office });
+    assert.doesNotMatch(await other.hear(), /EXTERNAL/);
+    await other.expect('AUTHENTICATE EXTERNAL =', '. NO [CANNOT] That mechanism is not offered');
+  });
+
+  test('without PLAIN there is no LOGIN either (RFC 9051 §6.2.3)', async () => {
+    const office = new ImapOffice({ signIn: { allowed: ['SCRAM-SHA-256'] } });
+    const conversation = new Conversation({ office });
+    assert.match(await conversation.hear(), / AUTH=SCRAM-SHA-256 LOGINDISABLED\]/);
+    await conversation.expect('LOGIN alice secret', '. NO LOGIN is disabled');
+    await conversation.expect('AUTHENTICATE PLAIN', '. NO [CANNOT] That mechanism is not offered');
+  });
+
+  test('before TLS no mechanism is taken (RFC 9051 §11.3)', async () => {
+    const conversation = await plain();
+    for (const mechanism of ['SCRAM-SHA-256-PLUS', 'EXTERNAL', 'PLAIN'])
+      await conversation.expect(`AUTHENTICATE ${mechanism}`, '. NO [PRIVACYREQUIRED] TLS comes first');
+  });
+
+  test('a directory that is away, and one that has had enough: come again', async () => {
+    for (const signIn of [
+      { fault: new Fault('Asking', new Error('away')) },
+      { problem: { kind: 'throttled' } as const },
+    ]) {
+      const conversation = new Conversation({ office: new ImapOffice({ signIn }) });
+      await conversation.hear();
+      await conversation.expect(`AUTHENTICATE PLAIN ${PLAIN}`, '. NO [UNAVAILABLE] Not now; try again later');
+    }
   });
 
   test('a client that goes silent in the exchange has the time to sign in, no more', async () => {

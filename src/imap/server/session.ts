@@ -9,7 +9,9 @@ import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
-import type { SaslClaim } from '../../sasl/mechanism.ts';
+import { channelOf, offeredOn } from '../../auth/sign-in.ts';
+import { converse } from '../../sasl/converse.ts';
+import type { SaslServerStep } from '../../sasl/mechanism.ts';
 import { mechanismNamed } from '../../sasl/registry.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { decodeCharset, isKnownCharset } from '../../message/charset.ts';
@@ -36,6 +38,8 @@ import { updates } from './updates.ts';
 
 type EndReason = Extract<ImapEvent, { name: 'imap.session.ended' }>['reason'];
 type SessionEvent = Exclude<ReaderEvent, { kind: 'need-more' }>;
+/** What stops a sign-in on the wire: the session's end, `*`, or what is no response. */
+type SaslStop = 'over' | 'cancelled' | Extract<ReaderEvent, { kind: 'bad' }>;
 
 /** How often an idle client hears that we are there, and the mailbox is looked at though no hint came. */
 const IDLE_KEEPALIVE_MS = 120_000;
@@ -139,7 +143,7 @@ class ImapSession {
     this.#output.writer.untagged({
       kind: 'status',
       status: 'OK',
-      code: { kind: 'CAPABILITY', capabilities: capabilities(this.#state, this.#isSecure, this.#deps) },
+      code: { kind: 'CAPABILITY', capabilities: capabilities(this.#state, this.#connection.tls, this.#deps) },
       text: `${this.#deps.hostname} Postrider is ready`,
     });
   }
@@ -405,7 +409,7 @@ class ImapSession {
   }
 
   async #capability(tag: string): Promise<void> {
-    const replies = capability(this.#state, this.#isSecure, this.#context(tag));
+    const replies = capability(this.#state, this.#connection.tls, this.#context(tag));
     for (;;) {
       const step = await replies.next();
       if (step.done === true) return this.#complete(tag, step.value);
@@ -448,6 +452,8 @@ class ImapSession {
   async #login(tag: string, user: string, password: string): Promise<void> {
     // RFC 9051 §6.2.3: LOGINDISABLED.
     if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
+    if (!this.#deps.signIn.allowed().has('PLAIN'))
+      return this.#complete(tag, { status: 'NO', text: 'LOGIN is disabled' });
     const claim = {
       kind: 'password',
       mechanism: 'PLAIN',
@@ -455,49 +461,74 @@ class ImapSession {
       authenticationId: user,
       password,
     } as const;
-    return this.#signIn(tag, claim, 'LOGIN');
+    return this.#exchange(tag, { kind: 'claim', claim }, 'LOGIN');
   }
 
   /** RFC 9051 §6.2.2, RFC 4959 (initial response). */
   async #authenticate(tag: string, name: string, initial: Buffer | undefined): Promise<void> {
+    const { signIn } = this.#deps;
     const mechanism = mechanismNamed(name);
     if (mechanism === undefined)
       return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'No such mechanism' });
-    if (mechanism.revealsSecret && !this.#isSecure) return this.#complete(tag, NEEDS_TLS);
-    const exchange = mechanism.server();
-    let step = exchange.step(initial);
-    while (step.kind === 'challenge') {
-      this.#output.writer.challenge(toBuffer(step.octets));
-      this.#reader.expect('sasl');
-      const answer = await this.#nextEvent();
-      if (answer === undefined) return;
-      if (answer.kind === 'bad') return this.#bad({ ...answer, tag });
-      if (answer.kind !== 'sasl') throw new TypeError(`Expected a SASL response, got ${answer.kind}`);
-      if (answer.response === undefined) return this.#complete(tag, { status: 'BAD', text: 'Cancelled' });
-      step = exchange.step(answer.response);
-    }
-    if (step.kind === 'malformed')
-      return this.#complete(tag, { status: 'BAD', text: 'Not a response of that mechanism' });
-    return this.#signIn(tag, step.claim, mechanism.name);
+    if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
+    if (!offeredOn(signIn, this.#connection.tls).includes(mechanism))
+      return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'That mechanism is not offered' });
+    const context = { channel: channelOf(this.#connection.tls), nonce: () => signIn.nonce() };
+    return this.#exchange(tag, mechanism.server(context, initial), mechanism.name);
   }
 
-  async #signIn(tag: string, claim: SaslClaim, mechanism: string): Promise<void> {
+  async #exchange(tag: string, begin: SaslServerStep, mechanism: string): Promise<void> {
     const { remote } = this.#connection;
-    const { authenticate, emit, limits, clock, shutdown } = this.#deps;
-    const answer = await authenticate(claim, remote);
-    if (answer.ok) {
-      this.#state = { phase: 'authenticated', principal: answer.value };
-      this.#reader.setLimits(this.#readerLimits());
-      emit({ name: 'imap.auth.succeeded', remote: remote.address, account: answer.value.account, mechanism });
-      return this.#complete(tag, {
-        status: 'OK',
-        code: { kind: 'CAPABILITY', capabilities: capabilities(this.#state, this.#isSecure, this.#deps) },
-        text: 'Signed in',
-      });
+    const { emit, signIn } = this.#deps;
+    const end = await converse(begin, async (octets) => this.#challenge(octets), signIn.verifier(remote));
+    switch (end.kind) {
+      case 'accepted':
+        this.#state = { phase: 'authenticated', principal: end.identity };
+        this.#reader.setLimits(this.#readerLimits());
+        emit({
+          name: 'imap.auth.succeeded',
+          remote: remote.address,
+          account: end.identity.account,
+          mechanism,
+        });
+        return this.#complete(tag, {
+          status: 'OK',
+          code: {
+            kind: 'CAPABILITY',
+            capabilities: capabilities(this.#state, this.#connection.tls, this.#deps),
+          },
+          text: 'Signed in',
+        });
+      case 'stopped':
+        if (end.stop === 'over') return undefined;
+        if (end.stop === 'cancelled') return this.#complete(tag, { status: 'BAD', text: 'Cancelled' });
+        return this.#bad({ ...end.stop, tag });
+      case 'malformed':
+        return this.#complete(tag, { status: 'BAD', text: 'Not a response of that mechanism' });
+      case 'refused':
+        return this.#authFailed(tag, mechanism, end.reason);
+      case 'problem':
+        return this.#authFailed(tag, mechanism, end.problem.kind);
+      default:
+        return unreachable(end);
     }
-    emit({ name: 'imap.auth.failed', remote: remote.address, mechanism, reason: answer.error.kind });
+  }
+
+  async #challenge(octets: Uint8Array): Promise<Uint8Array | { readonly stop: SaslStop }> {
+    this.#output.writer.challenge(toBuffer(octets));
+    this.#reader.expect('sasl');
+    const answer = await this.#nextEvent();
+    if (answer === undefined) return { stop: 'over' };
+    if (answer.kind === 'bad') return { stop: answer };
+    if (answer.kind !== 'sasl') throw new TypeError(`Expected a SASL response, got ${answer.kind}`);
+    return answer.response ?? { stop: 'cancelled' };
+  }
+
+  async #authFailed(tag: string, mechanism: string, reason: string): Promise<void> {
+    const { emit, limits, clock, shutdown } = this.#deps;
+    emit({ name: 'imap.auth.failed', remote: this.#connection.remote.address, mechanism, reason });
     // Nobody was judged: a program that hears "wrong password" would ask its owner for another one.
-    if (answer.error.kind === 'throttled')
+    if (reason === 'throttled')
       return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     this.#authFailures += 1;
     await sleep(clock, FAILURE_DELAY_MS * this.#authFailures, shutdown);

@@ -129,6 +129,16 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
+    'delivery.converted': {
+      level: 'info',
+      text: 'Content was converted for a host that cannot carry it',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message.' },
+        host: { type: 'text', description: 'The host.' },
+        to: { type: 'text', description: 'What it can carry: `7bit` or `8bitmime`.' },
+      },
+      metrics: [{ name: 'postrider_conversions_total', help: 'Messages converted for a host.' }],
+    },
     'delivery.blocked': {
       level: 'warn',
       text: 'A host takes nothing from us: it has our address or name on a list',
@@ -151,6 +161,63 @@ export const DELIVERY_EVENTS = {
       metrics: [
         { name: 'postrider_sources_unusable_total', help: 'Visits that a source address was no use for.' },
       ],
+    },
+    'delivery.tls': {
+      level: 'debug',
+      text: 'A connection to another host stands, or failed of its TLS',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message that it was opened for.' },
+        host: { type: 'text', description: 'The host.' },
+        address: { type: 'text', description: 'Its address.' },
+        required: {
+          type: 'text',
+          description:
+            'What had to be: `none`, `opportunistic`, `encrypt`, `verified`, `dane` or `fingerprint`.',
+        },
+        reached: {
+          type: 'text',
+          description:
+            'What it came to: `plain`; version, cipher and by what the certificate was verified; or why it failed.',
+        },
+        level: { type: 'text', description: '`plain`, `tls`, `verified` or `failed`.' },
+      },
+      metrics: [
+        {
+          name: 'postrider_outgoing_tls_total',
+          help: 'Connections to other hosts, by what was required of TLS and what it came to.',
+          labels: ['required', 'level'],
+        },
+      ],
+    },
+    'delivery.sts-fetched': {
+      level: 'info',
+      text: 'The MTA-STS policy of a domain was fetched',
+      fields: {
+        domain: { type: 'text', description: 'The domain.' },
+        mode: { type: 'text', description: '`enforce`, `testing` or `none`.' },
+        expiresAtMs: { type: 'number', description: 'Until when it holds, milliseconds since 1970.' },
+      },
+    },
+    'delivery.sts-fetch-failed': {
+      level: 'warn',
+      text: 'A domain has an MTA-STS policy that cannot be had; one that was fetched before goes on to hold',
+      fields: {
+        domain: { type: 'text', description: 'The domain.' },
+        reason: { type: 'text', description: 'As RFC 8460 §4.3.2.2 has it.' },
+        text: { type: 'text', description: 'What was wrong.' },
+      },
+      metrics: [
+        {
+          name: 'postrider_sts_fetches_failed_total',
+          help: 'MTA-STS policies that could not be fetched.',
+          labels: ['reason'],
+        },
+      ],
+    },
+    'delivery.tls-results-lost': {
+      level: 'warn',
+      text: 'Outcomes of sessions were too many to be counted for TLS reports',
+      fields: { sessions: { type: 'number', description: 'How many were not counted.' } },
     },
     'delivery.fault': {
       level: 'error',

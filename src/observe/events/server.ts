@@ -68,6 +68,26 @@ export const SERVER_EVENTS = {
         descriptors: { type: 'number', description: 'The limit of open files (`ulimit -n`).' },
       },
     },
+    'server.proxy.failed': {
+      level: 'warn',
+      text: 'A trusted proxy did not say who its client is',
+      fields: {
+        service: { type: 'text', description: 'Such as `smtp` or `imaps`.' },
+        remote: { type: 'text', description: 'The IP address of the proxy.' },
+        reason: {
+          type: 'text',
+          description:
+            'What is wrong with its PROXY header: `no-header`, `too-long`, `syntax`, `version`, `command`, `family`, `checksum`, or `timeout`.',
+        },
+      },
+      metrics: [
+        {
+          name: 'postrider_proxy_failures_total',
+          help: 'Connections of trusted proxies without a PROXY header.',
+          labels: ['service', 'reason'],
+        },
+      ],
+    },
     'server.tls.failed': {
       level: 'info',
       text: 'TLS did not come about on a port that begins with it',

@@ -21,6 +21,38 @@ export const SMTP_EVENTS = {
         { name: 'postrider_smtp_sessions_total', help: 'SMTP sessions that began.', labels: ['role'] },
       ],
     },
+    'smtp.client-named': {
+      level: 'debug',
+      text: 'A trusted host speaks for another client from here on (XCLIENT)',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        client: { type: 'text', description: 'The IP address of the other client.' },
+        hostname: { type: 'text', description: 'Its name, where it was said.', optional: true },
+      },
+    },
+    'smtp.forwarded': {
+      level: 'debug',
+      text: 'A trusted host said where a message came from before (XFORWARD)',
+      fields: {
+        sessionId: { type: 'text', description: 'The id of the session, in every event of it.' },
+        role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
+        remoteAddress: { type: 'text', description: 'The IP address of the client.' },
+        traceId: {
+          type: 'text',
+          description: 'The id of the message, from the first octet to the last report.',
+        },
+        client: {
+          type: 'text',
+          description: 'The address that it came from; none where it began at that host.',
+          optional: true,
+        },
+        hostname: { type: 'text', description: 'The name of that.', optional: true },
+        helo: { type: 'text', description: 'What that called itself.', optional: true },
+        ident: { type: 'text', description: 'The id that the message had there.', optional: true },
+      },
+    },
     'smtp.hello': {
       level: 'debug',
       text: 'A client said its name',

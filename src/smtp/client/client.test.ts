@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { MemoryConnection } from '../../../test/support/memory-connection.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { seededRandom } from '../../../test/support/world.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import type { Office } from '../../../test/support/smtp-ports.ts';
@@ -48,6 +49,7 @@ const options = (clock: FakeClock, change: Partial<SmtpClientOptions> = {}): Smt
   tls: 'none',
   handshake: { certificate: { kind: 'any' } },
   chunking: false,
+  random: seededRandom(),
   timeouts: SMTP_TIMEOUTS,
   clock,
   ...change,
@@ -209,20 +211,35 @@ test('what the peer lacks is known before anything is sent', async () => {
   }
 });
 
+function b64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}
+
+/** As `script`, from the start under TLS; '334 FIRST' is a first challenge of SCRAM, '334 ONE' one with a single iteration. */
+function scriptTls(answers: readonly string[]): Scripted {
+  return script(answers, true);
+}
+
 type Scripted = { readonly client: MemoryConnection; readonly clock: FakeClock; readonly heard: string[] };
 
 /**
  * A peer that says the first line at once, then one answer for each write it hears; 'CLOSE' and 'RESET' end the connection,
  * 'SILENCE' says nothing and lets the time run out.
  */
-function script(answers: readonly string[]): Scripted {
+function script(answers: readonly string[], tls = false): Scripted {
   const clock = new FakeClock();
-  const { client, server } = memoryPair({ clock });
+  const { client, server } = memoryPair({ clock, tls });
   const heard: string[] = [];
   const left = [...answers];
   const answer = (): void => {
     const text = left.shift();
-    if (text === 'CLOSE' || text === undefined) void server.close();
+    const said = heard.at(-1) ?? '';
+    if (text === '334 FIRST' || text === '334 ONE') {
+      const [, nonce = ''] =
+        /r=(.*)$/.exec(Buffer.from(said.trim().split(' ')[2] ?? '', 'base64').toString()) ?? [];
+      const iterations = text === '334 ONE' ? 1 : 4096;
+      void server.write(Buffer.from(`334 ${b64(`r=${nonce}server,s=QQ==,i=${iterations}`)}\r\n`));
+    } else if (text === 'CLOSE' || text === undefined) void server.close();
     else if (text === 'RESET') server.destroy();
     else if (text === 'SILENCE') setImmediate(() => void clock.advance(3_600_000));
     else void server.write(Buffer.from(`${text}\r\n`, 'latin1'));
@@ -457,6 +474,70 @@ test('no password goes out in plain', async () => {
   assert.ok(!opened.ok && opened.error.kind === 'not-offered');
   assert.equal(heard.join('').includes('AUTH'), false);
 });
+
+test('a submission of our own: bound to the channel, and by whom the message came is not told (RFC 4954 §5)', async () => {
+  const here = office({ role: SUBMISSION });
+  const { client } = await against(here, {
+    tls: 'required',
+    credentials: { authenticationId: 'alice', password: 'secret' },
+  });
+  assert.deepEqual(words(await client.send(message(['x@away.test']))), ['relayed']);
+  assert.equal(here.taken[0]?.transaction.parameters.submitter, null);
+  const found = here.events.find(({ name }) => name === 'smtp.authenticated');
+  assert.equal(found !== undefined && 'mechanism' in found && found.mechanism, 'SCRAM-SHA-256-PLUS');
+});
+
+const CREDENTIALS = { authenticationId: 'alice', password: 'secret' };
+/** A server under TLS that never proves that it knows the password, and what is made of it (RFC 5802 §5). */
+const impostors = [
+  { name: 'success at once', answers: ['235 2.7.0 fine'] },
+  { name: 'success behind the first message', answers: ['334 FIRST', '235 2.7.0 fine'] },
+  { name: 'a signature that is none', answers: ['334 FIRST', `334 ${b64('v=AAAA')}`, '501 5.7.0 so be it'] },
+  { name: 'a nonce of its own', answers: [`334 ${b64('r=mine,s=QQ==,i=4096')}`, '501 5.7.0 so be it'] },
+  { name: 'one iteration', answers: ['334 ONE', '501 5.7.0 so be it'] },
+  { name: 'not base64', answers: ['334 !!!', '501 5.7.0 so be it'] },
+];
+for (const { name, answers } of impostors) {
+  test(`a server that does not prove itself is left: ${name}`, async () => {
+    const { client, clock, heard } = scriptTls([
+      '220 x',
+      '250-x\r\n250 AUTH SCRAM-SHA-256 PLAIN',
+      ...answers,
+    ]);
+    const opened = await openSmtp(client, options(clock, { credentials: CREDENTIALS }));
+    assert.deepEqual(!opened.ok && opened.error, { kind: 'unproven', stage: 'auth' });
+    assert.equal(client.gone, 'destroyed');
+    assert.ok(!heard.join('').includes('PLAIN'), 'nothing weaker is tried');
+    assert.ok(!heard.join('').includes(b64('secret')));
+  });
+}
+
+test('an initial response that makes the line too long answers the first challenge (RFC 4954 §4)', async () => {
+  const password = 'p'.repeat(600);
+  const { client, clock, heard } = scriptTls(['220 x', '250-x\r\n250 AUTH PLAIN', '334 ', '235 2.7.0 fine']);
+  const credentials = { authenticationId: 'alice', password };
+  const opened = await openSmtp(client, options(clock, { credentials }));
+  assert.ok(opened.ok);
+  assert.deepEqual(heard.slice(1), ['AUTH PLAIN\r\n', `${b64(`\0alice\0${password}`)}\r\n`]);
+});
+
+const offers = [
+  { offered: 'PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS', want: 'SCRAM-SHA-1-PLUS' },
+  { offered: 'PLAIN SCRAM-SHA-1 SCRAM-SHA-256', want: 'SCRAM-SHA-256' },
+  { offered: 'LOGIN PLAIN', want: 'PLAIN' },
+  { offered: 'LOGIN CRAM-MD5', want: 'LOGIN' },
+];
+for (const { offered, want } of offers) {
+  test(`of ${offered} our client takes ${want} (RFC 5802 §6)`, async () => {
+    const { client, clock, heard } = scriptTls(['220 x', `250-x\r\n250 AUTH ${offered}`, '535 5.7.8 no']);
+    await openSmtp(client, options(clock, { credentials: CREDENTIALS }));
+    assert.equal(heard[1]?.split(/[ \r]/)[1], want);
+    const first = Buffer.from(heard[1]?.trim().split(' ')[2] ?? '', 'base64').toString();
+    // Whoever could bind to the channel and was not offered it says so.
+    if (want === 'SCRAM-SHA-256') assert.match(first, /^y,,n=alice,r=/);
+    if (want === 'SCRAM-SHA-1-PLUS') assert.match(first, /^p=tls-exporter,,n=alice,r=/);
+  });
+}
 
 test('content whose source fails is never ended by a dot', async () => {
   const { client, clock, heard } = script(['220 x', PLAIN, '250 m', '250 r', '354 go', '250 taken']);

@@ -7,13 +7,13 @@
 import { fromUtf8 } from '../../base/bytes.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { ClientTlsRequest, Connection } from '../../base/connection.ts';
+import type { Random } from '../../base/random.ts';
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { decodeBase64, encodeBase64 } from '../../sasl/base64.ts';
-import { loginClient } from '../../sasl/login.ts';
+import { chooseMechanism } from '../../sasl/choose.ts';
 import type { SaslClientExchange, SaslCredentials } from '../../sasl/mechanism.ts';
-import { plainClient } from '../../sasl/plain.ts';
 import { DataEncoder } from '../wire/data.ts';
 import type { PeerReply } from '../wire/reply.ts';
 import type { Features } from './features.ts';
@@ -41,6 +41,7 @@ export type SmtpClientOptions = {
   readonly chunking: boolean;
   readonly timeouts: SmtpTimeouts;
   readonly clock: Clock;
+  readonly random: Random;
 };
 
 export type SendResult = {
@@ -217,19 +218,29 @@ export class SmtpClient {
   async #authenticate(credentials: SaslCredentials): Promise<ClientProblem | undefined> {
     if (this.#connection.tls === undefined)
       return { kind: 'not-offered', stage: 'auth', feature: 'plain-auth-without-tls' };
-    const exchange = chooseMechanism(this.features.mechanisms, credentials);
+    const exchange = chooseMechanism(this.features.mechanisms, credentials, {
+      bindings: this.#connection.tls.channelBindings(),
+      nonce: encodeBase64(this.#options.random.octets(NONCE_OCTETS)),
+    });
     if (exchange === undefined) return { kind: 'not-offered', stage: 'auth', feature: 'AUTH' };
-    const initial = exchange.initial();
-    const suffix = initial === undefined ? '' : ` ${encodeBase64(initial) || '='}`;
-    let answer = await this.#command('auth', `AUTH ${exchange.mechanism}${suffix}`);
+    const { initial, line } = authLine(exchange);
+    let pending = initial;
+    let answer = await this.#command('auth', line);
     // No mechanism of ours takes more steps than this.
     for (let steps = 0; answer.ok && answer.value.code === 334 && steps < 5; steps += 1) {
       const challenge = decodeBase64((answer.value.lines[0] ?? '').trim());
-      const response = challenge === undefined ? undefined : exchange.respond(challenge);
+      const response = challenge === undefined ? undefined : (pending ?? (await exchange.respond(challenge)));
+      pending = undefined;
       answer = await this.#command('auth', response === undefined ? '*' : encodeBase64(response));
+      // RFC 4954 §4: the exchange is taken back, whatever is said to that.
+      if (response === undefined && answer.ok) return UNPROVEN;
     }
     if (!answer.ok) return answer.error;
-    return isPositive(answer.value) ? undefined : unexpected('auth', answer.value);
+    if (!isPositive(answer.value)) return unexpected('auth', answer.value);
+    // RFC 5802 §5: a success from a server that has not proved itself may be anybody's.
+    if (!exchange.isSatisfied()) return UNPROVEN;
+    this.features = { ...this.features, isAuthenticated: true };
+    return undefined;
   }
 
   // ---- one message ----
@@ -510,12 +521,16 @@ function unexpected(stage: Stage, reply: PeerReply): ClientProblem {
     : { kind: 'garbage', stage, detail: 'out-of-step', line: `${reply.code} ${reply.lines[0] ?? ''}` };
 }
 
-function chooseMechanism(
-  offered: readonly string[],
-  credentials: SaslCredentials,
-): SaslClientExchange | undefined {
-  if (offered.includes('PLAIN')) return plainClient(credentials);
-  return offered.includes('LOGIN') ? loginClient(credentials) : undefined;
+/** RFC 4954 §4: where the initial response would make the line too long, it answers the first challenge. */
+function authLine(exchange: SaslClientExchange): {
+  readonly line: string;
+  readonly initial: Uint8Array | undefined;
+} {
+  const initial = exchange.initial();
+  const bare = `AUTH ${exchange.mechanism}`;
+  if (initial === undefined) return { line: bare, initial };
+  const line = `${bare} ${encodeBase64(initial) || '='}`;
+  return line.length <= AUTH_LINE_MAX ? { line, initial: undefined } : { line: bare, initial };
 }
 
 /** In place of an encoder, for octets that are to stay as they are. */
@@ -524,6 +539,10 @@ const RAW: Pick<DataEncoder, 'push' | 'finish'> = {
   finish: () => new Uint8Array(0),
 };
 
+const UNPROVEN: ClientProblem = { kind: 'unproven', stage: 'auth' };
+const NONCE_OCTETS = 18;
+/** RFC 5321 §4.5.3.1.4: 512 octets with CRLF. */
+const AUTH_LINE_MAX = 510;
 /** Commands in one group: few enough that their replies never fill both directions (RFC 2920 §3.1). */
 const GROUP_MAX = 100;
 const BLOCK_OCTETS = 65_536;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { seededRandom } from '../../../test/support/world.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
@@ -41,6 +42,7 @@ const OPTIONS = {
   tls: 'none',
   handshake: { certificate: { kind: 'any' } },
   chunking: true,
+  random: seededRandom(),
   timeouts: SMTP_TIMEOUTS,
 } as const;
 

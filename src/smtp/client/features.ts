@@ -30,6 +30,8 @@ export type Features = {
   /** SIZE is offered; its number, where it is one and not 0 (RFC 1870 §4: 0 means no fixed limit). */
   readonly size: boolean;
   readonly sizeOctetsMax: number | undefined;
+  /** We have authenticated. */
+  readonly isAuthenticated: boolean;
   /** Mechanisms in capitals. The old form "AUTH=…" is read too. */
   readonly mechanisms: readonly string[];
 };
@@ -61,6 +63,7 @@ export function parseFeatures(hello: PeerReply): Features {
     limits: parseLimits(keywords.get('LIMITS') ?? ''),
     size: size !== undefined,
     sizeOctetsMax: octets > 0 ? octets : undefined,
+    isAuthenticated: false,
     mechanisms: (keywords.get('AUTH') ?? '')
       .toUpperCase()
       .split(' ')

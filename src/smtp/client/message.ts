@@ -65,6 +65,8 @@ export function mailLine(message: OutgoingMessage, features: Features, nowMs: nu
   if (features.deliverBy && deliverBy !== undefined)
     line += ` BY=${formatDeliverBy({ ...deliverBy, seconds: secondsLeft(deliverBy, nowMs) })}`;
   if (features.priority && priority !== undefined) line += ` MT-PRIORITY=${priority}`;
+  // RFC 4954 §5: whom we have the message from is not for the next hop to rely on.
+  if (features.isAuthenticated) line += ' AUTH=<>';
   if (features.dsn) {
     if (message.ret !== undefined) line += ` RET=${message.ret}`;
     if (message.envelopeId !== undefined) line += ` ENVID=${encodeXtext(message.envelopeId)}`;

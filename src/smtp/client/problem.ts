@@ -28,6 +28,8 @@ export type ClientProblem =
   | { readonly kind: 'timeout'; readonly stage: Stage }
   /** The connection is of no more use; opportunistic senders may try again without TLS. */
   | { readonly kind: 'tls'; readonly stage: 'starttls'; readonly problem: TlsProblem }
+  /** The peer could not show that it knows our password: it may be another. */
+  | { readonly kind: 'unproven'; readonly stage: 'auth' }
   /** The peer lacks what this message or our settings need. */
   | {
       readonly kind: 'not-offered';
@@ -77,6 +79,7 @@ export function isPermanent(problem: ClientProblem): boolean {
     case 'timeout':
     case 'tls':
     case 'session-limit':
+    case 'unproven':
       return false;
     default:
       return unreachable(problem);
@@ -99,6 +102,8 @@ export function statusOf(problem: ClientProblem): EnhancedStatus {
       return '4.4.2';
     case 'tls':
       return '4.7.5';
+    case 'unproven':
+      return '4.7.0';
     case 'not-offered':
       return NOT_OFFERED_STATUS[problem.feature];
     case 'session-limit':
@@ -124,6 +129,8 @@ export function formatProblem(problem: ClientProblem): string {
       return `No answer in time at ${problem.stage}`;
     case 'tls':
       return `TLS failed: ${problem.problem.text}`;
+    case 'unproven':
+      return 'The next hop did not prove that it knows the password we sign in with';
     case 'not-offered':
       return `The next hop does not offer what is needed: ${problem.feature}`;
     case 'session-limit':

@@ -1,17 +1,18 @@
 /** Everything a receiving session is given. Sessions of a listener share all but `policy`, and change nothing in it. */
+import type { SignIn } from '../../auth/sign-in.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Trust } from '../../policy/trust.ts';
 import type { SmtpEventSink } from './event.ts';
 import type { SmtpExtensions } from './extensions.ts';
 import type { SmtpLimits } from './limits.ts';
-import type { AddressQueries, Authenticator, Intake, Policy, RecipientVerifier } from './ports.ts';
+import type { AddressQueries, Intake, Policy, RecipientVerifier } from './ports.ts';
 import type { SmtpRole } from './role.ts';
 
 export type SmtpServerDeps = {
   readonly role: SmtpRole;
   readonly limits: SmtpLimits;
   readonly extensions: SmtpExtensions;
-  readonly trust: Pick<Trust, 'isPeer'>;
+  readonly trust: Pick<Trust, 'isPeer' | 'isForwarder'>;
   /** Our name in the greeting and in Received. */
   readonly hostname: string;
   /** Whether STARTTLS is offered; the connection's driver holds the certificates. */
@@ -20,7 +21,7 @@ export type SmtpServerDeps = {
   /** A new sortable id, for sessions and messages. */
   readonly traceId: () => string;
   /** Needed where the role has AUTH. */
-  readonly authenticator: Authenticator | undefined;
+  readonly signIn: SignIn | undefined;
   readonly recipients: RecipientVerifier;
   /** Answers VRFY and EXPN. */
   readonly addresses: AddressQueries;

@@ -22,6 +22,20 @@ export type SmtpEvent =
       readonly protocol: string | undefined;
       readonly cipher: string | undefined;
     })
+  /** XCLIENT: the session is this client's from here on. */
+  | (OfSession & {
+      readonly name: 'smtp.client-named';
+      readonly client: string;
+      readonly hostname: string | undefined;
+    })
+  /** XFORWARD: where a message came from before. */
+  | (OfMessage & {
+      readonly name: 'smtp.forwarded';
+      readonly client: string | undefined;
+      readonly hostname: string | undefined;
+      readonly helo: string | undefined;
+      readonly ident: string | undefined;
+    })
   /** A greeting was accepted; the last one counts. */
   | (OfSession & { readonly name: 'smtp.hello'; readonly verb: string; readonly domain: string })
   | (OfSession & { readonly name: 'smtp.early-talker' })

@@ -6,7 +6,6 @@
 import type { Principal } from '../../auth/principal.ts';
 import type { Endpoint, TlsInfo } from '../../base/connection.ts';
 import type { Hold } from '../../queue/queue.ts';
-import type { SaslClaim } from '../../sasl/mechanism.ts';
 import type { HelloVerb } from '../wire/command.ts';
 import type { MailParameters, RcptParameters } from '../wire/parameter.ts';
 import type { ForwardPath, ReversePath } from '../wire/path.ts';
@@ -29,6 +28,30 @@ export type SessionFacts = {
   readonly principal: Principal | undefined;
   /** The client spoke before it was greeted (RFC 5321 §4.3.1 forbids it): a mark of spam software. */
   readonly earlyTalker: boolean;
+  /** The host at the other end may speak for other clients, whoever `remote` is by now. */
+  readonly isForwarder: boolean;
+  /** XCLIENT was said: `remote` is the client that the forwarder stands for, and this is what else it said of it. */
+  readonly standsFor: StandIn | undefined;
+  /** XFORWARD was said: where the next message came from before, for traces. */
+  readonly forwarded: ForwardedClient | undefined;
+};
+
+export type StandIn = {
+  /** The name that the client's address has in the DNS. */
+  readonly name?: string | undefined;
+  /** What the client said in EHLO or HELO; it counts instead of what the forwarder says there. */
+  readonly helo?: string | undefined;
+  /** Whether the client said EHLO. */
+  readonly isExtended?: boolean;
+};
+
+export type ForwardedClient = {
+  readonly name: string | undefined;
+  /** Undefined: the message began at the forwarder's host itself. */
+  readonly address: string | undefined;
+  readonly helo: string | undefined;
+  /** The id that the message had there. */
+  readonly ident: string | undefined;
 };
 
 export type AcceptedRecipient = {
@@ -50,19 +73,6 @@ export type TransactionFacts = {
 
 /** A no, with what the client is told (4xx: try again; 5xx: do not) and a stable reason code for traces and metrics. */
 export type Refusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
-
-export interface Authenticator {
-  /**
-   * Checks a claim. 'refused' for whatever the client has wrong; how it is wrong is not told it, and takes equally long.
-   */
-  authenticate(claim: SaslClaim, session: SessionFacts): Promise<AuthOutcome>;
-}
-
-export type AuthOutcome =
-  | { readonly kind: 'authenticated'; readonly principal: Principal }
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Not to be told now: 454, the client may try again. */
-  | { readonly kind: 'temporary'; readonly reason: string };
 
 export interface RecipientVerifier {
   /** At RCPT: is there such a recipient, and may this client send to it? Relaying is refused here. */

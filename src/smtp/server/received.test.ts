@@ -15,6 +15,7 @@ const session = (change: Partial<ReceivedFacts['session']> = {}): ReceivedFacts[
   tls: undefined,
   principal: undefined,
   role: RELAY,
+  standsFor: undefined,
   ...change,
 });
 
@@ -62,6 +63,14 @@ test('the whole field, its date in UTC (RFC 5321 §4.4)', () => {
     'Received: from client.test ([192.0.2.1])\r\n\tby mail.example.test with ESMTP id abc\r\n' +
       '\tfor <"a b"@x.test>;\r\n\tMon, 9 Nov 2026 01:02:03 +0000\r\n',
   );
+});
+
+test('the name of the address is told where a trusted host told it, if it is one (RFC 5321 §4.4)', () => {
+  const facts = { hostname: 'h.test', traceId: 'abc', smtpUtf8: false, priority: undefined, receivedAtMs: 0 };
+  const from = (name: string): string =>
+    formatReceived({ ...facts, session: session({ standsFor: { name } }), recipient: undefined });
+  assert.match(from('spike.test'), /^Received: from client\.test \(spike\.test \[192\.0\.2\.1\]\)\r\n/);
+  assert.match(from('spike_1.test'), /^Received: from client\.test \(\[192\.0\.2\.1\]\)\r\n/);
 });
 
 test('a priority that was granted is told (RFC 6710 §4.1, §7)', () => {

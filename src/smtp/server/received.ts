@@ -13,7 +13,7 @@ import type { SessionFacts } from './ports.ts';
 export type ReceivedFacts = {
   readonly hostname: string;
   readonly traceId: string;
-  readonly session: Pick<SessionFacts, 'hello' | 'remote' | 'tls' | 'principal' | 'role'>;
+  readonly session: Pick<SessionFacts, 'hello' | 'remote' | 'tls' | 'principal' | 'role' | 'standsFor'>;
   readonly smtpUtf8: boolean;
   /** MT-PRIORITY as it was granted. */
   readonly priority: number | undefined;
@@ -29,8 +29,11 @@ export function formatReceived(facts: ReceivedFacts): string {
   const said = session.hello?.domain ?? '';
   // RFC 5321 §4.4: what EHLO said, and beside it the address that the connection shows.
   const from = domainSyntax(said) === undefined ? literal : said;
+  // RFC 5321 §4.1.3 (TCP-info): the name that the DNS has for the address, where we are told it.
+  const known = session.standsFor?.name ?? '';
+  const name = domainSyntax(known) === 'name' ? `${known} ` : '';
   const lines = [
-    `Received: from ${from} (${literal})`,
+    `Received: from ${from} (${name}${literal})`,
     `\tby ${facts.hostname} with ${protocolName(facts)} id ${facts.traceId}${tlsComment(session.tls)}`,
   ];
   const { recipient } = facts;

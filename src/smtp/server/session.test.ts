@@ -657,7 +657,8 @@ for (const [name, tls, said, want] of auths) {
     const here = office({ role: SUBMISSION });
     const talk = new Talk(here, { tls });
     const features = await talk.say(EHLO);
-    assert.equal(/^250[ -]AUTH PLAIN LOGIN\r$/m.test(features), tls);
+    assert.equal(/^250[ -]AUTH SCRAM-SHA-256-PLUS .* PLAIN LOGIN\r$/m.test(features), tls);
+    assert.equal(/AUTH/.test(features), tls);
     const heard: string[] = [];
     for (const text of said) heard.push(...(await talk.codes(text)));
     assert.deepEqual(heard, want);

@@ -10,10 +10,13 @@ import type { Connection } from '../../base/connection.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import { parseCommand } from '../wire/command.ts';
+import type { XclientAttributes, XforwardAttributes } from '../wire/forwarding.ts';
 import { reply } from '../wire/reply.ts';
-import { exchange } from './authentication.ts';
+import type { ExchangeEnd } from './authentication.ts';
+import { authUnavailable, exchange } from './authentication.ts';
 import { Channel } from './channel.ts';
 import { admitAuth } from './commands/auth.ts';
+import { xclient, xforward } from './commands/forwarding.ts';
 import { hello } from './commands/hello.ts';
 import { mail } from './commands/mail.ts';
 import { BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
@@ -27,7 +30,7 @@ import { IncomingMessage } from './incoming-message.ts';
 import { MessageReceiver, TOO_MUCH } from './message-receiver.ts';
 import type { Outcome } from './outcome.ts';
 import { badSequence, FAULT, refused } from './outcome.ts';
-import type { AuthOutcome, MaybePromise, SessionFacts } from './ports.ts';
+import type { MaybePromise, SessionFacts } from './ports.ts';
 import type { State, Transaction } from './state.ts';
 import { withoutTransaction } from './state.ts';
 import { refusalOutcome } from './verdict.ts';
@@ -37,7 +40,10 @@ export async function serveSmtp(connection: Connection, deps: SmtpServerDeps): P
   await new SmtpSession(connection, deps).run();
 }
 
-type SimpleCommand = Exclude<Command, { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' }>;
+type SimpleCommand = Exclude<
+  Command,
+  { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' | 'XCLIENT' | 'XFORWARD' }
+>;
 
 class SmtpSession {
   readonly #connection: Connection;
@@ -72,6 +78,9 @@ class SmtpSession {
       tls: connection.tls,
       principal: undefined,
       earlyTalker: false,
+      isForwarder: deps.trust.isForwarder(connection.remote.address),
+      standsFor: undefined,
+      forwarded: undefined,
     };
   }
 
@@ -124,11 +133,16 @@ class SmtpSession {
   }
 
   async #greet(): Promise<void> {
-    const { hostname, role } = this.#deps;
     if (this.#channel.takeWaiting()) {
       this.#facts = { ...this.#facts, earlyTalker: true };
       this.#emit(this.#named('smtp.early-talker'));
     }
+    await this.#admit();
+  }
+
+  /** The greeting, or what the checks have against this client. */
+  async #admit(): Promise<void> {
+    const { hostname, role } = this.#deps;
     let refusal: Outcome | undefined;
     try {
       const verdict = await this.#deps.policy.connect?.(this.#facts);
@@ -220,6 +234,10 @@ class SmtpSession {
         return this.#data();
       case 'BDAT':
         return this.#bdat(command.octets, command.last);
+      case 'XCLIENT':
+        return this.#xclient(command.attributes);
+      case 'XFORWARD':
+        return this.#xforward(command.attributes);
       case 'EHLO':
       case 'HELO':
       case 'LHLO':
@@ -393,6 +411,23 @@ class SmtpSession {
     });
   }
 
+  /** The session is another client's from here on, and begins with the greeting that this one gets. */
+  async #xclient(attributes: XclientAttributes): Promise<void> {
+    const changed = xclient(attributes, this.#state, this.#facts);
+    if (!changed.ok) return this.#answer('XCLIENT', changed.error);
+    const client = changed.value.remote.address;
+    this.#emit({ ...this.#named('smtp.client-named'), client, hostname: changed.value.standsFor?.name });
+    this.#facts = changed.value;
+    this.#enter({ phase: 'start' });
+    return this.#admit();
+  }
+
+  #xforward(attributes: XforwardAttributes): undefined {
+    const forwarded = xforward(attributes, this.#state, this.#facts);
+    if (forwarded.ok) this.#facts = { ...this.#facts, forwarded: forwarded.value };
+    this.#answer('XFORWARD', forwarded.ok ? FORWARDED : forwarded.error);
+  }
+
   /** STARTTLS. Source: RFC 3207 §4. */
   async #startTls(): Promise<void> {
     if (this.#facts.tls !== undefined) return this.#answer('STARTTLS', badSequence('TLS is active already'));
@@ -424,22 +459,21 @@ class SmtpSession {
 
   /** AUTH. Source: RFC 4954 §4. */
   async #auth(name: string, initialResponse: string | undefined): Promise<void> {
-    const admitted = admitAuth(name, this.#state, this.#facts);
+    const admitted = admitAuth(name, this.#state, this.#facts, this.#deps.signIn);
     if (!admitted.ok) return this.#answer('AUTH', admitted.error);
-    const ended = await exchange(admitted.value, initialResponse, this.#channel);
-    if (ended.kind === 'over') return undefined;
-    if (ended.kind === 'refused') return this.#authFailed(name, ended.outcome);
-    const { authenticator } = this.#deps;
-    let outcome: AuthOutcome = { kind: 'temporary', reason: 'no-authenticator' };
+    const { mechanism, signIn } = admitted.value;
+    const { authLineOctetsMax: lineOctetsMax } = this.#deps.limits;
+    let ended: ExchangeEnd;
     try {
-      if (authenticator !== undefined) outcome = await authenticator.authenticate(ended.claim, this.#facts);
+      const deps = { channel: this.#channel, signIn, lineOctetsMax };
+      ended = await exchange(mechanism, initialResponse, this.#facts, deps);
     } catch (cause) {
       this.#faulted('Authenticating', cause);
-      outcome = { kind: 'temporary', reason: 'fault' };
+      ended = { kind: 'refused', outcome: authUnavailable('fault') };
     }
-    switch (outcome.kind) {
-      case 'authenticated': {
-        const { principal } = outcome;
+    switch (ended.kind) {
+      case 'accepted': {
+        const { principal } = ended;
         const facts = { ...this.#facts, principal };
         const refusal = await this.#authRefusal(facts);
         if (refusal !== undefined) return this.#authFailed(name, refusal);
@@ -448,12 +482,12 @@ class SmtpSession {
         this.#emit({ ...this.#named('smtp.authenticated'), mechanism: name, accountId: principal.account });
         return this.#answer('AUTH', AUTHENTICATED);
       }
-      case 'temporary':
-        return this.#authFailed(name, { reply: AUTH_UNAVAILABLE, reason: outcome.reason });
       case 'refused':
-        return this.#authFailed(name, { reply: BAD_CREDENTIALS, reason: outcome.reason });
+        return this.#authFailed(name, ended.outcome);
+      case 'over':
+        return undefined;
       default:
-        return unreachable(outcome);
+        return unreachable(ended);
     }
   }
 
@@ -464,7 +498,7 @@ class SmtpSession {
       return verdict?.kind === 'refuse' ? refusalOutcome(verdict) : undefined;
     } catch (cause) {
       this.#faulted('Checking a login', cause);
-      return { reply: AUTH_UNAVAILABLE, reason: 'fault' };
+      return authUnavailable('fault');
     }
   }
 
@@ -492,6 +526,9 @@ class SmtpSession {
   #enter(state: State): void {
     if (this.#state.phase === 'chunking') this.#state.message.abort();
     if (state.phase === 'transaction') this.#transactions += 1;
+    // What XFORWARD said holds for one message.
+    else if (state.phase !== 'chunking' && this.#facts.forwarded !== undefined)
+      this.#facts = { ...this.#facts, forwarded: undefined };
     this.#state = state;
     const greeted = 'hello' in state ? state.hello : undefined;
     if (greeted === this.#facts.hello) return;
@@ -575,7 +612,5 @@ const BINARY_NEEDS_BDAT = badSequence('BODY=BINARYMIME goes with BDAT');
 const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
 const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
 const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');
+const FORWARDED: Outcome = { reply: reply(250, '2.0.0', 'Ok') };
 const AUTHENTICATED: Outcome = { reply: reply(235, '2.7.0', 'Authenticated') };
-/** RFC 4954 §6. */
-const BAD_CREDENTIALS = reply(535, '5.7.8', 'Authentication credentials invalid');
-const AUTH_UNAVAILABLE = reply(454, '4.7.0', 'Authentication not possible now, try again later');

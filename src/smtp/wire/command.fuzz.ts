@@ -5,7 +5,7 @@ import { parseCommand } from './command.ts';
 import { formatPath, scanPath } from './path.ts';
 
 export const covers: RegExp =
-  /src\/smtp\/wire\/(?:command|path|domain|original-recipient|parameter|xtext)\.ts$/;
+  /src\/smtp\/wire\/(?:command|path|domain|forwarding|original-recipient|parameter|xtext)\.ts$/;
 
 export const seeds: readonly Uint8Array[] = [
   'EHLO mail.example.test',
@@ -13,6 +13,8 @@ export const seeds: readonly Uint8Array[] = [
   'RCPT TO:<@a.test,@b.test:"x\\"y z"@[IPv6:2001:db8::1]> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c',
   'MAIL FROM:<a@b> REQUIRETLS HOLDFOR=60 BY=+120;RT MT-PRIORITY=-3 BODY=BINARYMIME',
   'MAIL FROM:<a@b> HOLDUNTIL=2026-01-02T03:04:05Z',
+  'XCLIENT NAME=spike.test ADDR=IPV6:2001:db8::1 PORT=25 PROTO=ESMTP HELO=[UNAVAILABLE]',
+  'XFORWARD ADDR=[unavailable] IDENT=3CF6B2AAE8 SOURCE=LOCAL NAME=a+2Bb',
   'RCPT TO:<Postmaster>',
   'MAIL FROM:<>',
   'BDAT 86000 LAST',

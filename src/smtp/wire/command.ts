@@ -7,6 +7,8 @@ import type { Buffer } from 'node:buffer';
 import { isAscii, isUtf8 } from 'node:buffer';
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
+import type { XclientAttributes, XforwardAttributes } from './forwarding.ts';
+import { parseAttributes, XCLIENT_NAMES, XFORWARD_NAMES } from './forwarding.ts';
 import type { MailParameters, ParameterProblem, RcptParameters } from './parameter.ts';
 import { parseMailParameters, parseRcptParameters } from './parameter.ts';
 import type { EnvelopeAddress, PathProblem, ReversePath } from './path.ts';
@@ -23,6 +25,8 @@ export type Command =
   | { readonly verb: 'QUIT' }
   | { readonly verb: 'STARTTLS' }
   | { readonly verb: 'NOOP' | 'HELP' | 'VRFY' | 'EXPN'; readonly argument: string }
+  | { readonly verb: 'XCLIENT'; readonly attributes: XclientAttributes }
+  | { readonly verb: 'XFORWARD'; readonly attributes: XforwardAttributes }
   | { readonly verb: 'BDAT'; readonly octets: number; readonly last: boolean }
   /** `initialResponse` is still base64; '=' stands for an empty one (RFC 4954 §4). */
   | { readonly verb: 'AUTH'; readonly mechanism: string; readonly initialResponse: string | undefined };
@@ -71,6 +75,14 @@ export function parseCommand(line: Buffer): Result<Command, CommandProblem> {
       return bdat(argument);
     case 'AUTH':
       return auth(argument);
+    case 'XCLIENT': {
+      const attributes = parseAttributes(argument, XCLIENT_NAMES);
+      return attributes === undefined ? syntax(verb, 'XCLIENT name=value') : ok({ verb, attributes });
+    }
+    case 'XFORWARD': {
+      const attributes = parseAttributes(argument, XFORWARD_NAMES);
+      return attributes === undefined ? syntax(verb, 'XFORWARD name=value') : ok({ verb, attributes });
+    }
     default:
       return err({ kind: 'unknown-command', verb });
   }

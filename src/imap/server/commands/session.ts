@@ -1,10 +1,11 @@
 /** Commands about the session that need neither a mailbox nor the wire. RFC 9051 §6.1, §6.3.1; RFC 2971; RFC 8437. */
+import type { TlsInfo } from '../../../base/connection.ts';
 import { capabilities } from '../capability.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import type { Enabled, Selected, State } from '../state.ts';
 
-export async function* capability(state: State, isSecure: boolean, { deps }: Context): Replies {
-  yield { kind: 'capability', capabilities: capabilities(state, isSecure, deps) };
+export async function* capability(state: State, tls: TlsInfo | undefined, { deps }: Context): Replies {
+  yield { kind: 'capability', capabilities: capabilities(state, tls, deps) };
   return done('Here they are');
 }
 

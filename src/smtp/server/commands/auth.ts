@@ -1,6 +1,8 @@
 /** AUTH: whether it may run, and which mechanism. The exchange itself is driven by the session. Source: RFC 4954 §4 and §6. */
+import type { SignIn } from '../../../auth/sign-in.ts';
+import { offeredOn } from '../../../auth/sign-in.ts';
 import type { SaslMechanism } from '../../../sasl/mechanism.ts';
-import { MECHANISMS, mechanismNamed } from '../../../sasl/registry.ts';
+import { mechanismNamed } from '../../../sasl/registry.ts';
 import type { Result } from '../../../base/result.ts';
 import { err, ok } from '../../../base/result.ts';
 import { reply } from '../../wire/reply.ts';
@@ -9,14 +11,22 @@ import { badSequence, refused } from '../outcome.ts';
 import type { SessionFacts } from '../ports.ts';
 import type { State } from '../state.ts';
 
-/** RFC 4954 §4: what would show a password to the wire is offered under TLS only. */
-export function offeredMechanisms(session: SessionFacts): readonly SaslMechanism[] {
-  if (session.role.auth === 'none' || session.principal !== undefined) return [];
-  return MECHANISMS.filter((mechanism) => session.tls !== undefined || !mechanism.revealsSecret);
+/** RFC 4954 §4: under TLS only, and to whom has not authenticated. */
+export function offeredMechanisms(
+  session: SessionFacts,
+  signIn: SignIn | undefined,
+): readonly SaslMechanism[] {
+  if (session.role.auth === 'none' || session.principal !== undefined || signIn === undefined) return [];
+  return offeredOn(signIn, session.tls);
 }
 
-export function admitAuth(name: string, state: State, session: SessionFacts): Result<SaslMechanism, Outcome> {
-  if (session.role.auth === 'none')
+export function admitAuth(
+  name: string,
+  state: State,
+  session: SessionFacts,
+  signIn: SignIn | undefined,
+): Result<{ readonly mechanism: SaslMechanism; readonly signIn: SignIn }, Outcome> {
+  if (session.role.auth === 'none' || signIn === undefined)
     return err(refused('not-implemented', reply(502, '5.5.1', 'AUTH is not offered here')));
   if (state.phase === 'start') return err(badSequence('Say EHLO first'));
   // RFC 4954 §4: not twice, and not inside a transaction.
@@ -25,9 +35,12 @@ export function admitAuth(name: string, state: State, session: SessionFacts): Re
   const mechanism = mechanismNamed(name);
   if (mechanism === undefined)
     return err(refused('unknown-mechanism', reply(504, '5.5.4', 'No such authentication mechanism')));
-  if (mechanism.revealsSecret && session.tls === undefined)
+  if (session.tls === undefined)
     return err(
       refused('encryption-required', reply(538, '5.7.11', 'Encryption required, say STARTTLS first')),
     );
-  return ok(mechanism);
+  // RFC 4954 §4: 504 also for what would be known elsewhere, with another channel or another configuration.
+  return offeredOn(signIn, session.tls).includes(mechanism)
+    ? ok({ mechanism, signIn })
+    : err(refused('mechanism-not-offered', reply(504, '5.5.4', `${mechanism.name} is not offered here`)));
 }

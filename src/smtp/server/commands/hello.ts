@@ -1,5 +1,6 @@
 /** EHLO, HELO and LHLO. Sources: RFC 5321 §4.1.1.1, RFC 2033 §4.1; one keyword line for each extension's own document. */
 import { formatTimestamp } from '../../../message/timestamp.ts';
+import { XCLIENT_NAMES, XFORWARD_NAMES } from '../../wire/forwarding.ts';
 import { reply } from '../../wire/reply.ts';
 import type { Command, HelloVerb } from '../../wire/command.ts';
 import type { SmtpServerDeps } from '../deps.ts';
@@ -17,13 +18,13 @@ export function hello(
   session: SessionFacts,
   deps: SmtpServerDeps,
 ): MaybePromise<Outcome> {
-  const { verb, domain } = command;
+  const { verb } = command;
   // RFC 2033 §4.1: LHLO takes the place of HELO and EHLO, and there is no mixing.
   if ((verb === 'LHLO') !== (deps.role.name === 'lmtp')) {
     const right = deps.role.name === 'lmtp' ? 'LHLO' : 'EHLO';
     return refused('wrong-hello', reply(500, '5.5.1', `Say ${right} here`));
   }
-  const greeted: Hello = { verb, domain };
+  const greeted = greetedAs(command, session);
   const facts: SessionFacts = { ...session, hello: greeted };
   const accepted: Outcome = {
     // RFC 2034 §4: no status in the answer to EHLO.
@@ -31,6 +32,17 @@ export function hello(
     state: { phase: 'ready', hello: greeted },
   };
   return answered(deps.policy.hello?.(facts), accepted);
+}
+
+/** What XCLIENT said of the client counts more than what its stand-in says of itself. */
+function greetedAs(
+  { verb, domain }: Extract<Command, { verb: HelloVerb }>,
+  { standsFor }: SessionFacts,
+): Hello {
+  return {
+    verb: standsFor?.isExtended === false ? 'HELO' : verb,
+    domain: standsFor?.helo ?? domain,
+  };
 }
 
 function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
@@ -54,9 +66,11 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
   // RFC 8689 §2: what is required of the next hop must hold here too.
   if (session.tls !== undefined) offered.push('REQUIRETLS');
   if (deps.startTls && session.tls === undefined) offered.push('STARTTLS');
-  const mechanisms = offeredMechanisms(session);
+  const mechanisms = offeredMechanisms(session, deps.signIn);
   if (mechanisms.length > 0) offered.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
   if (mayAsk(extensions.expn, session, deps)) offered.push('EXPN');
+  if (session.isForwarder)
+    offered.push(`XCLIENT ${XCLIENT_NAMES.join(' ')}`, `XFORWARD ${XFORWARD_NAMES.join(' ')}`);
   offered.push('HELP');
   return offered;
 }

@@ -57,6 +57,19 @@ function tell(command: Mail, traceId: string, session: SessionFacts, deps: SmtpS
     smtpUtf8: parameters.smtpUtf8,
     envelopeId: parameters.envelopeId,
   });
+  const { forwarded } = session;
+  if (forwarded === undefined) return;
+  deps.events({
+    name: 'smtp.forwarded',
+    sessionId: session.sessionId,
+    role: session.role.name,
+    remoteAddress: session.remote.address,
+    traceId,
+    client: forwarded.address,
+    hostname: forwarded.name,
+    helo: forwarded.helo,
+    ident: forwarded.ident,
+  });
 }
 
 /** RFC 6409 §4.3 and RFC 4954 §6: 530 where authentication, or first TLS, is missing. */

@@ -1,0 +1,127 @@
+/** Lets sessions sign people in: claims of every kind go to the directory, and what is offered follows its state. */
+import type { Directory } from '../auth/directory.ts';
+import type { AuthProblem, Principal, Scope } from '../auth/principal.ts';
+import type { SignIn } from '../auth/sign-in.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { err, ok, type Result } from '../base/result.ts';
+import { unreachable } from '../base/unreachable.ts';
+import type { Config } from '../config/config.ts';
+import { certificateNames } from '../net/certificate-names.ts';
+import { encodeBase64 } from '../sasl/base64.ts';
+import type { SaslAccepted } from '../sasl/converse.ts';
+import type { SaslClaim, SaslMechanismName } from '../sasl/mechanism.ts';
+
+const NONCE_OCTETS = 18;
+/** How often the directory is asked whether everybody has keys, until everybody has. */
+const READY_CHECK_MS = 60_000;
+
+const SCRAM: readonly SaslMechanismName[] = [
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-1-PLUS',
+  'SCRAM-SHA-256',
+  'SCRAM-SHA-1',
+];
+
+export type SignInOptions = {
+  readonly config: Pick<Config, 'signIn'>;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onFault: (cause: unknown) => void;
+};
+
+/** What is offered, for all protocols of one thread. */
+export class SignInOffer {
+  readonly #options: SignInOptions;
+  readonly #withScram: ReadonlySet<SaslMechanismName>;
+  readonly #withoutScram: ReadonlySet<SaslMechanismName>;
+  #isReady: boolean;
+  #checkedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: SignInOptions) {
+    const { plain, scram } = options.config.signIn;
+    const others = ['EXTERNAL', ...(plain ? (['PLAIN', 'LOGIN'] as const) : [])] as const;
+    this.#options = options;
+    this.#withScram = new Set([...SCRAM, ...others]);
+    this.#withoutScram = new Set(others);
+    this.#isReady = scram === 'always';
+  }
+
+  /** As it was found lately; never waits. */
+  allowed(): ReadonlySet<SaslMechanismName> {
+    if (!this.#isReady) void this.check();
+    return this.#isReady ? this.#withScram : this.#withoutScram;
+  }
+
+  /** Asks the directory, where that is due. */
+  async check(): Promise<void> {
+    const { config, clock, directory, onFault } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (this.#isReady || config.signIn.scram !== 'when-ready' || nowMs - this.#checkedMs < READY_CHECK_MS)
+      return;
+    this.#checkedMs = nowMs;
+    try {
+      // What is ready stays so: whoever is added, or sets a password, gets keys at once.
+      this.#isReady = await directory.isScramReady();
+    } catch (cause) {
+      onFault(cause);
+    }
+  }
+
+  /** For one protocol. */
+  signIn(scope: Scope): SignIn {
+    const { directory, random } = this.#options;
+    return {
+      allowed: () => this.allowed(),
+      nonce: () => encodeBase64(random.octets(NONCE_OCTETS)),
+      verifier: (remote) => ({
+        salt: async (hash, authenticationId) => directory.scramSalt(authenticationId, hash),
+        verify: async (claim) => verifyClaim(directory, claim, scope, remote.address),
+      }),
+    };
+  }
+}
+
+/** Checks a claim for a protocol: nobody acts for another account yet, so an authorization identity must be one's own. */
+export async function verifyClaim(
+  directory: Directory,
+  claim: SaslClaim,
+  scope: Scope,
+  source: string,
+): Promise<Result<SaslAccepted<Principal>, AuthProblem>> {
+  const accepted = await judge(directory, claim, scope, source);
+  // The holder of a certificate was looked for by this identity.
+  if (!accepted.ok || claim.kind === 'certificate' || claim.authorizationId === '') return accepted;
+  const other = await directory.accountByAddress(claim.authorizationId);
+  return other?.id === accepted.value.identity.account ? accepted : err({ kind: 'refused' });
+}
+
+async function judge(
+  directory: Directory,
+  claim: SaslClaim,
+  scope: Scope,
+  source: string,
+): Promise<Result<SaslAccepted<Principal>, AuthProblem>> {
+  switch (claim.kind) {
+    case 'password':
+      return withoutProof(
+        await directory.authenticate(claim.authenticationId, claim.password, scope, source),
+      );
+    case 'scram': {
+      const answer = await directory.authenticateScram(claim, scope, source);
+      if (!answer.ok) return answer;
+      return ok({ identity: answer.value.principal, serverSignature: answer.value.serverSignature });
+    }
+    case 'certificate': {
+      const names = certificateNames(claim.certificate);
+      return withoutProof(await directory.authenticateCertificate(names, claim.authorizationId, source));
+    }
+    default:
+      return unreachable(claim);
+  }
+}
+
+function withoutProof(answer: Result<Principal, AuthProblem>): Result<SaslAccepted<Principal>, AuthProblem> {
+  return answer.ok ? ok({ identity: answer.value, serverSignature: undefined }) : answer;
+}

@@ -1,0 +1,163 @@
+/**
+ * What is remembered of other domains' TLS in `tls.sqlite`. Each thread opens the file: writes are few, and wait for each
+ * other.
+ */
+import { LIMITS } from '../../base/limits.ts';
+import type { Database, Row } from '../../sqlite/database.ts';
+import { numberAt, reading, textAt } from '../../sqlite/database.ts';
+import { openDatabase } from '../../sqlite/open-database.ts';
+import {
+  decodeResult,
+  encodeResult,
+  withoutDetails,
+  type KeptStsPolicy,
+  type TlsRecords,
+  type TlsResultFilter,
+} from '../tls-records.ts';
+import type { ReportKey, TlsTally } from '../wire/tls-report.ts';
+import { resultKey } from './result-key.ts';
+import { TLS_FILE } from './tls-file.ts';
+
+/** Rows of a day, and of a day and a domain, as they are counted once in a transaction. */
+type Counted = Map<string, number>;
+
+const POLICY_COLUMNS = 'domain, id, policy, fetched_at_ms, expires_at_ms';
+
+/** @param file made if it is missing. Throws `DatabaseRefused` and `Fault`. */
+export function openEmbeddedTlsRecords(file: string): EmbeddedTlsRecords {
+  return new EmbeddedTlsRecords(openDatabase(file, TLS_FILE));
+}
+
+export class EmbeddedTlsRecords implements TlsRecords {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  async stsPolicy(domain: string): Promise<KeptStsPolicy | undefined> {
+    const sql = `SELECT ${POLICY_COLUMNS} FROM sts_policy WHERE domain = ?`;
+    const row = this.#read(() => this.#database.prepare(sql).row(domain));
+    return row === undefined ? undefined : toPolicy(row);
+  }
+
+  async keepStsPolicy({ domain, id, text, fetchedAtMs, expiresAtMs }: KeptStsPolicy): Promise<void> {
+    const sql = `INSERT OR REPLACE INTO sts_policy (${POLICY_COLUMNS}) VALUES (?, ?, ?, ?, ?)`;
+    this.#write(() => this.#database.prepare(sql).run(domain, id, text, fetchedAtMs, expiresAtMs));
+  }
+
+  async stsPoliciesToRefresh(
+    fetchedBeforeMs: number,
+    nowMs: number,
+    count: number,
+  ): Promise<readonly KeptStsPolicy[]> {
+    const sql = `SELECT ${POLICY_COLUMNS} FROM sts_policy
+      WHERE fetched_at_ms < ? AND expires_at_ms > ? ORDER BY fetched_at_ms LIMIT ?`;
+    return this.#read(() => this.#database.prepare(sql).rows(fetchedBeforeMs, nowMs, count)).map(toPolicy);
+  }
+
+  async addResults(tallies: readonly TlsTally[]): Promise<number> {
+    const counted: Counted = new Map();
+    return this.#write(() => tallies.reduce((lost, tally) => lost + this.#add(tally, counted), 0));
+  }
+
+  async reportKeys(
+    { day, domain }: TlsResultFilter,
+    after: ReportKey | undefined,
+    count: number,
+  ): Promise<readonly ReportKey[]> {
+    const sql = `SELECT DISTINCT day, domain FROM tls_result
+      WHERE (day, domain) > (?, ?) AND (? IS NULL OR day = ?) AND (? IS NULL OR domain = ?)
+      ORDER BY day, domain LIMIT ?`;
+    const [d, n] = [day ?? null, domain ?? null];
+    const from = after ?? { day: '', domain: '' };
+    const rows = this.#read(() => this.#database.prepare(sql).rows(from.day, from.domain, d, d, n, n, count));
+    return rows.map((row) => ({ day: textAt(row, 0), domain: textAt(row, 1) }));
+  }
+
+  async results({ day, domain }: ReportKey): Promise<readonly TlsTally[]> {
+    const sql = 'SELECT result, sessions FROM tls_result WHERE day = ? AND domain = ? ORDER BY result';
+    const rows = this.#read(() => this.#database.prepare(sql).rows(day, domain));
+    return rows.map((row) => ({
+      day,
+      domain,
+      ...decodeResult(textAt(row, 0)),
+      sessions: numberAt(row, 1),
+    }));
+  }
+
+  async forget(expiredBeforeMs: number, firstDay: string): Promise<void> {
+    this.#write(() => {
+      this.#database.prepare('DELETE FROM sts_policy WHERE expires_at_ms < ?').run(expiredBeforeMs);
+      this.#database.prepare('DELETE FROM tls_result WHERE day < ?').run(firstDay);
+    });
+  }
+
+  /** Gives the sessions that there was no room for. */
+  #add(tally: TlsTally, counted: Counted): number {
+    const { day, domain, sessions } = tally;
+    if (this.#raise(tally) > 0) return 0;
+    const ofDomain = this.#count(counted, 'day = ? AND domain = ?', day, domain);
+    const kept = ofDomain < LIMITS.tlsResultsPerDomainMax ? tally : withoutDetails(tally);
+    if (kept !== tally && this.#raise(kept) > 0) return 0;
+    const ofDay = this.#count(counted, 'day = ?', day);
+    if (ofDay >= LIMITS.tlsResultsPerDayMax) return sessions;
+    const result = encodeResult(kept);
+    const sql = 'INSERT INTO tls_result (day, domain, result_key, result, sessions) VALUES (?, ?, ?, ?, ?)';
+    this.#database.prepare(sql).run(day, domain, resultKey(result), result, sessions);
+    counted.set(`${day} ${domain}`, ofDomain + 1);
+    counted.set(day, ofDay + 1);
+    return 0;
+  }
+
+  #raise(tally: TlsTally): number {
+    const sql =
+      'UPDATE tls_result SET sessions = sessions + ? WHERE day = ? AND domain = ? AND result_key = ?';
+    const key = resultKey(encodeResult(tally));
+    return this.#database.prepare(sql).run(tally.sessions, tally.day, tally.domain, key);
+  }
+
+  /** Counting a whole day for every result would take too long. */
+  #count(
+    counted: Counted,
+    where: 'day = ?' | 'day = ? AND domain = ?',
+    ...values: readonly string[]
+  ): number {
+    const known = counted.get(values.join(' '));
+    if (known !== undefined) return known;
+    const row = this.#database.prepare(`SELECT count(*) FROM tls_result WHERE ${where}`).row(...values);
+    return row === undefined ? 0 : numberAt(row, 0);
+  }
+
+  #read<Answer>(read: () => Answer): Answer {
+    return reading('Reading what is known of TLS', read);
+  }
+
+  #write<Answer>(write: () => Answer): Answer {
+    return reading('Writing what is known of TLS', () => {
+      this.#database.begin();
+      try {
+        const answer = write();
+        this.#database.commit();
+        return answer;
+      } catch (cause) {
+        this.#database.rollback();
+        throw cause;
+      }
+    });
+  }
+}
+
+function toPolicy(row: Row): KeptStsPolicy {
+  return {
+    domain: textAt(row, 0),
+    id: textAt(row, 1),
+    text: textAt(row, 2),
+    fetchedAtMs: numberAt(row, 3),
+    expiresAtMs: numberAt(row, 4),
+  };
+}
