@@ -162,12 +162,14 @@ export async function startDnsServer(zone: Zone, options: DnsServerOptions = {})
     udp.bind(port, address, resolve);
   });
 
+  let closed: Promise<unknown> | undefined;
   const close = async (): Promise<void> => {
     for (const socket of sockets) socket.destroy();
-    await Promise.all([
+    closed ??= Promise.all([
       new Promise<void>((resolve) => tcp.close(() => resolve())),
       new Promise<void>((resolve) => udp.close(() => resolve())),
     ]);
+    await closed;
   };
   return {
     address,

@@ -28,7 +28,8 @@ for (const oneCname of [false, true])
   resolverContract(async () => {
     const server = await startDnsServer(CONTRACT_ZONE, { authentic: true, oneCname });
     return {
-      resolver: resolverFor([server], { timeoutMs: 30, rounds: 1 }),
+      // One round: a name that is answered by silence costs this once, a busy machine has time to answer the others.
+      resolver: resolverFor([server], { timeoutMs: 1000, rounds: 1 }),
       [Symbol.asyncDispose]: () => server.close(),
     };
   });
@@ -82,7 +83,7 @@ for (const [name, reason] of [
 ] as const)
   test(`no answer now is ${reason}, bounded, and remembered for a moment (RFC 9520 §3.2)`, async () => {
     await using server = await startDnsServer(ZONE);
-    const resolver = resolverFor([server], { timeoutMs: 30 });
+    const resolver = resolverFor([server], { timeoutMs: 250 });
     assert.deepEqual(await resolver.a(name), { kind: 'unavailable', reason });
     const { length } = server.asked;
     assert.ok(length <= 2, String(length));
@@ -94,7 +95,7 @@ test('a silent or broken server makes the next one be asked, and the one that an
   await using silent = await startDnsServer({ 'example.org': { fails: 'timeout' } });
   await using broken = await startDnsServer({ 'example.org': { fails: 'servfail' } });
   await using good = await startDnsServer(ZONE);
-  const resolver = resolverFor([silent, broken, good], { timeoutMs: 50 });
+  const resolver = resolverFor([silent, broken, good], { timeoutMs: 500 });
   assert.equal((await resolver.a('example.org')).kind, 'found');
   assert.equal((await resolver.mx('example.org')).kind, 'found');
   assert.equal(silent.asked.length, 1);
@@ -142,7 +143,7 @@ test('a server that is heard over TCP alone is heard in the third round', async 
   await using server = await startDnsServer(ZONE, {
     spoil: (answer, transport) => (transport === 'udp' ? [] : [answer]),
   });
-  const answer = await resolverFor([server], { timeoutMs: 20, rounds: 3 }).a('example.org');
+  const answer = await resolverFor([server], { timeoutMs: 300, rounds: 3 }).a('example.org');
   assert.equal(answer.kind, 'found');
   assert.deepEqual(
     server.asked.map((question) => question.split(' ', 1)[0]),

@@ -40,6 +40,8 @@ class Model {
     this.#tags += 1;
     const tag = `t${this.#tags}`;
     let heard = await conversation.say(`${tag} ${whole(line)}\r\n`);
+    // Who was not let into IDLE says no DONE.
+    if (/^idle *$/i.test(line) && /^\+ /m.test(heard)) heard += await conversation.say('DONE\r\n');
     if (/^(login|authenticate) /i.test(line)) {
       // A failed sign-in is answered late.
       await conversation.office.clock.advance(2000);
@@ -85,14 +87,13 @@ class Model {
   }
 }
 
-/** The line with what must follow it: literals, DONE, the cancellation of a SASL exchange. */
+/** The line with what must follow it: literals, the cancellation of a SASL exchange. */
 function whole(line: string): string {
   const literal = announcementAtEnd(Buffer.from(line, 'latin1'));
   if (literal !== undefined) {
     const octets = Math.min(literal.octets, 100);
     return `${line.replace(/~?\{\d+\+?\}$/, `{${octets}+}`)}\r\n${'x'.repeat(octets)}`;
   }
-  if (/^idle *$/i.test(line)) return `${line}\r\nDONE`;
   return /^authenticate +(plain|login|scram-sha-(1|256)(-plus)?) *$/i.test(line) ? `${line}\r\n*` : line;
 }
 
