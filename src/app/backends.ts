@@ -69,8 +69,12 @@ export function segmentDirectory({ store, dataDirectory }: Config): string {
   return store.segmentDirectory ?? files.segments(dataDirectory);
 }
 
-export function directorySettings({ postmaster, subaddressSeparator }: Config): DirectorySettings {
-  return { postmasterAddress: postmaster, detailSeparator: subaddressSeparator };
+export function directorySettings({ postmaster, subaddressSeparator, signIn }: Config): DirectorySettings {
+  return {
+    postmasterAddress: postmaster,
+    detailSeparator: subaddressSeparator,
+    makesScramKeys: signIn.scram !== 'never',
+  };
 }
 
 /**
@@ -146,17 +150,13 @@ async function openEmbeddedWriters({ dataDirectory, store }: Config): Promise<Wr
 
 /** What makes hashes and keys of passwords, a few at once over both. */
 function secretMakers(
-  { signIn }: Config,
   hashes: MessagePort | undefined,
-): Pick<EmbeddedDirectoryOptions, 'hasher' | 'scram'> {
+): Pick<EmbeddedDirectoryOptions, 'hasher' | 'scramKeyMaker'> {
   const gate = new HashGate(LIMITS.passwordHashesAtOnceMax, LIMITS.passwordHashesWaitingMax);
   const threads = hashes === undefined ? undefined : hashThrough(hashes);
   return {
     hasher: new Argon2Hasher(undefined, gate, threads?.argon2id),
-    scram: {
-      maker: new ScramKeyMaker(undefined, gate, threads?.saltedPassword),
-      makesKeys: signIn.scram !== 'never',
-    },
+    scramKeyMaker: new ScramKeyMaker(undefined, gate, threads?.saltedPassword),
   };
 }
 
@@ -169,7 +169,7 @@ export async function openBackends(options: BackendOptions): Promise<Backends> {
     clock,
     random,
     throttle: new NetworkLoginThrottle(clock, (source) => trust.isExempt(source)),
-    ...secretMakers(config, hashes),
+    ...secretMakers(hashes),
   };
   const keepers =
     writers.kind === 'embedded'

@@ -16,12 +16,8 @@ const NONCE_OCTETS = 18;
 /** How often the directory is asked whether everybody has keys, until everybody has. */
 const READY_CHECK_MS = 60_000;
 
-const SCRAM: readonly SaslMechanismName[] = [
-  'SCRAM-SHA-256-PLUS',
-  'SCRAM-SHA-1-PLUS',
-  'SCRAM-SHA-256',
-  'SCRAM-SHA-1',
-];
+const SCRAM: readonly SaslMechanismName[] = ['SCRAM-SHA-256', 'SCRAM-SHA-1'];
+const BOUND: readonly SaslMechanismName[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'];
 
 export type SignInOptions = {
   readonly config: Pick<Config, 'signIn'>;
@@ -40,10 +36,10 @@ export class SignInOffer {
   #checkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SignInOptions) {
-    const { plain, scram } = options.config.signIn;
+    const { plain, scram, channelBinding } = options.config.signIn;
     const others = ['EXTERNAL', ...(plain ? (['PLAIN', 'LOGIN'] as const) : [])] as const;
     this.#options = options;
-    this.#withScram = new Set([...SCRAM, ...others]);
+    this.#withScram = new Set([...SCRAM, ...(channelBinding ? BOUND : []), ...others]);
     this.#withoutScram = new Set(others);
     this.#isReady = scram === 'always';
   }

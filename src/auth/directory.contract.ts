@@ -10,7 +10,6 @@ import { toAccountId } from '../store/ids.ts';
 import type { AccountId } from '../store/ids.ts';
 import { Argon2Hasher } from './credential/password-hash.ts';
 import type { HashParameters, Overloaded, PasswordHasher } from './credential/password-hash.ts';
-import type { PasswordSecrets } from './credential/password-secrets.ts';
 import { ScramKeyMaker } from './credential/scram-key-maker.ts';
 import type { Directory, DirectoryProblem, Resolution } from './directory.ts';
 import { NetworkLoginThrottle, UNTHROTTLED } from './login-throttle.ts';
@@ -21,7 +20,8 @@ export type ContractOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher: PasswordHasher;
-  readonly scram: ConstructorParameters<typeof PasswordSecrets>[1];
+  readonly scramKeyMaker: ScramKeyMaker;
+  readonly makesScramKeys?: boolean;
   readonly throttle: LoginThrottle;
   readonly postmasterAddress: string | undefined;
 };
@@ -29,7 +29,7 @@ export type ContractOptions = {
 /** A backend with one empty directory; `other` opens the same one again (another thread's), where there is such a thing. */
 export type DirectoryUnderTest = {
   readonly directory: Directory;
-  other?(change?: Partial<Pick<ContractOptions, 'hasher' | 'scram'>>): Directory;
+  other?(change?: Partial<Pick<ContractOptions, 'hasher' | 'makesScramKeys'>>): Directory;
   close(): Promise<void>;
 };
 
@@ -94,7 +94,7 @@ export function directoryContract(
       const under = await open({
         clock,
         hasher,
-        scram: { maker: new ScramKeyMaker(4096), makesKeys: true },
+        scramKeyMaker: new ScramKeyMaker(4096),
         random: { octets: (count) => new Uint8Array(count), below: (below) => (chance += 7) % below },
         throttle: options.throttled === true ? new NetworkLoginThrottle(clock) : UNTHROTTLED,
         postmasterAddress: options.postmasterAddress,

@@ -72,6 +72,8 @@ export type DirectorySettings = {
   readonly postmasterAddress?: string | undefined;
   /** One character, or '': there are no details. */
   readonly detailSeparator?: string;
+  /** Whether keys for SCRAM are kept of passwords; left out: they are. */
+  readonly makesScramKeys?: boolean;
 };
 
 /** Local parts that RFC 5321 §4.5.1 and RFC 2142 §4 want answered at every domain. */

@@ -16,15 +16,21 @@ export type SignIn = {
 
 /** What is offered on a connection as it is now. */
 export function offeredOn(signIn: SignIn, tls: TlsInfo | undefined): readonly SaslMechanism[] {
-  return offeredMechanisms(signIn.allowed(), channelOf(tls));
+  return offeredMechanisms(signIn.allowed(), channelOf(signIn, tls));
 }
 
-export function channelOf(tls: TlsInfo | undefined): SaslChannel {
-  const der = tls?.peerCertificate;
+export function channelOf(signIn: SignIn, tls: TlsInfo | undefined): SaslChannel {
+  if (tls === undefined) return IN_PLAIN;
+  const { peerCertificate: der, peerVerified: isVerified } = tls;
+  // Whoever is not offered to bind is right to say so (RFC 5802 §6): then there is nothing to bind to.
+  const isBindable = BOUND.some((name) => signIn.allowed().has(name));
   return {
-    isPrivate: tls !== undefined,
-    bindings: tls?.channelBindings() ?? new Map<string, Uint8Array>(),
-    peerCertificate:
-      tls === undefined || der === undefined ? undefined : { der, isVerified: tls.peerVerified },
+    isPrivate: true,
+    bindings: isBindable ? tls.channelBindings() : NO_BINDINGS,
+    peerCertificate: der === undefined ? undefined : { der, isVerified },
   };
 }
+
+const BOUND: readonly SaslMechanismName[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'];
+const NO_BINDINGS: SaslChannel['bindings'] = new Map();
+const IN_PLAIN: SaslChannel = { isPrivate: false, bindings: NO_BINDINGS, peerCertificate: undefined };

@@ -42,7 +42,9 @@ export function channelBindings(
  * RFC 5929 §4.1: the certificate's hash by the hash function of its signature, but SHA-256 for those that are broken.
  * Undefined where the signature has none of its own (Ed25519) or does not name it (RSASSA-PSS).
  */
-export function serverEndPoint(certificate: X509Certificate): Uint8Array | undefined {
+export function serverEndPoint(
+  certificate: Pick<X509Certificate, 'raw'> & { readonly signatureAlgorithm?: string | undefined },
+): Uint8Array | undefined {
   const [, bits] =
     /(?:^|[^a-z0-9])sha(1|224|256|384|512)(?![0-9-])/i.exec(certificate.signatureAlgorithm ?? '') ?? [];
   return bits === undefined

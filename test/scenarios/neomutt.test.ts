@@ -17,6 +17,8 @@ test('neomutt sends in batch, and moves the message by its own rules', { skip: n
       `set from = "${login.address}"`,
       `set smtp_url = "smtp://${login.address.replace('@', '%40')}@127.0.0.1:${server.port('submission')}/"`,
       `set smtp_pass = "${login.password}"`,
+      // Of its own it takes SCRAM-SHA-256-PLUS, and then has no channel binding to give.
+      'set smtp_authenticators = "plain"',
       `set imap_user = "${login.address}"`,
       `set imap_pass = "${login.password}"`,
       `set folder = "imaps://127.0.0.1:${server.port('imaps')}/"`,

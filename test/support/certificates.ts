@@ -28,7 +28,7 @@ export type CertificateOptions = {
   readonly name: string;
   /** Left out: signed by itself. */
   readonly issuer?: TestCertificate;
-  /** subjectAltName; left out there is none. */
+  /** subjectAltName: hosts, IP addresses and mail addresses; left out there is none. */
   readonly names?: readonly string[];
   readonly ca?: boolean;
   readonly pathLengthMax?: number;
@@ -70,7 +70,10 @@ export async function makeCertificate(options: CertificateOptions): Promise<Test
         ? []
         : [
             new SubjectAlternativeNameExtension(
-              names.map((one) => ({ type: /^[0-9.]+$|:/.test(one) ? 'ip' : 'dns', value: one })),
+              names.map((one) => ({
+                type: one.includes('@') ? 'email' : /^[0-9.]+$|:/.test(one) ? 'ip' : 'dns',
+                value: one,
+              })),
             ),
           ]),
       ...(strange ? [new Extension('1.2.3.4.5', true, Buffer.from('0500', 'hex'))] : []),

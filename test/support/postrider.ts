@@ -20,6 +20,8 @@ export type PostriderOptions = {
   readonly hostname?: string;
   /** Lines of a configuration beyond names, ports and folders: then it is `serve`, and accounts are added before. */
   readonly config?: string;
+  /** Lines of its table `tls`; needs `config`. */
+  readonly tls?: string;
   /** With `config`: lines for the table of every listener. */
   readonly listenerLines?: string;
   /** A folder of an earlier run; it then outlives this one. */
@@ -103,7 +105,7 @@ async function configure(
   directory: string,
   basePort: number,
   accounts: readonly string[],
-  { config = '', listenerLines = '', hostname = 'mail.example.test' }: PostriderOptions,
+  { config = '', tls = '', listenerLines = '', hostname = 'mail.example.test' }: PostriderOptions,
 ): Promise<string[]> {
   const file = join(directory, 'postrider.toml');
   const listeners = Object.entries(SERVICES).map(
@@ -117,6 +119,7 @@ async function configure(
       `dataDirectory = ${JSON.stringify(join(directory, 'data'))}`,
       '[tls]',
       'selfSigned = true',
+      tls,
       ...listeners,
       config,
     ].join('\n'),

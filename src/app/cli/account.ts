@@ -2,10 +2,12 @@
 import type { Command } from 'commander';
 import { readQuota, readScopes } from './argument.ts';
 import type { Quota } from './argument.ts';
+import { registerCertificate } from './certificate.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { allPages } from './page.ts';
 import { readPassword } from './password.ts';
 import type { PasswordOptions } from './password.ts';
+import type { SignInView } from '../control/view.ts';
 import { addPostOfficeOptions, withPostOffice } from './post-office.ts';
 import type { PostOfficeOptions } from './post-office.ts';
 import { formatOctets, formatTable, formatTime, plainText, printJson } from './terminal.ts';
@@ -34,6 +36,7 @@ export function registerAccount(program: Command, terminal: Terminal): void {
   registerSet(account, terminal);
   registerRemove(account, terminal);
   registerAppPassword(account, terminal);
+  registerCertificate(account, terminal);
 }
 
 function registerReading(account: Command, terminal: Terminal): void {
@@ -64,7 +67,7 @@ function registerReading(account: Command, terminal: Terminal): void {
         office.call('account.show', { address }),
       );
       if (options.json === true) return printJson(terminal, shown);
-      const { account: one, octetsUsed, messagesUsed } = shown;
+      const { account: one, octetsUsed, messagesUsed, signIn } = shown;
       const quota = one.quotaOctets === null ? 'no quota' : `of ${formatOctets(one.quotaOctets)}`;
       return terminal.out(
         [
@@ -73,11 +76,22 @@ function registerReading(account: Command, terminal: Terminal): void {
           `state     ${one.disabled ? 'disabled' : 'active'}`,
           `added     ${formatTime(one.createdAtMs)}`,
           `holds     ${messagesUsed} messages, ${formatOctets(octetsUsed)} (${quota})`,
+          `signs in  ${signsInBy(signIn)}`,
           '',
         ].join('\n'),
       );
     },
   );
+}
+
+/** What the account has to sign in with, and the mechanisms that take it. */
+function signsInBy({ hasPassword, hasScramKeys, appPasswords, certificates }: SignInView): string {
+  const ways = [
+    ...(hasPassword ? [`password (${hasScramKeys ? 'PLAIN, LOGIN, SCRAM' : 'PLAIN, LOGIN'})`] : []),
+    ...(appPasswords === 0 ? [] : [`${appPasswords} app passwords`]),
+    ...(certificates === 0 ? [] : [`${certificates} certificates (EXTERNAL)`]),
+  ];
+  return ways.length === 0 ? 'not at all' : `by ${ways.join(', ')}`;
 }
 
 function addPasswordOptions(command: Command): Command {

@@ -321,6 +321,17 @@ async function speak(at: readonly string[]): Promise<void> {
   );
   assert.match(await ok('account', 'app-password', 'list', 'alice@a.test'), /Phone +imap,smtp/);
   await ok('account', 'app-password', 'remove', 'alice@a.test', 'Phone');
+  const fingerprint = 'ab'.repeat(32);
+  assert.equal(
+    await ok('account', 'certificate', 'add', 'alice@a.test', fingerprint.toUpperCase()),
+    `Added ${fingerprint}.\n`,
+  );
+  assert.match(await ok('account', 'certificate', 'list', 'alice@a.test'), new RegExp(fingerprint));
+  assert.match(
+    await ok('account', 'show', 'alice@a.test'),
+    /signs in +by password \(PLAIN, LOGIN, SCRAM\), 1 certificates \(EXTERNAL\)/,
+  );
+  await ok('account', 'certificate', 'remove', 'alice@a.test', fingerprint);
   await ok('account', 'set', 'alice@a.test', '--disable', '--quota', 'none');
   assert.match(await ok('account', 'list'), /alice@a\.test +disabled +none/);
   await ok('account', 'remove', 'alice@a.test', '--yes');

@@ -88,7 +88,12 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
       what,
       settings: {
         postmasterAddress: config?.postmaster,
-        ...(config === undefined ? {} : { detailSeparator: config.subaddressSeparator }),
+        ...(config === undefined
+          ? {}
+          : {
+              detailSeparator: config.subaddressSeparator,
+              makesScramKeys: config.signIn.scram !== 'never',
+            }),
       },
       returnPaths: returnPathOptions(config),
       openStores: async () => (await import('../open-stores.ts')).openStores(dataDirectory, config),
@@ -176,10 +181,13 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
   }
 }
 
+/** Commands that stand behind `account`. */
+const OF_ACCOUNTS: ReadonlySet<string> = new Set(['app-password', 'certificate']);
+
 function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | undefined {
   if (kind === 'not-found') {
     const [subject = ''] = method.split('.');
-    return `See what there is: 'postrider ${subject === 'app-password' ? 'account app-password' : subject} list'.`;
+    return `See what there is: 'postrider ${OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject} list'.`;
   }
   if (kind === 'exists' && method === 'alias.add') return "To replace its targets: 'postrider alias set'.";
   return HINTS[kind];

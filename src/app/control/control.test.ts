@@ -174,6 +174,13 @@ it('tends domains, accounts, app passwords and aliases', async ({ client, ports 
   const list = await call('app-password.list', { address: 'alice@a.test' });
   assert.ok(list.ok && list.value.appPasswords[0]?.name === 'Phone');
   assert.ok((await call('app-password.remove', { address: 'alice@a.test', name: 'Phone' })).ok);
+  const fingerprint = 'ab'.repeat(32);
+  assert.ok((await call('certificate.add', { address: 'alice@a.test', fingerprint })).ok);
+  const bad = await call('certificate.add', { address: 'alice@a.test', fingerprint: 'x' });
+  assert.equal(!bad.ok && bad.error.kind, 'bad-fingerprint');
+  const certificates = await call('certificate.list', { address: 'alice@a.test' });
+  assert.ok(certificates.ok && certificates.value.certificates[0]?.fingerprint === fingerprint);
+  assert.ok((await call('certificate.remove', { address: 'alice@a.test', fingerprint })).ok);
   assert.ok((await call('alias.add', { address: 'x@a.test', targets: ['alice@a.test'] })).ok);
   const again = await call('alias.add', { address: 'X@a.test', targets: ['alice@a.test'] });
   assert.equal(!again.ok && again.error.kind, 'exists');

@@ -21,7 +21,15 @@ import type { QueueCount } from './queue-view.ts';
 import { TLS_METHODS } from './tls-methods.ts';
 import type { TlsControlPorts, TlsMethods } from './tls-methods.ts';
 import { viewAccount } from './view.ts';
-import type { AccountView, AliasView, AppPasswordView, DomainView, ServerStatus } from './view.ts';
+import type {
+  AccountView,
+  AliasView,
+  AppPasswordView,
+  CertificateView,
+  DomainView,
+  ServerStatus,
+  SignInView,
+} from './view.ts';
 
 type Page = { readonly after?: string; readonly limit?: number };
 type None = Readonly<Record<string, never>>;
@@ -37,7 +45,12 @@ export type ControlMethods = QueueMethods &
     'account.list': { params: Page; result: { readonly accounts: readonly AccountView[] } };
     'account.show': {
       params: Named;
-      result: { readonly account: AccountView; readonly octetsUsed: number; readonly messagesUsed: number };
+      result: {
+        readonly account: AccountView;
+        readonly octetsUsed: number;
+        readonly messagesUsed: number;
+        readonly signIn: SignInView;
+      };
     };
     'account.add': {
       params: Named & {
@@ -66,6 +79,12 @@ export type ControlMethods = QueueMethods &
       result: { readonly secret: string };
     };
     'app-password.remove': { params: Named & { readonly name: string }; result: None };
+    'certificate.list': { params: Named; result: { readonly certificates: readonly CertificateView[] } };
+    'certificate.add': {
+      params: Named & { readonly fingerprint: string };
+      result: { readonly certificate: CertificateView };
+    };
+    'certificate.remove': { params: Named & { readonly fingerprint: string }; result: None };
     'alias.list': { params: Page; result: { readonly aliases: readonly AliasView[] } };
     /** Refused where the alias exists. */
     'alias.add': {
@@ -120,7 +139,19 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
     const address = lastField(fields, fields.text('address'));
     return withAccount(ports, address, async (account) => {
       const { octetsUsed, messagesUsed } = await (await ports.mailStore()).quota(account.id);
-      return ok({ account: viewAccount(account), octetsUsed, messagesUsed });
+      const means = await ports.directory.signInMeans(account.id);
+      const appPasswords = await ports.directory.appPasswords(account.id);
+      return ok({
+        account: viewAccount(account),
+        octetsUsed,
+        messagesUsed,
+        signIn: {
+          hasPassword: means?.hasPassword === true,
+          hasScramKeys: means?.hasScramKeys === true,
+          appPasswords: appPasswords.length,
+          certificates: means?.certificates.length ?? 0,
+        },
+      });
     });
   },
   'account.add': async (fields, ports) => {
@@ -187,6 +218,29 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
     const name = lastField(fields, fields.text('name'));
     return withAccount(ports, address, async ({ id }) =>
       shown(await ports.directory.removeAppPassword(id, name), name, () => ({})),
+    );
+  },
+
+  'certificate.list': async (fields, ports) => {
+    const address = lastField(fields, fields.text('address'));
+    return withAccount(ports, address, async ({ id }) =>
+      ok({ certificates: (await ports.directory.signInMeans(id))?.certificates ?? [] }),
+    );
+  },
+  'certificate.add': async (fields, ports) => {
+    const address = fields.text('address');
+    const fingerprint = lastField(fields, fields.text('fingerprint'));
+    return withAccount(ports, address, async ({ id }) =>
+      shown(await ports.directory.addCertificate(id, fingerprint), fingerprint, (certificate) => ({
+        certificate,
+      })),
+    );
+  },
+  'certificate.remove': async (fields, ports) => {
+    const address = fields.text('address');
+    const fingerprint = lastField(fields, fields.text('fingerprint'));
+    return withAccount(ports, address, async ({ id }) =>
+      shown(await ports.directory.removeCertificate(id, fingerprint), fingerprint, () => ({})),
     );
   },
 

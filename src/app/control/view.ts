@@ -1,7 +1,17 @@
 /** What the control socket and `--json` show. These shapes are documented in docs/cli.md and only ever grow. */
-import type { Account, Alias, AppPassword, Domain } from '../../auth/directory.ts';
+import type { Account, AccountCertificate, Alias, AppPassword, Domain } from '../../auth/directory.ts';
 
 export type { Alias as AliasView, AppPassword as AppPasswordView, Domain as DomainView };
+
+export type { AccountCertificate as CertificateView };
+
+/** What an account can sign in with; numbers of app passwords and of certificates. */
+export type SignInView = {
+  readonly hasPassword: boolean;
+  readonly hasScramKeys: boolean;
+  readonly appPasswords: number;
+  readonly certificates: number;
+};
 
 export type AccountView = {
   readonly id: number;

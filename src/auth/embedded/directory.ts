@@ -81,7 +81,7 @@ export type EmbeddedDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
-  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
+  readonly scramKeyMaker?: ScramKeyMaker;
   readonly throttle?: LoginThrottle;
 };
 
@@ -120,7 +120,10 @@ export class EmbeddedDirectory implements Directory {
     this.#settings = options;
     this.#passwords = new PasswordSecrets(
       options.hasher ?? new Argon2Hasher(),
-      options.scram ?? { maker: new ScramKeyMaker(), makesKeys: true },
+      {
+        maker: options.scramKeyMaker ?? new ScramKeyMaker(),
+        makesKeys: options.makesScramKeys !== false,
+      },
       async () => this.secrets('scram-salt'),
     );
     this.#authenticator = new Authenticator({

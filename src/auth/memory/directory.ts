@@ -60,7 +60,7 @@ export type MemoryDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
-  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
+  readonly scramKeyMaker?: ScramKeyMaker;
   readonly throttle?: LoginThrottle;
 };
 
@@ -97,7 +97,10 @@ export class MemoryDirectory implements Directory {
     this.#settings = options;
     this.#passwords = new PasswordSecrets(
       options.hasher ?? new Argon2Hasher(FAST),
-      options.scram ?? { maker: new ScramKeyMaker(FAST_ITERATIONS), makesKeys: true },
+      {
+        maker: options.scramKeyMaker ?? new ScramKeyMaker(FAST_ITERATIONS),
+        makesKeys: options.makesScramKeys !== false,
+      },
       async () => this.secrets('scram-salt'),
     );
     this.#authenticator = new Authenticator({

@@ -73,7 +73,7 @@ export type PostgresDirectoryOptions = DirectorySettings & {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
-  readonly scram?: ConstructorParameters<typeof PasswordSecrets>[1];
+  readonly scramKeyMaker?: ScramKeyMaker;
   readonly throttle?: LoginThrottle;
 };
 
@@ -117,7 +117,10 @@ export class PostgresDirectory implements Directory {
     this.#settings = options;
     this.#passwords = new PasswordSecrets(
       options.hasher ?? new Argon2Hasher(),
-      options.scram ?? { maker: new ScramKeyMaker(), makesKeys: true },
+      {
+        maker: options.scramKeyMaker ?? new ScramKeyMaker(),
+        makesKeys: options.makesScramKeys !== false,
+      },
       async () => this.secrets('scram-salt'),
     );
     this.#authenticator = new Authenticator({

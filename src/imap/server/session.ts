@@ -473,7 +473,7 @@ class ImapSession {
     if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
     if (!offeredOn(signIn, this.#connection.tls).includes(mechanism))
       return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'That mechanism is not offered' });
-    const context = { channel: channelOf(this.#connection.tls), nonce: () => signIn.nonce() };
+    const context = { channel: channelOf(signIn, this.#connection.tls), nonce: () => signIn.nonce() };
     return this.#exchange(tag, mechanism.server(context, initial), mechanism.name);
   }
 

@@ -125,6 +125,14 @@ test('what the operator has switched off is neither offered nor taken', async ()
   assert.deepEqual(await talk.codes('AUTH PLAIN\r\n'), ['504 5.5.4']);
 });
 
+test('where no binding is offered, whoever could have bound is right to say so (RFC 5802 §6)', async () => {
+  const talk = new Talk(submission({ allowed: ['SCRAM-SHA-256'] }), { tls: true });
+  await talk.say(EHLO);
+  const exchange = client('SCRAM-SHA-256', 'secret');
+  assert.match(Buffer.from(exchange.initial() ?? []).toString(), /^y,,/);
+  assert.match(await authenticate(talk, exchange), /^235 /);
+});
+
 test('EXTERNAL is offered to whoever shows a certificate (RFC 4422 §A)', async () => {
   for (const [certified, want] of [
     [ALICE, '235 2.7.0'],

@@ -39,7 +39,7 @@ export async function exchange(
     initial = initialResponse === '=' ? new Uint8Array() : decodeBase64(initialResponse);
     if (initial === undefined) return NOT_BASE64;
   }
-  const context = { channel: channelOf(session.tls), nonce: () => signIn.nonce() };
+  const context = { channel: channelOf(signIn, session.tls), nonce: () => signIn.nonce() };
   const talk = async (challenge: Uint8Array): Promise<Uint8Array | { readonly stop: Stop }> => {
     channel.say(reply(334, undefined, encodeBase64(challenge)));
     const line = await nextLine(channel, lineOctetsMax);
