@@ -4,6 +4,7 @@
  *     limits    disk syncs, synced octets, loopback
  *     smtp      accept to visible in IMAP at 1, 10, 50 and 200 connections, 4 and 64 KiB; syncs and system calls
  *     imap      FETCH of 10,000 messages: flags, envelopes, bodies
+ *     relay     through to a sink at 50 connections, 4 KiB; Postfix as it comes and tuned to the same sink
  *     memory    start, at rest, per idle IMAP session
  *     peers     smtp and imap of Postfix, Postfix tuned, and Postfix with Dovecot
  *     parse, store, queue     the parts on their own
@@ -18,13 +19,16 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { measureLoopback, measureSyncedWrites, measureSyncs } from './support/limits.ts';
+import { freePort } from './support/free-port.ts';
 import { numberOf, pathOf, runScript, ScriptRun, type Fields } from './support/child.ts';
 import { peersMissing, startPeer, type PeerKind } from './support/peers.ts';
 import { cpuSeconds, familyPids, memoryOf } from './support/process.ts';
-import { benchDirectory, startPostrider, type MeasuredServer } from './support/server.ts';
+import { benchDirectory, startPostrider, startRelay, type MeasuredServer } from './support/server.ts';
+import { startSink, type Sink } from './support/sink.ts';
+import { run } from '../test/support/command.ts';
 import { countCalls } from './support/strace.ts';
 
-const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'memory', 'peers'];
+const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'relay', 'memory', 'peers'];
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   parse: ['bench/message/parse.ts'],
   store: ['bench/store/group-commit.ts', 'bench/store/segments.ts', 'bench/store/mail-store.ts'],
@@ -139,6 +143,53 @@ async function smtp(server: MeasuredServer, cases: typeof POSTRIDER_CASES): Prom
       diskSyncMs: disk.p50Ms,
       diskSyncsPerSecond: disk.perSecond,
     });
+  }
+}
+
+/** Messages from the start of the load until the sink has the last of them. */
+async function relayed(
+  server: MeasuredServer,
+  sink: Sink,
+  address: string,
+  messages: number,
+): Promise<Fields> {
+  const before = sink.messages;
+  const cpuBefore = cpuSeconds(server.pids);
+  const [load] = await runScript('bench/mail/smtp-load.ts', server.smtpPort, 50, messages, 4096, address);
+  const accepted = numberOf(load, 'accepted');
+  await sink.reach(before + accepted);
+  const seconds = (performance.timeOrigin + performance.now() - numberOf(load, 'startedAtMs')) / 1000;
+  const cpu = cpuSeconds(server.pids) - cpuBefore;
+  return {
+    accepted,
+    refused: load?.['refused'],
+    acceptedPerSecond: load?.['perSecond'],
+    relayedPerSecond: Math.round(accepted / seconds),
+    cpuMsPerMessage: rounded((cpu * 1000) / accepted, 3),
+    p50Ms: load?.['p50Ms'],
+    p99Ms: load?.['p99Ms'],
+  };
+}
+
+async function relay(): Promise<void> {
+  if ((await run('smtp-sink', ['-?']).catch(() => undefined)) === undefined) {
+    console.log('smtp-sink of Postfix is not installed: relaying is not measured');
+    return;
+  }
+  const missing = await peersMissing();
+  const kinds = [
+    'postrider',
+    ...(missing === undefined ? (['postfix', 'postfix tuned'] as const) : []),
+  ] as const;
+  for (const kind of kinds) {
+    await using sink = await startSink(await freePort());
+    await using server =
+      kind === 'postrider' ? await startRelay(values.built, sink.port) : await startPeer(kind, sink.port);
+    const address = kind === 'postrider' ? server.address : 'taken@sink.test';
+    const messages = Math.round((kind === 'postrider' ? 20_000 : 4000) * scale);
+    // What runs for the first time is slower.
+    await relayed(server, sink, address, Math.round(2000 * scale));
+    note({ section: 'relay', server: server.name, ...(await relayed(server, sink, address, messages)) });
   }
 }
 
@@ -338,6 +389,11 @@ function summary(): void {
     ],
     of('smtp'),
   );
+  table(
+    'Relayed to a sink, 4 KiB, 50 connections',
+    ['server', 'relayedPerSecond', 'cpuMsPerMessage', 'acceptedPerSecond', 'p50Ms', 'p99Ms'],
+    of('relay'),
+  );
   table('System calls', ['server', 'connections', 'syncsPerMessage', 'callsPerMessage', 'most'], of('calls'));
   table(
     'IMAP',
@@ -381,6 +437,7 @@ if (sections.has('imap')) {
   await using server = await startPostrider(values.built);
   await imap(server);
 }
+if (sections.has('relay')) await relay();
 if (sections.has('memory')) await memory();
 if (sections.has('peers')) await peers();
 for (const [name, scripts] of Object.entries(PARTS)) {

@@ -7,12 +7,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { selfSigned } from '../../src/net/self-signed.ts';
 import { masterOf } from '../../test/support/postfix.ts';
 import { run } from '../../test/support/command.ts';
+import { freePort } from './free-port.ts';
 import { benchDirectory, type MeasuredServer } from './server.ts';
 
 export type PeerKind = 'postfix' | 'postfix tuned' | 'postfix+dovecot';
@@ -20,11 +20,12 @@ export type PeerKind = 'postfix' | 'postfix tuned' | 'postfix+dovecot';
 const DOMAIN = 'example.test';
 const USER = 'bench';
 const ADDRESS = `${USER}@${DOMAIN}`;
-/** What Postfix's TUNING_README recommends for many local deliveries: more processes and parallel deliveries. */
+/** What Postfix's TUNING_README recommends for many deliveries: more processes and parallel deliveries. */
 const TUNED = [
   'default_process_limit = 200',
   'default_destination_concurrency_limit = 50',
   'virtual_destination_concurrency_limit = 50',
+  'initial_destination_concurrency = 50',
   'in_flow_delay = 0',
   'smtpd_client_connection_count_limit = 0',
 ];
@@ -39,7 +40,8 @@ export async function peersMissing(): Promise<string | undefined> {
   return found?.every(({ code }) => code === 0) === true ? undefined : 'Postfix or Dovecot is not installed';
 }
 
-export async function startPeer(kind: PeerKind): Promise<MeasuredServer> {
+/** @param relayPort where mail for other domains goes, on loopback */
+export async function startPeer(kind: PeerKind, relayPort?: number): Promise<MeasuredServer> {
   const root = await mkdtemp(join(benchDirectory(), 'postrider-peer-'));
   // Their processes run under users of their own, who must be able to pass.
   await chmod(root, 0o755);
@@ -79,6 +81,7 @@ export async function startPeer(kind: PeerKind): Promise<MeasuredServer> {
       `virtual_gid_maps = static:${gid}`,
       'smtpd_tls_security_level = none',
       `virtual_transport = ${withDovecot ? 'lmtp:unix:private/dovecot-lmtp' : 'virtual'}`,
+      ...(relayPort === undefined ? [] : [`relayhost = [127.0.0.1]:${relayPort}`]),
       ...(kind === 'postfix tuned' ? TUNED : []),
       '',
     ].join('\n'),
@@ -188,16 +191,4 @@ async function pidFrom(file: string): Promise<number> {
 
 async function idOf(what: '-u' | '-g'): Promise<number> {
   return Number((await run('id', [what, 'postfix'])).stdout.trim());
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,13 +1,14 @@
 /** The servers under measure, all alike to the bench: ports, processes, an account, and where its mail is counted. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freeBasePort } from '../../test/support/postrider.ts';
 import { pathOf } from './child.ts';
+import { freePort } from './free-port.ts';
 
 export type MeasuredServer = AsyncDisposable & {
   readonly name: string;
@@ -30,33 +31,87 @@ export type StartedPostrider = MeasuredServer & {
 const ADDRESS = 'bench@example.test';
 const PASSWORD = 'bench-secret';
 
+/** `BENCH_NODE_OPTIONS='--cpu-prof --cpu-prof-dir=/tmp/prof'` profiles the server under measure. */
+function nodeOptions(): readonly string[] {
+  return (process.env['BENCH_NODE_OPTIONS'] ?? '').split(' ').filter((option) => option !== '');
+}
+
 export function benchDirectory(): string {
   return process.env['BENCH_DIR'] ?? tmpdir();
 }
 
-/** @param built the published JavaScript (`npm run build`) instead of the source */
-export async function startPostrider(built: boolean): Promise<StartedPostrider> {
+/**
+ * A configured host that hands everything for `sink.test` to a port of this machine. Mail for its own address goes there: to
+ * relay for a client without a login is nothing that it does.
+ */
+export async function startRelay(built: boolean, sinkPort: number, more = ''): Promise<StartedPostrider> {
+  const entry = entryOf(built);
+  const directory = await mkdtemp(join(benchDirectory(), 'postrider-bench-'));
+  const smtpPort = await freePort();
+  const config = join(directory, 'postrider.toml');
+  await writeFile(
+    config,
+    `hostname = "mx.example.test"
+dataDirectory = ${JSON.stringify(join(directory, 'data'))}
+tls.selfSigned = true
+outgoing.tls = "none"
+outgoing.port = ${sinkPort}
+listeners.smtp = { addresses = ["127.0.0.1"], port = ${smtpPort} }
+[[routes]]
+name = "sink"
+recipients = ["sink.test"]
+hosts = ["127.0.0.1:${sinkPort}"]
+${more}
+`,
+  );
+  for (const words of [
+    ['domain', 'add', 'example.test'],
+    ['alias', 'add', ADDRESS, 'taken@sink.test'],
+  ])
+    await command(entry, [...words, '--config', config]);
+  return started(built, entry, ['serve', '--config', config], directory, { smtpPort, imapPort: undefined });
+}
+
+async function command(entry: string, words: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [entry, ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const [code]: unknown[] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`postrider ${words.join(' ')} failed`);
+}
+
+function entryOf(built: boolean): string {
   const entry = pathOf(built ? 'dist/app/main.js' : 'src/app/main.ts');
   if (!existsSync(entry)) throw new Error(`There is no ${entry}: run npm run build first`);
+  return entry;
+}
+
+/** @param built the published JavaScript (`npm run build`) instead of the source */
+export async function startPostrider(built: boolean): Promise<StartedPostrider> {
   const directory = await mkdtemp(join(benchDirectory(), 'postrider-bench-'));
   const basePort = await freeBasePort();
+  const words = ['localserve', '--dir', directory, '--base-port', String(basePort)];
+  return started(built, entryOf(built), [...words, '--account', `${ADDRESS}:${PASSWORD}`], directory, {
+    smtpPort: basePort + 25,
+    imapPort: basePort + 993,
+  });
+}
+
+async function started(
+  built: boolean,
+  entry: string,
+  words: readonly string[],
+  directory: string,
+  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort'>,
+): Promise<StartedPostrider> {
+  // As other servers do, it writes its log to a file.
+  const log = openSync(join(directory, 'log'), 'w');
   const from = performance.now();
-  const child = spawn(
-    process.execPath,
-    [
-      entry,
-      'localserve',
-      '--dir',
-      directory,
-      '--base-port',
-      String(basePort),
-      '--account',
-      `${ADDRESS}:${PASSWORD}`,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const child = spawn(process.execPath, [...nodeOptions(), entry, ...words], {
+    stdio: ['ignore', 'pipe', log],
+  });
+  closeSync(log);
   const exited = once(child, 'exit');
   await new Promise<void>((resolve, reject) => {
+    if (child.stdout === null) throw new TypeError('A pipe was asked for');
     createInterface(child.stdout).on('line', (line) => {
       if (line === 'ready') resolve();
     });
@@ -66,8 +121,7 @@ export async function startPostrider(built: boolean): Promise<StartedPostrider> 
   return {
     name: built ? 'postrider (built)' : 'postrider',
     pids: [child.pid ?? 0],
-    smtpPort: basePort + 25,
-    imapPort: basePort + 993,
+    ...ports,
     address: ADDRESS,
     user: ADDRESS,
     password: PASSWORD,

@@ -4,6 +4,7 @@ import { LIMITS } from '../base/limits.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
+import { HostGate } from '../delivery/remote/host-gate.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
@@ -101,10 +102,22 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     timeouts: SMTP_TIMEOUTS,
   });
   const tls = composeTls(options);
-  const remote = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop, blobs, clock, events });
+  const gate = new HostGate(hop, clock, config.queue.deliveriesPerHostMax);
+  const remote = new RemoteDelivery({
+    routing,
+    tlsPolicy: tls.policy,
+    hop: gate,
+    blobs,
+    clock,
+    events,
+  });
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },
-    { owner: `${owner}run`, messagesMax: config.queue.deliveriesMax },
+    {
+      owner: `${owner}run`,
+      messagesMax: config.queue.deliveriesMax,
+      visitsMax: config.queue.deliveriesPerHostMax,
+    },
   );
   let stopped = false;
   return {

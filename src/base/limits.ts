@@ -195,6 +195,11 @@ export const LIMITS = {
   dsnHeaderOctetsMax: 65_536,
   /** Messages that one queue runner holds leased at once. */
   deliveryMessagesMax: 1000,
+  /**
+   * How many times as many may be with destinations that have shown nothing yet, or stuck for seconds: each holds an
+   * envelope and a socket.
+   */
+  deliveryAsideFactor: 3,
   /** Connections to one destination domain at once, at first and at most. */
   destinationVisitsAtFirst: 2,
   destinationVisitsMax: 20,

@@ -1,53 +1,54 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../test/support/fake-clock.ts';
+import { FakeClock, settled } from '../../test/support/fake-clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { Destinations } from './destination.ts';
 
+const BOUNDS = { visitsMax: 20, waitingMax: 10 };
 const ANSWER = { atMs: 0, host: undefined, status: '4.4.1', text: 'down', reason: 'connect.timeout' };
 
 test('visits begin few, grow by success, and never pass the limit', async () => {
-  const destinations = new Destinations(new FakeClock(), 10);
+  const destinations = new Destinations<typeof ANSWER>(new FakeClock(), BOUNDS);
   for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1)
-    assert.equal((await destinations.enter('a'))?.kind, 'go');
+    assert.equal((await destinations.enter('a', 's'))?.kind, 'go');
   let gone = 0;
+  assert.equal(destinations.enter('a', 's'), undefined, 'nothing waits for what has shown nothing');
   for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1)
-    void destinations.enter('a')?.then(() => {
+    void destinations.enterPatiently('a', 's').then(() => {
       gone += 1;
     });
-  assert.equal(destinations.enter('a'), undefined, 'an unproven domain has a short queue');
-  assert.equal((await destinations.enter('b'))?.kind, 'go', 'others are not concerned');
+  assert.equal((await destinations.enter('b', 's'))?.kind, 'go', 'others are not concerned');
   destinations.leave('a', undefined);
-  await Promise.resolve();
+  await settled();
   assert.equal(gone, 2, 'one for the place that came free, one for the success');
 });
 
 test('a domain that is down is left alone, then probed by one, and comes back', async () => {
   const clock = new FakeClock();
-  const destinations = new Destinations(clock, 10);
-  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1) await destinations.enter('a');
-  const waiting = destinations.enter('a');
+  const destinations = new Destinations<typeof ANSWER>(clock, BOUNDS);
+  for (let n = 0; n < LIMITS.destinationVisitsAtFirst; n += 1) await destinations.enter('a', 's');
+  const waiting = destinations.enterPatiently('a', 's');
   assert.equal(destinations.leave('a', ANSWER), 60_000);
   assert.deepEqual(await waiting, { kind: 'down', answer: ANSWER });
   for (let n = 1; n < LIMITS.destinationVisitsAtFirst; n += 1)
     assert.equal(destinations.leave('a', ANSWER), undefined, 'found down already');
-  assert.equal((await destinations.enter('a'))?.kind, 'down');
+  assert.equal((await destinations.enter('a', 's'))?.kind, 'down');
   await clock.advance(60_000);
-  assert.equal((await destinations.enter('a'))?.kind, 'go');
-  const second = destinations.enter('a');
+  assert.equal((await destinations.enter('a', 's'))?.kind, 'go');
+  const second = destinations.enterPatiently('a', 's');
   assert.equal(destinations.leave('a', ANSWER), 120_000, 'twice as long');
-  assert.equal((await second)?.kind, 'down');
+  assert.equal((await second).kind, 'down');
   // Setting the time of day makes it neither longer nor shorter.
   clock.jump(-86_400_000);
   await clock.advance(120_000);
-  assert.equal((await destinations.enter('a'))?.kind, 'go');
+  assert.equal((await destinations.enter('a', 's'))?.kind, 'go');
   destinations.leave('a', undefined);
   assert.equal(destinations.comeBackMs('a'), 1000);
 });
 
 test('many that find a domain full come back one behind the other, not all at once', async () => {
   const clock = new FakeClock();
-  const destinations = new Destinations(clock, 10);
+  const destinations = new Destinations<typeof ANSWER>(clock, BOUNDS);
   const backs = Array.from({ length: 10_000 }, () => destinations.comeBackMs('a'));
   assert.equal(backs[0], 3000);
   assert.ok(backs.every((back, index) => index === 0 || back >= (backs[index - 1] ?? 0)));
@@ -60,10 +61,59 @@ test('many that find a domain full come back one behind the other, not all at on
 });
 
 test('what is idle is forgotten once there is too much of it', async () => {
-  const destinations = new Destinations(new FakeClock(), 10);
+  const destinations = new Destinations<typeof ANSWER>(new FakeClock(), BOUNDS);
   for (let n = 0; n <= LIMITS.destinationsMax; n += 1) {
-    await destinations.enter(`d${n}`);
+    await destinations.enter(`d${n}`, 's');
     destinations.leave(`d${n}`, undefined);
   }
   assert.ok(destinations.size <= LIMITS.destinationsMax);
+});
+
+test('a failure among successes halves the visits; two without a success between them are down', async () => {
+  const destinations = new Destinations<typeof ANSWER>(new FakeClock(), { visitsMax: 8, waitingMax: 100 });
+  const inside = async (): Promise<number> => {
+    let count = 0;
+    while (count < 100) {
+      const entered = destinations.enter('a', 's');
+      if (entered === undefined) break;
+      const admitted = await Promise.race([entered, Promise.resolve('waits')]);
+      if (admitted === 'waits') break;
+      count += 1;
+    }
+    return count;
+  };
+  for (let n = 0; n < 10; n += 1) {
+    await destinations.enter('a', 's');
+    destinations.leave('a', undefined);
+  }
+  assert.equal(await inside(), 8, 'as many as the bound allows');
+  assert.equal(destinations.leave('a', ANSWER), undefined);
+  assert.equal(destinations.isDown('a'), false);
+  for (let n = 1; n < 8; n += 1) destinations.leave('a', undefined);
+  assert.equal(destinations.leave('a', ANSWER), undefined, 'it was proven again');
+  assert.equal(destinations.leave('a', ANSWER), 60_000);
+  assert.equal(destinations.isDown('a'), true);
+});
+
+test('senders take turns at a destination, and one of them never has all the room to wait in', async () => {
+  const destinations = new Destinations<typeof ANSWER>(new FakeClock(), { visitsMax: 1, waitingMax: 8 });
+  await destinations.enter('a', 'x');
+  destinations.leave('a', undefined);
+  await destinations.enter('a', 'x');
+  const came: string[] = [];
+  const wait = (sender: string): boolean => {
+    const entered = destinations.enter('a', sender);
+    void entered?.then(() => came.push(sender));
+    return entered !== undefined;
+  };
+  assert.deepEqual(
+    Array.from({ length: 8 }, () => wait('bulk')),
+    [true, true, true, true, true, true, false, false],
+  );
+  assert.deepEqual([wait('ann'), wait('bob'), wait('cid')], [true, true, false]);
+  for (let n = 0; n < 8; n += 1) {
+    destinations.leave('a', undefined);
+    await Promise.resolve();
+  }
+  assert.deepEqual(came, ['bulk', 'ann', 'bob', 'bulk', 'bulk', 'bulk', 'bulk', 'bulk']);
 });

@@ -1,29 +1,37 @@
 /**
- * How much each destination domain is given at once. It begins with a few visits; each success lets one more in, each
- * failure halves them. A domain of which no host answers, or that takes nothing from us, is left alone for a while: its mail waits with the answer that
- * the last visit met, then a single visit probes it. Held in memory; forgetting it costs a few visits.
+ * How much each destination is given at once: a route's next hop, or one host. It begins with a few visits; each success
+ * lets one more in, up to a bound; a failure halves them. Where nothing gets through between two failures it is down: its mail
+ * waits with the answer that the last visit met, then a single visit probes it. Who waits for a place is served by turns of
+ * the senders. Held in memory; forgetting it costs a few visits.
  *
  * Units: milliseconds of the clock that never goes back.
  */
 import type { Clock } from '../base/clock.ts';
+import { FairQueue } from '../base/fair-queue.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { LastAnswer } from '../queue/queue.ts';
 
-export type Admission =
+export type Admission<Answer> =
   | { readonly kind: 'go' }
   /** Nobody there answers, or nothing of ours is taken: do not try, the answer is known. */
-  | { readonly kind: 'down'; readonly answer: LastAnswer };
+  | { readonly kind: 'down'; readonly answer: Answer };
 
-type Destination = {
+export type DestinationsOptions = {
+  /** Visits to one destination at once, at most. */
+  readonly visitsMax: number;
+  /** How many may wait for one destination that is known to work. */
+  readonly waitingMax: number;
+};
+
+type Destination<Answer> = {
   visitsMax: number;
   visits: number;
-  readonly waiting: ((admission: Admission) => void)[];
-  /** Something got through since it was remembered. */
+  readonly waiting: FairQueue<(admission: Admission<Answer>) => void>;
+  /** Something got through since the last failure. */
   proven: boolean;
   failures: number;
   /** When the last one that found it full was told to come back. */
   comeBackAtMs: number;
-  down: { readonly untilMs: number; readonly answer: LastAnswer } | undefined;
+  down: { readonly untilMs: number; readonly answer: Answer } | undefined;
 };
 
 const COME_BACK_MS = 3000;
@@ -34,17 +42,21 @@ const COME_BACK_STEP_MS = 100;
 const COME_BACK_MAX_MS = 600_000;
 const DOWN_AT_FIRST_MS = 60_000;
 const DOWN_MAX_MS = 900_000;
+/** One sender's part of those that wait, while others may want to. */
+const SENDER_SHARE = 0.75;
 /** Some at once, so that not every visit looks through all of them. */
 const FORGOTTEN_DOWN_TO = Math.floor(LIMITS.destinationsMax * 0.9);
 
-export class Destinations {
+/** @template Answer what a failure is known by */
+export class Destinations<Answer> {
   readonly #clock: Clock;
+  readonly #visitsMax: number;
   readonly #waitingMax: number;
-  readonly #known = new Map<string, Destination>();
+  readonly #known = new Map<string, Destination<Answer>>();
 
-  /** @param waitingMax how many may wait for one domain that is known to work */
-  constructor(clock: Clock, waitingMax: number) {
+  constructor(clock: Clock, { visitsMax, waitingMax }: DestinationsOptions) {
     this.#clock = clock;
+    this.#visitsMax = visitsMax;
     this.#waitingMax = waitingMax;
   }
 
@@ -52,30 +64,49 @@ export class Destinations {
     return this.#known.size;
   }
 
-  /** Undefined: as many as this domain may have are there already; come back later. Else `leave` must follow a 'go'. */
-  enter(domain: string): Promise<Admission> | undefined {
-    const destination = this.#of(domain);
-    const { down } = destination;
-    if (down !== undefined && this.#clock.monotonicMs() < down.untilMs)
-      return Promise.resolve({ kind: 'down', answer: down.answer });
+  /** Something got through since the last failure. */
+  isProven(key: string): boolean {
+    return this.#known.get(key)?.proven === true;
+  }
+
+  isDown(key: string): boolean {
+    return this.#downOf(this.#known.get(key)) !== undefined;
+  }
+
+  /**
+   * Undefined: as many as this destination may have are there already; come back later. Else `leave` must follow a 'go'.
+   *
+   * @param sender whose turn it is among those that wait
+   */
+  enter(key: string, sender: string): Promise<Admission<Answer>> | undefined {
+    const destination = this.#of(key);
+    const down = this.#downOf(destination);
+    if (down !== undefined) return Promise.resolve({ kind: 'down', answer: down.answer });
     if (destination.visits < destination.visitsMax) {
       destination.visits += 1;
       return Promise.resolve({ kind: 'go' });
     }
-    const waitingMax = destination.proven ? this.#waitingMax : LIMITS.destinationVisitsAtFirst;
-    if (destination.waiting.length >= waitingMax) return undefined;
-    return new Promise((resolve) => destination.waiting.push(resolve));
+    const { waiting, proven } = destination;
+    // One that has shown nothing yet may be stuck: nothing waits for it, so that others have room.
+    if (!proven || waiting.size >= this.#waitingMax) return undefined;
+    if (waiting.sizeOf(sender) >= Math.ceil(this.#waitingMax * SENDER_SHARE)) return undefined;
+    return new Promise((resolve) => waiting.push(sender, resolve));
   }
 
-  /** Nobody there answers, and it is not yet time to see whether that has changed. */
-  isDown(domain: string): boolean {
-    const down = this.#known.get(domain)?.down;
-    return down !== undefined && this.#clock.monotonicMs() < down.untilMs;
+  /** Waits as long as it takes. `leave` must follow a 'go'. */
+  async enterPatiently(key: string, sender: string): Promise<Admission<Answer>> {
+    const destination = this.#of(key);
+    const down = this.#downOf(destination);
+    if (down !== undefined) return { kind: 'down', answer: down.answer };
+    if (destination.visits >= destination.visitsMax)
+      return new Promise((resolve) => destination.waiting.push(sender, resolve));
+    destination.visits += 1;
+    return { kind: 'go' };
   }
 
   /** How long until one should come back to a domain that was full: one that works makes room soon. One behind the other. */
-  comeBackMs(domain: string): number {
-    const destination = this.#of(domain);
+  comeBackMs(key: string): number {
+    const destination = this.#of(key);
     const nowMs = this.#clock.monotonicMs();
     const soonestMs = nowMs + (destination.proven ? COME_BACK_PROVEN_MS : COME_BACK_MS);
     const nextMs = Math.max(soonestMs, destination.comeBackAtMs + 1000 / COME_BACKS_A_SECOND);
@@ -84,36 +115,45 @@ export class Destinations {
     return Math.ceil((destination.comeBackAtMs - nowMs) / COME_BACK_STEP_MS) * COME_BACK_STEP_MS;
   }
 
-  /** After a visit. @param unreachable the answer, where no host answered or all our mail was refused. Gives for how long it counts as down now. */
-  leave(domain: string, unreachable: LastAnswer | undefined): number | undefined {
-    const destination = this.#of(domain);
+  /**
+   * After a visit.
+   *
+   * @param failure the answer, where no host answered or this host wants no more of us
+   * @returns for how long it counts as down from now on
+   */
+  leave(key: string, failure: Answer | undefined): number | undefined {
+    const destination = this.#of(key);
     destination.visits -= 1;
     let downForMs: number | undefined;
-    if (unreachable === undefined) {
+    if (failure === undefined) {
       destination.proven = true;
       destination.failures = 0;
       destination.down = undefined;
-      destination.visitsMax = Math.min(destination.visitsMax + 1, LIMITS.destinationVisitsMax);
-    } else downForMs = this.#fail(destination, unreachable);
+      destination.visitsMax = Math.min(destination.visitsMax + 1, this.#visitsMax);
+    } else downForMs = this.#fail(destination, failure);
     this.#admitWaiting(destination);
     this.#forget();
     return downForMs;
   }
 
-  #fail(destination: Destination, answer: LastAnswer): number | undefined {
+  #fail(destination: Destination<Answer>, answer: Answer): number | undefined {
     const nowMs = this.#clock.monotonicMs();
+    const { proven } = destination;
     destination.proven = false;
     // The visits that were on their way when it was found down tell nothing new.
-    if (destination.down !== undefined && nowMs < destination.down.untilMs) return undefined;
+    if (this.#downOf(destination) !== undefined) return undefined;
+    destination.visitsMax = Math.max(1, Math.floor(destination.visitsMax / 2));
+    // One failure among successes: too much at once, or one of its hosts.
+    if (proven) return undefined;
     destination.failures += 1;
     const lengthMs = Math.min(DOWN_AT_FIRST_MS * 2 ** Math.min(destination.failures - 1, 10), DOWN_MAX_MS);
     destination.visitsMax = 1;
     destination.down = { untilMs: nowMs + lengthMs, answer };
-    for (const resolve of destination.waiting.splice(0)) resolve({ kind: 'down', answer });
+    for (const resolve of destination.waiting.drain()) resolve({ kind: 'down', answer });
     return lengthMs;
   }
 
-  #admitWaiting(destination: Destination): void {
+  #admitWaiting(destination: Destination<Answer>): void {
     while (destination.visits < destination.visitsMax) {
       const next = destination.waiting.shift();
       if (next === undefined) return;
@@ -122,33 +162,37 @@ export class Destinations {
     }
   }
 
-  #of(domain: string): Destination {
-    const known = this.#known.get(domain);
+  #downOf(destination: Destination<Answer> | undefined): Destination<Answer>['down'] {
+    const down = destination?.down;
+    return down !== undefined && this.#clock.monotonicMs() < down.untilMs ? down : undefined;
+  }
+
+  #of(key: string): Destination<Answer> {
+    const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const destination: Destination = {
-      visitsMax: LIMITS.destinationVisitsAtFirst,
+    const destination: Destination<Answer> = {
+      visitsMax: Math.min(LIMITS.destinationVisitsAtFirst, this.#visitsMax),
       visits: 0,
-      waiting: [],
+      waiting: new FairQueue(),
       proven: false,
       failures: 0,
       comeBackAtMs: Number.NEGATIVE_INFINITY,
       down: undefined,
     };
-    this.#known.set(domain, destination);
+    this.#known.set(key, destination);
     return destination;
   }
 
   /** Whoever is idle may be forgotten, the longest known first. */
   #forget(): void {
     if (this.#known.size <= LIMITS.destinationsMax) return;
-    const nowMs = this.#clock.monotonicMs();
     for (const [name, one] of this.#known) {
       if (this.#known.size <= FORGOTTEN_DOWN_TO) return;
-      if (isIdle(one) && (one.down === undefined || one.down.untilMs <= nowMs)) this.#known.delete(name);
+      if (isIdle(one) && this.#downOf(one) === undefined) this.#known.delete(name);
     }
   }
 }
 
-function isIdle(destination: Destination): boolean {
-  return destination.visits === 0 && destination.waiting.length === 0;
+function isIdle<Answer>(destination: Destination<Answer>): boolean {
+  return destination.visits === 0 && destination.waiting.size === 0;
 }

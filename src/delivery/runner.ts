@@ -44,18 +44,27 @@ export type DeliveryRunnerPorts = {
 export type DeliveryRunnerOptions = {
   /** The name under which leases are held; no other runner has it. */
   readonly owner: string;
+  /** Messages being worked on at once, those that are stuck apart. */
   readonly messagesMax?: number;
+  /** Visits to one destination at once. */
+  readonly visitsMax?: number;
   readonly leaseMs?: number;
 };
 
 /** One message being worked on. */
-type Flight = { readonly done: Promise<void>; readonly abort: AbortController };
+type Flight = {
+  readonly done: Promise<void>;
+  readonly abort: AbortController;
+  readonly timer: Timer;
+  /** Nothing that others should wait for: to destinations that have shown nothing yet, or stuck for long. */
+  isAside: boolean;
+};
 
 /** The recipients of one message that travel together. */
 type Group = {
   readonly route: RemoteRoute;
   readonly recipients: readonly QueuedRecipient[];
-  readonly admission: Promise<Admission>;
+  readonly admission: Promise<Admission<LastAnswer>>;
 };
 
 type Suspended = Extract<Settlement, { kind: 'suspended' }>;
@@ -69,6 +78,9 @@ type Task = {
 };
 
 const LEASE_MS = 300_000;
+const STUCK_AFTER_MS = 5000;
+/** What stands for a destination where there is no room aside: no route has this key. */
+const ASIDE = '';
 const BATCH_MAX = 100;
 const FAULT_PAUSE_MS = 5000;
 /** Between two looks at the queue that nothing pressing asks for. */
@@ -82,7 +94,9 @@ export class DeliveryRunner {
   readonly #messagesMax: number;
   readonly #leaseMs: number;
   readonly #flights = new Map<QueueId, Flight>();
-  readonly #destinations: Destinations;
+  /** Flights that are aside. */
+  #aside = 0;
+  readonly #destinations: Destinations<LastAnswer>;
   #suspended: ReadonlyMap<string, SuspensionScope> = new Map();
   readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -100,7 +114,10 @@ export class DeliveryRunner {
     this.#owner = options.owner;
     this.#messagesMax = options.messagesMax ?? LIMITS.deliveryMessagesMax;
     this.#leaseMs = options.leaseMs ?? LEASE_MS;
-    this.#destinations = new Destinations(ports.clock, Math.ceil(this.#messagesMax / 2));
+    this.#destinations = new Destinations(ports.clock, {
+      visitsMax: options.visitsMax ?? LIMITS.destinationVisitsMax,
+      waitingMax: Math.ceil(this.#messagesMax / 2),
+    });
   }
 
   /** Messages being worked on. */
@@ -158,10 +175,17 @@ export class DeliveryRunner {
     this.#renewal?.cancel();
   }
 
+  /** What is aside keeps no room from others, up to a bound of all: memory and sockets. */
+  #room(): number {
+    const all = this.#flights.size;
+    const allMax = (LIMITS.deliveryAsideFactor + 1) * this.#messagesMax;
+    return Math.min(this.#messagesMax - (all - this.#aside), allMax - all);
+  }
+
   async #fill(): Promise<void> {
     try {
       while (this.#phase === 'running') {
-        const room = this.#messagesMax - this.#flights.size;
+        const room = this.#room();
         // Whatever lands makes us look again.
         if (room < 1) return;
         const limit = Math.min(room, BATCH_MAX);
@@ -223,7 +247,15 @@ export class DeliveryRunner {
     const suspended: Suspended[] = [];
     const groups: Group[] = [];
     let comeBackMs: number | undefined;
-    for (const { route, recipients } of this.#byRoute(message, due)) {
+    const locals = due.filter(isLocal);
+    const routed = [...this.#byRoute(message, due)];
+    const isUnproven =
+      locals.length === 0 &&
+      routed.length > 0 &&
+      routed.every(({ route }) => !this.#destinations.isProven(route.key));
+    if (isUnproven && this.#aside >= LIMITS.deliveryAsideFactor * this.#messagesMax)
+      return this.#destinations.comeBackMs(ASIDE);
+    for (const { route, recipients } of routed) {
       const free: QueuedRecipient[] = [];
       for (const recipient of recipients) {
         const scope = this.#suspensionOf(recipient, route);
@@ -231,17 +263,24 @@ export class DeliveryRunner {
         else suspended.push({ recipient: recipient.number, kind: 'suspended', scope });
       }
       if (free.length === 0) continue;
-      const admission = this.#destinations.enter(route.key);
+      const sender = senderOf(message);
+      // Transactions of one message at one destination are reported together, so they wait for each other.
+      const isAgain = groups.some((group) => group.route.key === route.key);
+      const admission = isAgain
+        ? this.#destinations.enterPatiently(route.key, sender)
+        : this.#destinations.enter(route.key, sender);
       if (admission !== undefined) groups.push({ route, recipients: free, admission });
       else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(route.key));
     }
-    const locals = due.filter(isLocal);
     const idle = locals.length + groups.length + expired.length + suspended.length === 0;
     if (idle && comeBackMs !== undefined) return comeBackMs;
     const abort = new AbortController();
     const task = { locals, groups, expired, suspended };
     const done = this.#work(message, task, abort.signal).finally(() => this.#landed(message.id));
-    this.#flights.set(message.id, { done, abort });
+    const timer = this.#ports.clock.after(STUCK_AFTER_MS, () => this.#putAside(flight));
+    const flight: Flight = { done, abort, timer, isAside: false };
+    this.#flights.set(message.id, flight);
+    if (isUnproven) this.#putAside(flight);
     return undefined;
   }
 
@@ -275,8 +314,18 @@ export class DeliveryRunner {
     return scopes.map((scope) => this.#suspended.get(scope)).find((scope) => scope !== undefined);
   }
 
+  #putAside(flight: Flight): void {
+    if (flight.isAside) return;
+    flight.isAside = true;
+    this.#aside += 1;
+    this.wake();
+  }
+
   #landed(id: QueueId): void {
+    const flight = this.#flights.get(id);
     this.#flights.delete(id);
+    flight?.timer.cancel();
+    if (flight?.isAside === true) this.#aside -= 1;
     this.wake();
   }
 
@@ -378,7 +427,8 @@ export class DeliveryRunner {
     const admitted = await admission;
     if (admitted.kind === 'down') {
       const { fallback } = route;
-      const other = fallback === undefined ? undefined : this.#destinations.enter(fallback.key);
+      const other =
+        fallback === undefined ? undefined : this.#destinations.enter(fallback.key, senderOf(message));
       if (fallback !== undefined && other !== undefined)
         return this.#visit(message, { route: fallback, recipients, admission: other }, signal, note);
       const answer = { ...admitted.answer, atMs: clock.nowMs() };
@@ -441,4 +491,9 @@ function copyFor(message: QueuedMessage, recipients: readonly QueuedRecipient[])
   if (forwardedFrom === undefined) return { ...message, reversePath };
   // RFC 9228 §4: should it come back for the address that it was forwarded from, that is a loop.
   return { ...message, reversePath, prefix: Buffer.concat([deliveredTo(forwardedFrom), message.prefix]) };
+}
+
+/** Who takes turns with others at a destination. */
+function senderOf({ source, reversePath }: QueuedMessage): string {
+  return source.account === undefined ? (reversePath ?? '') : String(source.account);
 }

@@ -44,15 +44,17 @@ export const QUEUE = {
       type: 'integer',
       minimum: 1,
       maximum: 10_000,
-      default: 100,
-      description: 'Deliveries to other hosts at once.',
+      default: 500,
+      description:
+        'Messages that are being delivered at once. Those to destinations that have taken nothing yet, and those that have been stuck for some seconds, do not count, up to four times as many in all.',
     },
     deliveriesPerHostMax: {
       type: 'integer',
       minimum: 1,
       maximum: 1000,
-      default: 10,
-      description: 'Deliveries to one host at once.',
+      default: 20,
+      description:
+        'Deliveries at once to one host, and to one route or domain. They begin with 2; each success allows one more, a failure half.',
     },
   },
 } as const;
