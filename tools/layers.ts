@@ -52,7 +52,7 @@ const RULES: readonly Rule[] = [
   // Connections, transactions and migrations over PostgreSQL, for the same subjects.
   {
     ring: 'adapter',
-    path: /^src\/(postgres|(store|queue|auth)\/postgres)\//,
+    path: /^src\/(postgres|(store|queue|auth|trace)\/postgres)\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
     npm: ['pg'],
@@ -66,7 +66,7 @@ const RULES: readonly Rule[] = [
   },
   {
     ring: 'adapter',
-    path: /^src\/(store|queue|auth|tls-policy)\/[^/]+\//,
+    path: /^src\/(store|queue|auth|tls-policy|trace)\/[^/]+\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
     npm: [],
@@ -89,7 +89,7 @@ const RULES: readonly Rule[] = [
 
   {
     ring: 'port',
-    path: /^src\/(store|queue|auth|dns|policy|tls-policy)\/[^/]+\.ts$/,
+    path: /^src\/(store|queue|auth|dns|policy|tls-policy|trace)\/[^/]+\.ts$/,
     mayImport: PORTS,
     node: ['buffer'],
     npm: [],

@@ -14,6 +14,9 @@ import { Counters } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observer.ts';
 import type { PolicyEventSink } from '../policy/event.ts';
 import type { SmtpEventSink } from '../smtp/server/event.ts';
+import { TraceCollector, type TracedEvent } from '../trace/collector.ts';
+import { systemClock } from './system.ts';
+import type { OpenedSink } from './traces.ts';
 
 export type ServerEvent = EventOf<typeof SERVER_EVENTS>;
 
@@ -25,23 +28,53 @@ export type Observers = {
   readonly delivery: DeliveryEventSink;
   readonly queue: (event: EventOf<typeof QUEUE_EVENTS>) => void;
   readonly counters: Counters;
+  /** What was told is in the traces, or lost; nothing is told any more. */
+  close(): Promise<void>;
 };
 
-/** @param thread `main`, `session1` … */
-export function createObservers({ level, format }: Config['log'], thread: string): Observers {
+export type ObserverOptions = Pick<Config, 'log' | 'trace'> & {
+  /** `main`, `session1` … */
+  readonly thread: string;
+  /** Where traces go; undefined where nothing is kept. */
+  readonly traces: OpenedSink | undefined;
+};
+
+export function createObservers({ log, trace, thread, traces }: ObserverOptions): Observers {
+  const { level, format } = log;
   const isTerminal = process.stderr.isTTY;
   const text = format === 'text' || (format === 'auto' && isTerminal);
   const counters = new Counters();
   const sink = { log: createLog({ level, format: text ? 'text' : 'json', thread }), counters };
-  const smtp = createObserver(SMTP_EVENTS, sink);
+  const server = createObserver(SERVER_EVENTS, sink);
+  const collector =
+    traces &&
+    new TraceCollector({
+      sink: traces.sink,
+      clock: systemClock,
+      without: new Set(trace.subject ? [] : ['subject']),
+      onDropped: (entries, cause) => server({ name: 'server.trace.dropped', entries, cause }),
+    });
+  /** What a subject tells goes to the log, the counters and the traces. */
+  const traced = <Event extends TracedEvent>(emit: (event: Event) => void): ((event: Event) => void) => {
+    if (collector === undefined) return emit;
+    return (event) => {
+      emit(event);
+      collector.note(event);
+    };
+  };
+  const smtp = traced(createObserver(SMTP_EVENTS, sink));
   return {
-    server: createObserver(SERVER_EVENTS, sink),
+    server,
     smtp: (event) =>
       smtp(event.name === 'smtp.tls-failed' ? { ...event, problem: event.problem.text } : event),
     imap: createObserver(IMAP_EVENTS, sink),
-    policy: createObserver(POLICY_EVENTS, sink),
-    delivery: createObserver(DELIVERY_EVENTS, sink),
-    queue: createObserver(QUEUE_EVENTS, sink),
+    policy: traced(createObserver(POLICY_EVENTS, sink)),
+    delivery: traced(createObserver(DELIVERY_EVENTS, sink)),
+    queue: traced(createObserver(QUEUE_EVENTS, sink)),
     counters,
+    close: async () => {
+      await collector?.flush();
+      await traces?.close();
+    },
   };
 }

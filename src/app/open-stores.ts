@@ -5,6 +5,7 @@ import { openBackends, openWriters, recoverStorage } from './backends.ts';
 import type { StoppedStores } from './control/stopped.ts';
 import { reporterOf } from './control/tls-methods.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { openTraceReader, type OpenedReader } from './traces.ts';
 
 /** @param config undefined: the data of `localserve` */
 export async function openStores(dataDirectory: string, config: Config | undefined): Promise<StoppedStores> {
@@ -27,6 +28,11 @@ export async function openStores(dataDirectory: string, config: Config | undefin
       await writers.close();
     },
   };
+}
+
+/** Traces of a post office that is not running, for one command. */
+export async function openTraces(dataDirectory: string, config: Config | undefined): Promise<OpenedReader> {
+  return openTraceReader(config ?? localConfig(dataDirectory));
 }
 
 /** What opening the data asks of a configuration, with every default in place. */

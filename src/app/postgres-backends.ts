@@ -12,6 +12,9 @@ import { PostgresQueue } from '../queue/postgres/queue.ts';
 import { openHints } from '../sqlite/hint.ts';
 import { PostgresMailStore } from '../store/postgres/mail-store.ts';
 import { MAIL } from '../store/postgres/mail-tables.ts';
+import { PostgresTraceStore } from '../trace/postgres/trace-store.ts';
+import { TRACE } from '../trace/postgres/trace-tables.ts';
+import type { TraceBounds, TraceStore } from '../trace/trace-store.ts';
 import { claimSegmentHome } from '../store/postgres/segment-home.ts';
 import { PostgresTlsRecords } from '../tls-policy/postgres/tls-records.ts';
 import { TLS } from '../tls-policy/postgres/tls-tables.ts';
@@ -28,7 +31,8 @@ export async function preparePostgres(config: Config): Promise<void> {
   mustBeBackend(config.dataDirectory, 'postgres');
   const postgres = connect(config);
   try {
-    for (const kind of [MAIL, QUEUE, DIRECTORY, TLS]) await migrate(postgres, kind, systemClock.nowMs());
+    for (const kind of [MAIL, QUEUE, DIRECTORY, TLS, TRACE])
+      await migrate(postgres, kind, systemClock.nowMs());
     await claimSegmentHome(postgres, config.dataDirectory);
   } finally {
     await postgres.close();
@@ -55,6 +59,18 @@ export function openPostgres(config: Config, options: Omit<PostgresDirectoryOpti
       hints.close();
       await postgres.close();
     },
+  };
+}
+
+/** Traces wait for nobody's connection, and nobody waits for theirs. */
+export function openPostgresTraces(
+  { store }: Config,
+  bounds: TraceBounds,
+): { readonly store: TraceStore; close(): Promise<void> } {
+  const postgres = new Postgres({ url: store.url ?? '', connectionsMax: 1 });
+  return {
+    store: new PostgresTraceStore({ postgres, bounds, clock: systemClock }),
+    close: () => postgres.close(),
   };
 }
 

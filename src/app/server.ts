@@ -16,6 +16,8 @@ import { createRateMemory, type RateMemory } from '../net/rate-table.ts';
 import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
+import type { WriterThread } from '../sqlite/writer.ts';
+import type { TraceReader } from '../trace/trace-store.ts';
 import { ShardCountRefused } from '../store/embedded/mail-files.ts';
 import {
   maintain,
@@ -38,6 +40,7 @@ import { createObservers, type Observers } from './observers.ts';
 import type { Listening } from './services.ts';
 import { systemClock, systemRandom } from './system.ts';
 import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
+import { openTraceReader, openTraceSink, startTraces, type OpenedReader, type OpenedSink } from './traces.ts';
 
 export type ServerOptions = {
   readonly config: Config;
@@ -71,6 +74,8 @@ const GRACE_MS = 10_000;
 /** A thread that died at once when it was replaced waits this long. */
 const REPLACE_PAUSE_MS = 1000;
 const SESSION_THREADS_MAX = 8;
+/** Where traces could not be opened: the log said so. */
+const NO_TRACES: TraceReader = { read: async () => new Map(), find: async () => [] };
 
 export async function startServer(options: ServerOptions): Promise<Result<RunningServer, StartProblem>> {
   const { config, what } = options;
@@ -121,6 +126,9 @@ class Supervisor implements RunningServer {
   readonly #startedMs: number;
   readonly #startedAtMs: number = systemClock.nowMs();
   readonly #observers: Observers;
+  #traceWriter: WriterThread | undefined;
+  #traceSink: OpenedSink | undefined;
+  #traceReader: OpenedReader | undefined;
   readonly #threads = new Map<string, SessionThread>();
   readonly #maintenance = new AbortController();
   readonly #admission: AdmissionTable;
@@ -142,7 +150,15 @@ class Supervisor implements RunningServer {
     this.#data = data;
     this.#lock = lock;
     this.#startedMs = startedMs;
-    this.#observers = createObservers(options.config.log, 'main');
+    this.#observers = createObservers({
+      ...options.config,
+      thread: 'main',
+      traces: {
+        // This thread tells of nothing before the one that writes is there.
+        sink: { append: async (batch) => this.#traceSink?.sink.append(batch) },
+        close: async () => this.#traceSink?.close(),
+      },
+    });
     const { limits, threads } = options.config;
     this.#threadCount = threads.sessions ?? Math.min(availableParallelism(), SESSION_THREADS_MAX);
     this.#admission = createAdmissionTable(this.#threadCount);
@@ -161,6 +177,7 @@ class Supervisor implements RunningServer {
     await mustHavePorts(config);
     const hashes = startHashThreads();
     this.#hashes = hashes;
+    await this.#startTraces();
     void hashes.ended.then((cause) => this.#writerEnded(cause));
     const writers = await this.#openWriters();
     const backends = await openBackends({
@@ -192,6 +209,7 @@ class Supervisor implements RunningServer {
         mailStore: async () => backends.mail,
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         queueEvents: (event) => this.#observers.queue(event),
+        traces: async () => this.#traceReader?.reader ?? NO_TRACES,
         server: {
           status: () => ({
             version,
@@ -227,6 +245,23 @@ class Supervisor implements RunningServer {
     const certificate = await this.#readCertificate();
     this.#certificate = certificate;
     for (const { worker } of this.#threads.values()) send(worker, { kind: 'certificate', certificate });
+  }
+
+  /** Where traces cannot be written, the mail goes on without them. */
+  async #startTraces(): Promise<void> {
+    const { config } = this.#options;
+    try {
+      const writer = await startTraces(config);
+      this.#traceWriter = writer;
+      void writer?.ended.then((cause) => {
+        if (cause !== undefined && this.#stopping === undefined)
+          this.#observers.server({ name: 'server.thread.died', thread: 'trace', cause });
+      });
+      this.#traceSink = openTraceSink(config, writer?.connect());
+      this.#traceReader = await openTraceReader(config);
+    } catch (cause) {
+      this.#observers.server({ name: 'server.fault', cause });
+    }
   }
 
   /** Side by side with the certificate, whose making takes as long. */
@@ -283,6 +318,9 @@ class Supervisor implements RunningServer {
       () => this.#control?.close(),
       () => this.#backends?.close(),
       () => this.#hashes?.close(),
+      () => this.#observers.close(),
+      () => this.#traceReader?.close(),
+      () => this.#traceWriter?.close(),
       () => this.#writers?.close(),
       () => this.#lock.release(),
     ];
@@ -311,12 +349,14 @@ class Supervisor implements RunningServer {
       throw new TypeError('Not started');
     const writers = this.#writers.connect();
     const hashes = this.#hashes.connect();
+    const traces = this.#traceWriter?.connect();
     const data: SessionThreadData = {
       name,
       config,
       certificate: this.#certificate,
       writers,
       hashes,
+      traces,
       admission: this.#admission,
       rates: this.#rates,
       number,
@@ -329,7 +369,7 @@ class Supervisor implements RunningServer {
     const worker = new Worker(entry, {
       name,
       workerData: data,
-      transferList: [...portsOf(writers), hashes],
+      transferList: [...portsOf(writers), hashes, ...(traces === undefined ? [] : [traces])],
     });
     let died: Error | undefined;
     worker.on('error', (cause: unknown) => {

@@ -11,6 +11,7 @@ import { readOutgoingTls } from './outgoing-tls.ts';
 import { createResolver } from './resolver.ts';
 import { readRoutePasswords } from './routes.ts';
 import { startServices, type Services } from './services.ts';
+import { openTraceSink } from './traces.ts';
 import { systemClock, systemRandom } from './system.ts';
 import { createTrust } from './trust.ts';
 import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
@@ -18,7 +19,7 @@ import type { FromSessionThread, SessionThreadData, ToSessionThread } from './th
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `startServer` gave it
 const data = workerData as SessionThreadData;
 const { config, name } = data;
-const observers = createObservers(config.log, name);
+const observers = createObservers({ ...config, thread: name, traces: openTraceSink(config, data.traces) });
 const tls = serverTls(data.certificate);
 
 function tell(message: FromSessionThread): void {
@@ -61,6 +62,17 @@ async function start(): Promise<Services> {
   });
 }
 
+/** Never rejects. */
+async function stop(services: Services, graceMs: number): Promise<void> {
+  for (const step of [() => services.stop(graceMs), () => observers.close()]) {
+    try {
+      await step();
+    } catch (cause) {
+      observers.server({ name: 'server.fault', cause });
+    }
+  }
+}
+
 try {
   const services = await start();
   parentPort?.on('message', (message: ToSessionThread) => {
@@ -68,17 +80,10 @@ try {
       tls.replace(message.certificate);
       return;
     }
-    services.stop(message.graceMs).then(
-      () => {
-        tell({ kind: 'stopped' });
-        parentPort?.close();
-      },
-      (cause: unknown) => {
-        observers.server({ name: 'server.fault', cause });
-        tell({ kind: 'stopped' });
-        parentPort?.close();
-      },
-    );
+    void stop(services, message.graceMs).then(() => {
+      tell({ kind: 'stopped' });
+      parentPort?.close();
+    });
   });
   tell({ kind: 'ready', listening: services.listening });
 } catch (cause) {

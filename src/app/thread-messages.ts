@@ -15,6 +15,8 @@ export type SessionThreadData = {
   readonly writers: WriterPorts;
   /** To a thread that hashes passwords. */
   readonly hashes: MessagePort;
+  /** To the thread that writes traces, where there is one. */
+  readonly traces: MessagePort | undefined;
   readonly admission: AdmissionTable;
   readonly rates: RateMemory;
   /** From 0: its place in the table. */

@@ -175,6 +175,18 @@ export const LIMITS = {
   /** Characters of a policy as it is reported, and of what was wrong. */
   tlsReportPolicyCharactersMax: 8192,
   tlsReportReasonCharactersMax: 200,
+  /** Octets and days of traces that are kept. */
+  traceOctetsMax: 1_073_741_824,
+  traceDaysMax: 30,
+  /** Entries that a thread holds until they are written; what comes above it is not traced. */
+  traceEntriesWaitingMax: 50_000,
+  /** Entries of one session that began no message. */
+  traceSessionEntriesMax: 100,
+  /** Characters of one value of a trace, and of what it is found by. */
+  traceTextCharactersMax: 1000,
+  traceKeyCharactersMax: 500,
+  /** Traces that one request looks through for those that it wants. */
+  traceCandidatesMax: 5000,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
   /** Answers of the DNS that are remembered. */

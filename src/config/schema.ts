@@ -24,6 +24,7 @@ import { POOLS } from './section/pools.ts';
 import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
 import { SMTP } from './section/smtp.ts';
+import { TRACE } from './section/trace.ts';
 import { TRUST } from './section/trust.ts';
 
 /** The keys at the top that are no tables. */
@@ -73,6 +74,7 @@ const SECTIONS: {
   readonly routes: typeof ROUTES;
   readonly pools: typeof POOLS;
   readonly log: typeof LOG;
+  readonly trace: typeof TRACE;
 } = {
   tls: TLS,
   listeners: LISTENERS,
@@ -92,6 +94,7 @@ const SECTIONS: {
   routes: ROUTES,
   pools: POOLS,
   log: LOG,
+  trace: TRACE,
 };
 
 const REQUIRED = [
@@ -116,6 +119,7 @@ const REQUIRED = [
   'routes',
   'pools',
   'log',
+  'trace',
 ] as const;
 
 export const SCHEMA: {

@@ -51,3 +51,8 @@ export function queueIdTimeMs(id: QueueId): number | undefined {
   }
   return value;
 }
+
+/** What every id that was made at this millisecond or later is not less than, as text. */
+export function firstIdAt(timeMs: number): string {
+  return format(BigInt(Math.max(0, Math.trunc(timeMs))), TIME_DIGITS);
+}

@@ -232,9 +232,18 @@ export function runOperation(table: Operations, name: string, args: unknown): un
 export async function startWriterThread(files: readonly WriterFile[]): Promise<WriterThread> {
   // The published package has .js where the source has .ts.
   const entry = new URL(`./writer-thread${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
+  return startThread(entry, files, `writer ${files.map(({ name }) => name).join(' ')}`);
+}
+
+/**
+ * The same for another module that speaks as `writer-thread.ts` does.
+ *
+ * @param workerData what it opens: plain data
+ */
+export async function startThread(entry: URL, workerData: unknown, name: string): Promise<WriterThread> {
   const worker = new Worker(entry, {
-    workerData: files,
-    name: `writer ${files.map(({ name }) => name).join(' ')}`,
+    workerData,
+    name,
     // A writer keeps little: small pages of the young generation keep the thread small.
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });

@@ -15,6 +15,9 @@ import { toQueueId } from '../../queue/queue.ts';
 import type { Queue } from '../../queue/queue.ts';
 import { known } from '../../store/ids.ts';
 import { openMemoryMailStore } from '../../store/memory/mail-store.ts';
+import { batchOf } from '../../trace/trace-store.contract.ts';
+import { MemoryTraceStore } from '../../trace/memory/trace-store.ts';
+import { toTraceKeys } from '../../trace/trace-key.ts';
 import { openControlServer } from '../control/server.ts';
 import { takeDataLock } from '../data-lock.ts';
 import { systemClock, systemRandom } from '../system.ts';
@@ -258,6 +261,7 @@ test('the same commands speak to a running server', async () => {
     const lock = await takeDataLock(folder, { pid: process.pid, what: 'postrider serve', sinceMs: 0 });
     assert.ok(lock.ok);
     const mailStore = openMemoryMailStore(systemClock);
+    const traces = await someTraces();
     const dropped: unknown[] = [];
     const queue: Partial<Queue> = {
       list: async () => [],
@@ -280,6 +284,7 @@ test('the same commands speak to a running server', async () => {
         mailStore: async () => mailStore,
         tlsReports,
         queueEvents: () => undefined,
+        traces: async () => traces,
         server: {
           status: () => ({ version: '1', pid: 1, hostname: 'mx.a.test', startedAtMs: 0, listeners: [] }),
           stop: () => (isStopped = true),
@@ -344,8 +349,43 @@ async function speak(at: readonly string[]): Promise<void> {
   const reports: unknown = JSON.parse(await ok('tls-report', 'show', '--domain', 'far.example', '--json'));
   assert.equal((reports as { reports: readonly unknown[] }).reports.length, 2);
   assert.match(await ok('tls-report', 'show', '--domain', 'none.example'), /Nothing/);
+  await speakOfTraces(ok);
   assert.match(await ok('status'), /^mx\.a\.test: Postrider 1/);
   await ok('stop');
+}
+
+async function someTraces(): Promise<MemoryTraceStore> {
+  const store = new MemoryTraceStore();
+  for (const [id, address, outcome] of [
+    ['1M8JJZ6Z0EXP353HPNT5', 'bob@b.test', 'delayed'],
+    ['1M8JJZ6Z1EXP353HPNT5', 'eve@b.test', 'failed'],
+  ] as const) {
+    const fields = { address, outcome, text: '450 4.2.0 \u001b[31mlater', reason: 'smtp.refused' };
+    const keys = [...toTraceKeys('address', address), ...toTraceKeys('outcome', outcome)];
+    await store.append(batchOf([{ id, keys, entries: [{ atMs: 0, event: 'delivery.settled', fields }] }]));
+  }
+  return store;
+}
+
+async function speakOfTraces(ok: (...words: string[]) => Promise<string>): Promise<void> {
+  const both = await ok('trace');
+  assert.match(
+    both,
+    /1M8JJZ6Z1EXP353HPNT5 .*eve@b\.test +failed .*\n1M8JJZ6Z0EXP353HPNT5 .*delayed +450 4\.2\.0 +later/,
+  );
+  assert.match(await ok('trace', 'EVE@b.test'), /^ID .*\n1M8JJZ6Z1.*\n$/);
+  assert.match(await ok('trace', '--outcome', 'delayed', '--since', '2026-01-01'), /^ID .*\n1M8JJZ6Z0.*\n$/);
+  assert.match(await ok('trace', '--client', '192.0.2.1'), /^Nothing matches/);
+  // The beginning of an id is enough, in any case.
+  assert.match(
+    await ok('trace', '1m8jjz6z1'),
+    /outcome +failed\nrecipient +eve@b\.test: failed\n\n1970-01-01 00:00:00\.000 eve@b\.test failed: 450 4\.2\.0 +later \(smtp\.refused\)\n$/,
+  );
+  const listed = JSON.parse(await ok('trace', '--limit', '1', '--json')) as {
+    traces: unknown[];
+    next: string;
+  };
+  assert.deepEqual([listed.traces.length, listed.next], [1, '1M8JJZ6Z1EXP353HPNT5']);
 }
 
 const accounts: [string, unknown][] = [

@@ -97,6 +97,7 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
       },
       returnPaths: returnPathOptions(config),
       openStores: async () => (await import('../open-stores.ts')).openStores(dataDirectory, config),
+      openTraces: async () => (await import('../open-stores.ts')).openTraces(dataDirectory, config),
       ...(config?.store.backend !== 'postgres'
         ? {}
         : {
@@ -163,6 +164,7 @@ function exitCodeOf(kind: ControlProblem['kind']): ExitCode {
       return EXIT.notReachable;
     case 'fault':
     case 'not-found':
+    case 'ambiguous':
     case 'bad-request':
     case 'unknown-method':
       return EXIT.failed;
@@ -187,6 +189,7 @@ const OF_ACCOUNTS: ReadonlySet<string> = new Set(['app-password', 'certificate']
 function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | undefined {
   if (kind === 'not-found') {
     const [subject = ''] = method.split('.');
+    if (subject === 'trace') return 'It may be too old to be kept, or be of another post office.';
     return `See what there is: 'postrider ${OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject} list'.`;
   }
   if (kind === 'exists' && method === 'alias.add') return "To replace its targets: 'postrider alias set'.";
@@ -200,5 +203,6 @@ const HINTS: Readonly<Partial<Record<ControlProblem['kind'], string>>> = {
   'not-running': "Start it: 'postrider serve --config FILE' or 'postrider localserve'.",
   'bad-address':
     'An address looks like alice@example.org, a catch-all like @example.org, a domain like example.org.',
+  ambiguous: 'Give more of it.',
   'unknown-method': 'The running server is of another version: restart it.',
 };

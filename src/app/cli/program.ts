@@ -8,6 +8,7 @@ import { CliError, EXIT } from './exit-code.ts';
 import { registerQueue } from './queue.ts';
 import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
+import { registerTrace } from './trace.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { registerTlsReport } from './tls-report.ts';
@@ -22,6 +23,7 @@ Examples:
   postrider domain add example.org --config postrider.toml
   postrider account add alice@example.org --config postrider.toml
   postrider queue list --json
+  postrider trace alice@example.org --since 2h
 
 Without --config and --dir, commands are about the post office of 'postrider localserve'.
 Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration, 4 checks found problems,
@@ -61,6 +63,7 @@ function createProgram(terminal: Terminal): Command {
   registerSrs(program, terminal);
   registerQueue(program, terminal);
   registerTlsReport(program, terminal);
+  registerTrace(program, terminal);
   return program;
 }
 

@@ -11,6 +11,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { known, toAccountId, toBlobId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { openMemoryMailStore } from '../../store/memory/mail-store.ts';
+import { MemoryTraceStore } from '../../trace/memory/trace-store.ts';
 import { toQueueId } from '../../queue/queue.ts';
 import type { Queue, QueueFilter, QueuedMessage } from '../../queue/queue.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
@@ -112,6 +113,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       mailStore: async () => mailStore,
       tlsReports,
       queueEvents: (event) => void told.push(event),
+      traces: async () => new MemoryTraceStore(),
       server: {
         status: () => ({ version: '1', pid: 1, hostname: 'h.test', startedAtMs: 1, listeners: [] }),
         stop: () => (isStopped = true),

@@ -19,6 +19,8 @@ import type { SrsMethods } from './srs-methods.ts';
 import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
 import type { QueueCount } from './queue-view.ts';
 import { TLS_METHODS } from './tls-methods.ts';
+import { TRACE_METHODS } from './trace-methods.ts';
+import type { TraceControlPorts, TraceMethods } from './trace-methods.ts';
 import type { TlsControlPorts, TlsMethods } from './tls-methods.ts';
 import { viewAccount } from './view.ts';
 import type {
@@ -38,7 +40,8 @@ type Named = { readonly address: string };
 /** Each method with what it takes and what it gives. */
 export type ControlMethods = QueueMethods &
   SrsMethods &
-  TlsMethods & {
+  TlsMethods &
+  TraceMethods & {
     'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
     'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
     'domain.remove': { params: { readonly name: string }; result: None };
@@ -106,7 +109,8 @@ export type ControlResult<Method extends ControlMethod> = ControlMethods[Method]
 
 /** What the methods work on. Queue and mail store are asked for when they are needed: a stopped server's are not open. */
 export type ControlPorts = QueueControlPorts &
-  TlsControlPorts & {
+  TlsControlPorts &
+  TraceControlPorts & {
     mailStore(): Promise<MailStore>;
     /** `undefined` where no server runs. */
     readonly server:
@@ -271,6 +275,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
 
   ...QUEUE_METHODS,
   ...TLS_METHODS,
+  ...TRACE_METHODS,
 
   status: async (fields, ports) => {
     fields.end();

@@ -11,6 +11,8 @@ export type ControlProblemKind =
   /** The request is not what the method takes: a bug of the asker, or another version of it. */
   | 'bad-request'
   | 'unknown-method'
+  /** Several of that name: more of it must be said. */
+  | 'ambiguous'
   /** The world: a full disk, a database that cannot be read. Nothing was changed. */
   | 'fault'
   /** Only a running server can do it. */

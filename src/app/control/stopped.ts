@@ -13,6 +13,7 @@ import { mustBeBackend } from '../backend-choice.ts';
 import { takeDataLock } from '../data-lock.ts';
 import type { DataInUse } from '../data-lock.ts';
 import { systemClock, systemRandom } from '../system.ts';
+import type { OpenedReader } from '../traces.ts';
 import { answer } from './answer.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
@@ -37,6 +38,7 @@ export type StoppedOptions = {
   readonly settings: DirectorySettings;
   readonly returnPaths: ReturnPathOptions;
   openStores(): Promise<StoppedStores>;
+  openTraces(): Promise<OpenedReader>;
   /** Undefined: the embedded one. */
   readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
 };
@@ -54,6 +56,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
         : await openDirectory(settings);
     let stores: Promise<StoppedStores> | undefined;
     const opened = async (): Promise<StoppedStores> => (stores ??= options.openStores());
+    let traces: Promise<OpenedReader> | undefined;
     const ports: ControlPorts = {
       clock: systemClock,
       directory: kept.directory,
@@ -63,10 +66,12 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       tlsReports: async () => (await opened()).tlsReports,
       // No log is open: what the command prints is all that is said.
       queueEvents: () => undefined,
+      traces: async () => (await (traces ??= options.openTraces())).reader,
       server: undefined,
     };
     const close = async (): Promise<void> => {
       await kept.close();
+      await (await traces)?.close();
       await (await stores)?.close();
       await lock.value.release();
     };

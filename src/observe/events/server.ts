@@ -100,6 +100,17 @@ export const SERVER_EVENTS = {
         { name: 'postrider_tls_failures_total', help: 'Handshakes that failed.', labels: ['service'] },
       ],
     },
+    'server.trace.dropped': {
+      level: 'warn',
+      text: 'Some of what happened is not in the traces',
+      fields: {
+        entries: { type: 'number', description: 'Entries that were lost; at most one such line a second.' },
+        cause: { type: 'cause', description: 'Why; absent where too many waited.', optional: true },
+      },
+      metrics: [
+        { name: 'postrider_trace_entries_dropped_total', help: 'Entries of traces lost.', add: 'entries' },
+      ],
+    },
     'server.fault': {
       level: 'error',
       text: 'Something went wrong outside any session',
