@@ -9,6 +9,7 @@ import { secureContext } from '../net/tls-context.ts';
 import { describeDirectoryProblem, findDataDirectory } from './data-directory.ts';
 import { readOutgoingTls } from './outgoing-tls.ts';
 import { readConfig } from './read-config.ts';
+import { passwordFilesOf } from './routes.ts';
 import { createResolver, dnsServers } from './resolver.ts';
 import { systemClock, systemRandom } from './system.ts';
 
@@ -66,9 +67,8 @@ async function checkCertificate({ tls, hostname }: Config): Promise<readonly Fou
 }
 
 async function checkPasswords({ routes }: Config): Promise<readonly Found[]> {
-  const files = routes.map(({ passwordFile }) => passwordFile).filter((file) => file !== undefined);
   const found = await Promise.all(
-    files.map(async (file) => {
+    [...passwordFilesOf(routes)].map(async (file) => {
       const password = await read(file);
       if (typeof password !== 'string') return [password];
       return password.trim() === '' ? [problem(`${file} holds no password`)] : [];

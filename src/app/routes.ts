@@ -12,24 +12,26 @@ import type { AccountId } from '../store/ids.ts';
 
 type RouteConfig = Config['routes'][number];
 
-/** By the route's name. */
+/** What the files hold, by their names. */
 export type RoutePasswords = ReadonlyMap<string, string>;
 
 /** The first line of each file. Throws `Fault`. */
 export async function readRoutePasswords({ routes }: Pick<Config, 'routes'>): Promise<RoutePasswords> {
   const passwords = new Map<string, string>();
-  await Promise.all(
-    routes.map(async ({ name, passwordFile }) => {
-      if (passwordFile === undefined) return;
-      try {
-        const [first = ''] = (await readFile(passwordFile, 'utf8')).split(/\r?\n/);
-        passwords.set(name, first);
-      } catch (cause) {
-        throw new Fault(`Reading ${passwordFile}`, cause);
-      }
-    }),
-  );
+  for (const file of passwordFilesOf(routes)) {
+    try {
+      const [first = ''] = (await readFile(file, 'utf8')).split(/\r?\n/);
+      passwords.set(file, first);
+    } catch (cause) {
+      throw new Fault(`Reading ${file}`, cause);
+    }
+  }
   return passwords;
+}
+
+export function passwordFilesOf(routes: Config['routes']): ReadonlySet<string> {
+  const files = routes.flatMap(({ passwordFile, proxyPasswordFile }) => [passwordFile, proxyPasswordFile]);
+  return new Set(files.filter((file) => file !== undefined));
 }
 
 const REFRESH_MS = 30_000;
@@ -105,7 +107,7 @@ export function createRouter(
 ): RuleRouter {
   const { routes, pools, outgoing, hostname } = config;
   return new RuleRouter({
-    rules: routes.map((route) => toRule(route, passwords.get(route.name))),
+    rules: routes.map((route) => toRule(route, passwords)),
     pools: pools.map(({ name, sources, senders, accounts }) => ({
       pool: {
         name,
@@ -120,7 +122,7 @@ export function createRouter(
   });
 }
 
-function toRule(route: RouteConfig, password: string | undefined): RouteRule {
+function toRule(route: RouteConfig, passwords: RoutePasswords): RouteRule {
   const { name, recipients, senders, accounts, pools, pool, fallback, fallbackAfterSeconds } = route;
   const networks = route.networks
     .map((text) => parseIpNetwork(text))
@@ -130,7 +132,7 @@ function toRule(route: RouteConfig, password: string | undefined): RouteRule {
     match: { recipients, senders, accounts, networks, pools },
     action:
       route.action === 'deliver'
-        ? { kind: 'deliver', hosts: hostsOf(route), speech: speechOf(route, password) }
+        ? { kind: 'deliver', hosts: hostsOf(route), speech: speechOf(route, passwords) }
         : { kind: route.action, text: route.text },
     pool,
     fallback:
@@ -143,21 +145,42 @@ function toRule(route: RouteConfig, password: string | undefined): RouteRule {
   };
 }
 
-function speechOf(route: RouteConfig, password: string | undefined): HopSpeech {
-  const { protocol, implicitTls, tls, username, hosts } = route;
+function speechOf(route: RouteConfig, passwords: RoutePasswords): HopSpeech {
+  const { protocol, implicitTls, tls, username, passwordFile = '', hosts } = route;
+  const password = passwords.get(passwordFile);
   const credentials =
     username === undefined || password === undefined ? undefined : { authenticationId: username, password };
-  if (hosts.length === 0) return tls === 'auto' ? DIRECT : { ...DIRECT, tls };
+  const proxy = proxyOf(route, passwords);
+  if (hosts.length === 0) return { ...DIRECT, tls: tls === 'auto' ? 'policy' : tls, proxy };
   const auto = credentials === undefined ? 'opportunistic' : 'verified';
-  return { protocol, implicitTls, tls: tls === 'auto' ? auto : tls, credentials };
+  return { protocol, implicitTls, tls: tls === 'auto' ? auto : tls, credentials, proxy };
+}
+
+const SOCKS_PORT = 1080;
+
+function proxyOf(
+  { proxy, proxyUsername: username, proxyPasswordFile = '' }: RouteConfig,
+  passwords: RoutePasswords,
+): HopSpeech['proxy'] {
+  if (proxy === undefined) return undefined;
+  const password = passwords.get(proxyPasswordFile);
+  const login = username === undefined || password === undefined ? undefined : { username, password };
+  const { host: address, port = SOCKS_PORT } = toHostPort(proxy);
+  return { address, port, login };
 }
 
 function hostsOf({ hosts, protocol, implicitTls, username }: RouteConfig): readonly RouteHost[] {
   const usual = protocol === 'lmtp' ? 24 : implicitTls ? 465 : username === undefined ? 25 : 587;
   return hosts.map((text) => {
-    const found = /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d+)$/.exec(text)?.groups;
-    return found === undefined
-      ? { host: text, port: usual }
-      : { host: found['six'] ?? found['name'] ?? '', port: Number(found['port']) };
+    const { host, port = usual } = toHostPort(text);
+    return { host, port };
   });
+}
+
+/** `relay.example`, `192.0.2.1:25`, `[2001:db8::1]:25`, `2001:db8::1`. */
+function toHostPort(text: string): { readonly host: string; readonly port?: number } {
+  const found = /^(?:\[(?<six>[^\]]+)\]|(?<name>[^:]+)):(?<port>\d+)$/.exec(text)?.groups;
+  return found === undefined
+    ? { host: text }
+    : { host: found['six'] ?? found['name'] ?? '', port: Number(found['port']) };
 }

@@ -149,12 +149,25 @@ export interface Connection {
   destroy(): void;
 }
 
-/** Where to connect. `host` is the name (for TLS and logs), `address` the IP literal to use. */
+/** A SOCKS 5 proxy (RFC 1928) that connects on. */
+export type SocksProxy = {
+  /** An IP literal. */
+  readonly address: string;
+  readonly port: number;
+  /** RFC 1929. */
+  readonly login: { readonly username: string; readonly password: string } | undefined;
+};
+
+/**
+ * Where to connect. `host` is the name (for TLS and logs), `address` the IP literal to use; with a proxy it may be a name, which
+ * the proxy looks up.
+ */
 export type ConnectTarget = {
   readonly host: string;
   readonly address: string;
   readonly port: number;
   readonly localAddress?: string;
+  readonly proxy?: SocksProxy;
   readonly timeoutMs: number;
   /** Present: TLS from the first octet (RFC 8314 §3). */
   readonly tls?: ClientTlsRequest;
@@ -162,8 +175,14 @@ export type ConnectTarget = {
 
 /** Why no connection came about; `text` is for logs and traces. */
 export type ConnectProblem =
-  /** 'source': the local address asked for cannot be used; nothing was learned of the peer. */
-  | { readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset' | 'source'; readonly text: string }
+  /**
+   * 'source': the local address asked for cannot be used; 'proxy': the proxy did not do its part. Of neither is anything learned
+   * about the peer.
+   */
+  | {
+      readonly kind: 'refused' | 'unreachable' | 'timeout' | 'reset' | 'source' | 'proxy';
+      readonly text: string;
+    }
   | { readonly kind: 'tls'; readonly text: string; readonly problem: TlsProblem };
 
 /** Opens a connection; never rejects for what the network does. */

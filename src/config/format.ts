@@ -70,6 +70,7 @@ export const FORMATS: Readonly<
     test: (text) => parseIpNetwork(text) !== undefined && !text.includes('%'),
     wanted: 'an IP address or a network such as "192.0.2.0/24"',
   },
+  proxy: { test: isIpPort, wanted: 'an IP address, with a port if it is not 1080' },
   name: {
     test: (text) => /^[A-Za-z0-9-]{1,63}$/.test(text),
     wanted: 'a name of letters, digits and hyphens',

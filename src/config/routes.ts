@@ -26,6 +26,10 @@ export function reportRouteContradictions(
 
 function reportRoute(route: RouteConfig, path: string, report: Report): void {
   const { action, hosts, protocol, tls, implicitTls, username, passwordFile, fallback } = route;
+  const { proxy, proxyUsername, proxyPasswordFile } = route;
+  if ((proxyUsername === undefined) !== (proxyPasswordFile === undefined))
+    report(path, 'proxyUsername and proxyPasswordFile belong together');
+  if (proxy === undefined && proxyUsername !== undefined) report(`${path}.proxyUsername`, 'needs a proxy');
   if ((username === undefined) !== (passwordFile === undefined))
     report(path, 'username and passwordFile belong together');
   if (username !== undefined && (tls === 'none' || tls === 'opportunistic'))

@@ -43,6 +43,7 @@ export type FormatName =
   | 'network'
   | 'postgres-url'
   | 'name'
+  | 'proxy'
   | 'host-port'
   | 'recipient-pattern'
   | 'sender-pattern'

@@ -1,14 +1,22 @@
 /** Opens TCP connections for clients: next hops, and the tools that try a server. Never rejects for what the network does. */
 import { connect as connectSocket } from 'node:net';
-import type { Connect, ConnectProblem, ConnectTarget, Connection } from '../base/connection.ts';
+import type { Connect, ConnectProblem, ConnectTarget, SocksProxy } from '../base/connection.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { connectThrough } from './socks.ts';
 import { SocketConnection, type TrustStore } from './socket-connection.ts';
 
 /** Without a trust store that is its own, a server's certificate must lead to a CA that Node knows. */
 export function connectWith(trustStore: TrustStore): Connect {
   return async (target, signal) => {
+    const deadlineMs = performance.now() + target.timeoutMs;
     const opened = await openSocket(target, signal, trustStore);
-    if (!opened.ok || target.tls === undefined) return opened;
+    if (!opened.ok) return opened;
+    const { proxy } = target;
+    if (proxy !== undefined) {
+      const failed = await throughProxy(opened.value, proxy, target, { deadlineMs, signal });
+      if (failed !== undefined) return err(failed);
+    }
+    if (target.tls === undefined) return opened;
     const secured = await opened.value.startTls(target.tls);
     return secured.ok ? opened : err({ kind: 'tls', text: secured.error.text, problem: secured.error });
   };
@@ -16,20 +24,38 @@ export function connectWith(trustStore: TrustStore): Connect {
 
 export const connect: Connect = connectWith(undefined);
 
+async function throughProxy(
+  connection: SocketConnection,
+  proxy: SocksProxy,
+  target: ConnectTarget,
+  { deadlineMs, signal }: { readonly deadlineMs: number; readonly signal: AbortSignal | undefined },
+): Promise<ConnectProblem | undefined> {
+  const cut = (): void => connection.destroy();
+  signal?.addEventListener('abort', cut, { once: true });
+  if (signal?.aborted === true) cut();
+  const { address: host, port } = target;
+  const failed = await connectThrough(connection, proxy, { host, port, deadlineMs });
+  signal?.removeEventListener('abort', cut);
+  if (failed !== undefined) cut();
+  return failed;
+}
+
 async function openSocket(
   target: ConnectTarget,
   signal: AbortSignal | undefined,
   trustStore: TrustStore,
-): Promise<Result<Connection, ConnectProblem>> {
+): Promise<Result<SocketConnection, ConnectProblem>> {
+  // What cannot be reached then is the proxy.
+  const { address, port } = target.proxy ?? target;
   return new Promise((resolve) => {
     const socket = connectSocket({
-      host: target.address,
-      port: target.port,
+      host: address,
+      port,
       noDelay: true,
       allowHalfOpen: true,
       ...(target.localAddress === undefined ? {} : { localAddress: target.localAddress }),
     });
-    const settle = (answer: Result<Connection, ConnectProblem>): void => {
+    const settle = (answer: Result<SocketConnection, ConnectProblem>): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       socket.off('error', onError).off('connect', onConnect);
@@ -61,9 +87,10 @@ const SOURCE_CODES: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EINVAL', 'E
 
 function problem(
   { code = '', message }: Error & { code?: string },
-  { localAddress }: ConnectTarget,
+  { localAddress, proxy }: ConnectTarget,
 ): ConnectProblem {
   if (localAddress !== undefined && SOURCE_CODES.has(code))
     return { kind: 'source', text: `${localAddress} cannot be used (${code})` };
+  if (proxy !== undefined) return { kind: 'proxy', text: `The proxy cannot be reached (${code})` };
   return KINDS.get(code) ?? { kind: 'unreachable', text: code === '' ? message : code };
 }

@@ -3,9 +3,9 @@
  * into Maildirs, everything else relayed to one host. Needs root, as Postfix does.
  */
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from './free-port.ts';
 import { run } from './command.ts';
 
 export type Postfix = AsyncDisposable & {
@@ -105,16 +105,4 @@ async function idsOf(user: string): Promise<readonly [uid: number, gid: number]>
   const { stdout } = await run('id', ['-u', user]);
   const group = await run('id', ['-g', user]);
   return [Number(stdout.trim()), Number(group.stdout.trim())];
-}
-
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
 }

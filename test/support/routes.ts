@@ -64,6 +64,7 @@ export function hopTarget(more: Partial<HopTarget> = {}): HopTarget {
     credentials: undefined,
     localAddress: undefined,
     helloName: 'here.example',
+    proxy: undefined,
     ...more,
   };
 }

@@ -97,6 +97,22 @@ export const ROUTES = {
         minLength: 1,
         description: 'A file with the password as its first line.',
       },
+      proxy: {
+        type: 'string',
+        format: 'proxy',
+        description:
+          'A SOCKS 5 proxy (RFC 1928) to connect through, as `192.0.2.1` or `192.0.2.1:1080`. It looks up the names of `hosts`; those that MX names are looked up here.',
+      },
+      proxyUsername: {
+        type: 'string',
+        minLength: 1,
+        description: 'With `proxyPasswordFile`: our login there.',
+      },
+      proxyPasswordFile: {
+        type: 'string',
+        minLength: 1,
+        description: 'A file with its password as its first line.',
+      },
       pool: {
         type: 'string',
         format: 'name',

@@ -1,5 +1,5 @@
 /** One visit to one next hop, as delivery sees it. The SMTP client is adapted to this in `smtp-hop.ts`. */
-import type { ConnectProblem } from '../../base/connection.ts';
+import type { ConnectProblem, SocksProxy } from '../../base/connection.ts';
 import type { NewQueuedMessage, NewRecipient } from '../../queue/queue.ts';
 import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { PeerReply } from '../../smtp/wire/reply.ts';
@@ -10,7 +10,7 @@ import type { TlsFailure, TlsLevel, TlsRequirement } from './tls-requirement.ts'
 export type HopTarget = {
   /** The name for TLS and logs. */
   readonly host: string;
-  /** An IP literal. */
+  /** An IP literal; with a proxy it may be a name, which the proxy looks up. */
   readonly address: string;
   readonly port: number;
   readonly protocol: HopProtocol;
@@ -23,6 +23,7 @@ export type HopTarget = {
   readonly localAddress: string | undefined;
   /** Our name in EHLO: one that leads back to us (RFC 5321 §4.1.4). */
   readonly helloName: string;
+  readonly proxy: SocksProxy | undefined;
 };
 
 export type HopMessage = Pick<

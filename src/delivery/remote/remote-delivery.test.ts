@@ -330,7 +330,13 @@ test('a host that the policy rules out is passed over, and is told what was foun
 
 test('a host that the operator names takes everything, without MX and without the policy', async () => {
   const credentials = { authenticationId: 'us', password: 'secret' };
-  const speech = { protocol: 'smtp', tls: 'verified', implicitTls: true, credentials } as const;
+  const speech = {
+    protocol: 'smtp',
+    tls: 'verified',
+    implicitTls: true,
+    credentials,
+    proxy: undefined,
+  } as const;
   const hosts = [{ host: '127.0.0.1', port: 587 }];
   const route = routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]);
   const { visited, outcomes } = await deliver('null.example', ['bob'], () => session(said('content', 250)), {
@@ -350,6 +356,7 @@ test('a host that the operator names takes everything, without MX and without th
         credentials,
         localAddress: undefined,
         helloName: 'here.example',
+        proxy: undefined,
       },
     ],
   );
@@ -402,6 +409,26 @@ const POOL: PoolRule = {
   senders: ['*'],
   accounts: [],
 };
+
+test("behind a proxy the names of hosts are the proxy's to look up, and sources are of its family", async () => {
+  const proxy = { address: '2001:db8::1080', port: 1080, login: undefined };
+  const hosts = [{ host: 'inside.example', port: 25 }];
+  const speech = {
+    protocol: 'smtp',
+    tls: 'none',
+    implicitTls: false,
+    credentials: undefined,
+    proxy,
+  } as const;
+  const { visited, outcomes } = await deliver('two.example', ['bob'], () => session(said('content', 250)), {
+    route: routeFor([routeRule('x', { action: { kind: 'deliver', hosts, speech } })], [POOL]),
+  });
+  assert.deepEqual(
+    visited.map(({ target }) => [target.address, target.proxy, target.localAddress]),
+    [['inside.example', proxy, '2001:db8::50']],
+  );
+  assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
 
 test('a source address that cannot be used is told of, and the next of its family is', async () => {
   const unusable: string[] = [];

@@ -20,7 +20,7 @@ import type { Problem } from './problem.ts';
 import { sourcesFor } from './pool.ts';
 import { reasonOf, retryDecision } from './reply-class.ts';
 import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
-import type { Routing } from './routing.ts';
+import type { HostAddresses, Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
 import { formatTlsLevel, type TlsFailure } from './tls-requirement.ts';
@@ -230,7 +230,10 @@ export class RemoteDelivery {
       pending.recipients.length > 0 && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
     if (!goesOn()) return false;
     const named = next.kind === 'domain' ? 'by-dns' : 'by-operator';
-    const found = await this.#ports.routing.addressesOf(host, named);
+    const found: HostAddresses =
+      named === 'by-operator' && speech.proxy !== undefined
+        ? { kind: 'addresses', addresses: [host], canonicalName: host, authentic: false }
+        : await this.#ports.routing.addressesOf(host, named);
     if (found.kind === 'own') {
       pending.note('failed', this.#own(loop(next.kind === 'domain' ? next.domain : host)));
       return false;
@@ -248,10 +251,10 @@ export class RemoteDelivery {
       pending.note(required.kind, this.#own(required));
       return true;
     }
-    const { protocol, implicitTls, credentials } = speech;
+    const { protocol, implicitTls, credentials, proxy } = speech;
     for (const address of found.addresses) {
       if (!goesOn()) return false;
-      const target = { host, address, port, protocol, implicitTls, tls: required.tls, credentials };
+      const target = { host, address, port, protocol, implicitTls, tls: required.tls, credentials, proxy };
       // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
       const visit = await this.#visitFromPool(target, { ...attempt, told: required.told });
       if (visit === undefined) continue;
@@ -267,7 +270,11 @@ export class RemoteDelivery {
     attempt: Attempt,
   ): Promise<Visit | undefined> {
     const { message, route, pending, signal } = attempt;
-    for (const { address: localAddress, helloName } of sourcesFor(route.pool, to.address, message.id)) {
+    for (const { address: localAddress, helloName } of sourcesFor(
+      route.pool,
+      (to.proxy ?? to).address,
+      message.id,
+    )) {
       const target: HopTarget = { ...to, localAddress, helloName };
       // oxlint-disable-next-line no-await-in-loop -- the next source is for when this one is of no use
       const visit = await this.#visit(target, attempt);

@@ -2,6 +2,7 @@
  * Which way a recipient's mail goes. Pure and without a question to anybody: the queue's worker groups recipients by the
  * `key` of their route before it looks anything up.
  */
+import type { SocksProxy } from '../../base/connection.ts';
 import type { QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { SaslCredentials } from '../../sasl/mechanism.ts';
 import type { Pool } from './pool.ts';
@@ -19,6 +20,8 @@ export type HopSpeech = {
   /** 'policy': what the {@link TlsPolicy} says of the domain. 'verified': for the name of the host. */
   readonly tls: 'policy' | 'none' | 'opportunistic' | 'encrypt' | 'verified';
   readonly credentials: SaslCredentials | undefined;
+  /** It connects on, and looks up the names of hosts that the route names. */
+  readonly proxy: SocksProxy | undefined;
 };
 
 /** Where a route leads. */

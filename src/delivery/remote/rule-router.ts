@@ -32,6 +32,7 @@ export const DIRECT: HopSpeech = {
   implicitTls: false,
   tls: 'policy',
   credentials: undefined,
+  proxy: undefined,
 };
 
 export class RuleRouter implements Router {

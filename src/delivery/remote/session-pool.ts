@@ -100,7 +100,8 @@ function end({ client }: HopSession): void {
 
 /** Targets with one key are spoken with in the same way, as the same, from the same address. */
 export function sessionKey(target: HopTarget): string {
-  const { protocol, host, address, port, implicitTls, tls, credentials, localAddress, helloName } = target;
+  const { protocol, host, address, port, implicitTls, tls, credentials, localAddress, helloName, proxy } =
+    target;
   return JSON.stringify([
     protocol,
     host,
@@ -111,5 +112,6 @@ export function sessionKey(target: HopTarget): string {
     credentials,
     localAddress,
     helloName,
+    proxy,
   ]);
 }

@@ -75,7 +75,7 @@ export class SmtpHop implements RemoteHop {
 
   async #open(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopSession | HopVisit> {
     const { connect, clock, random, connectTimeoutMs, timeouts } = this.#options;
-    const { host, address, port, localAddress } = target;
+    const { host, address, port, localAddress, proxy } = target;
     const servername = servernameOf(target.tls, host, address);
     const handshake = { certificate: certificateRuleOf(target.tls), ...settingsOf(target.tls) };
     const connected = await connect(
@@ -85,6 +85,7 @@ export class SmtpHop implements RemoteHop {
         port,
         timeoutMs: connectTimeoutMs,
         ...(localAddress === undefined ? {} : { localAddress }),
+        ...(proxy === undefined ? {} : { proxy }),
         ...(target.implicitTls
           ? { tls: { side: 'client', servername, ...handshake, timeoutMs: HANDSHAKE_MS } }
           : {}),

@@ -2,6 +2,7 @@
  * What one connection to a next hop must have of TLS, and what it came to. It is decided before the visit, by a route or by the
  * {@link TlsPolicy}, and holds for one host; only 'opportunistic' may end in plain text.
  */
+import { parseIp } from '../../base/ip-network.ts';
 import type {
   CertificateProblem,
   CertificateRule,
@@ -59,7 +60,7 @@ export type TlsLevel =
 /** RFC 6066 §3: the name to ask for; an address is none. */
 export function servernameOf(requirement: TlsRequirement, host: string, address: string): string {
   const name = 'names' in requirement ? (requirement.names[0] ?? host) : host;
-  return name === address ? '' : name;
+  return name === address && parseIp(address) !== undefined ? '' : name;
 }
 
 export function certificateRuleOf(requirement: TlsRequirement): CertificateRule {
