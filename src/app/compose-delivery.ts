@@ -67,8 +67,8 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   const local = new LocalDelivery({ store: mail, blobs, directory, clock });
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
   const intake = new DeliveryIntake(
-    { directory, returnPaths, router, blobs, local, now, settler, newId, clock, events },
-    { lifetimeMs },
+    { directory, returnPaths, router, blobs, mail, local, now, settler, newId, clock, events },
+    { lifetimeMs, hostname: config.hostname },
   );
   if (!runsQueue)
     return {

@@ -130,3 +130,8 @@ export function checkSecret(text: string): Result<string, DirectoryProblem> {
 export function makeSecret(random: Random): string {
   return Buffer.from(random.octets(24)).toString('base64url');
 }
+
+/** A limit as resolving tells it: left out where there is none. */
+export function toQuota(quotaOctets: number | undefined): { readonly quotaOctets?: number } {
+  return quotaOctets === undefined ? {} : { quotaOctets };
+}

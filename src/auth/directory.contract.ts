@@ -411,6 +411,24 @@ export function directoryContract(
     assert.deepEqual([kept.owner, kept.verp], ['y@a.test', true]);
   });
 
+  it('tells the limit of an account that an address leads to', async ({ directory }) => {
+    value(await directory.addDomain('a.test'));
+    const id = await account(directory, 'alice@a.test');
+    value(await directory.setAccount(id, { quotaOctets: 1000 }));
+    value(await directory.setAlias('sales@a.test', ['alice@a.test', 'far@b.test']));
+    const alice = { account: id, address: 'alice@a.test', detail: undefined, quotaOctets: 1000 };
+    const forwards = ['far@b.test'];
+    const limited = { kind: 'local', accounts: [alice], forwards };
+    assert.deepEqual(await directory.resolve('sales@a.test'), limited);
+    value(await directory.setAccount(id, { quotaOctets: null }));
+    const { quotaOctets: _none, ...unlimited } = alice;
+    assert.deepEqual(await directory.resolve('sales@a.test'), {
+      kind: 'local',
+      accounts: [unlimited],
+      forwards,
+    });
+  });
+
   it('makes a secret when one is first asked for, and keeps the newest first', async ({
     directory,
     under,

@@ -156,17 +156,22 @@ export type DirectoryFinding = {
   readonly repaired: boolean;
 };
 
+/** An account that an address leads to. */
+export type ResolvedAccount = {
+  readonly account: AccountId;
+  readonly address: string;
+  readonly detail: string | undefined;
+  /** Set where it has a limit. */
+  readonly quotaOctets?: number;
+};
+
 /** Those who are reached through a list only. */
 export type ListTargets = {
   /** The list's. */
   readonly address: string;
   readonly owner: string;
   readonly verp: boolean;
-  readonly accounts: readonly {
-    readonly account: AccountId;
-    readonly address: string;
-    readonly detail: string | undefined;
-  }[];
+  readonly accounts: readonly ResolvedAccount[];
   readonly forwards: readonly string[];
 };
 
@@ -179,11 +184,7 @@ export type Resolution =
   | {
       readonly kind: 'local';
       /** Each account once, however many ways lead to it. */
-      readonly accounts: readonly {
-        readonly account: AccountId;
-        readonly address: string;
-        readonly detail: string | undefined;
-      }[];
+      readonly accounts: readonly ResolvedAccount[];
       /** Targets of aliases at other hosts. */
       readonly forwards: readonly string[];
       /** Left out where there are none. Nobody is in it who is above, and nobody twice. */

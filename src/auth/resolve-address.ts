@@ -9,7 +9,7 @@ import { LIMITS } from '../base/limits.ts';
 import type { AccountId } from '../store/ids.ts';
 import { DETAIL_SEPARATOR, toAddressKey } from './address-key.ts';
 import type { AddressKey } from './address-key.ts';
-import type { Alias, ListTargets, Resolution } from './directory.ts';
+import type { Alias, ListTargets, Resolution, ResolvedAccount } from './directory.ts';
 
 /** What is stored under a key. No two kinds ever have the same key. */
 export type DirectoryRow =
@@ -19,6 +19,7 @@ export type DirectoryRow =
       readonly account: AccountId;
       readonly address: string;
       readonly disabled: boolean;
+      readonly quotaOctets?: number;
     }
   | {
       readonly kind: 'alias';
@@ -50,10 +51,7 @@ export type Walk<Answer> = Generator<string, Answer, DirectoryRow | undefined>;
 export type Expansion = {
   readonly accounts: Map<
     AccountId,
-    {
-      readonly account: AccountId;
-      readonly address: string;
-      readonly detail: string | undefined;
+    ResolvedAccount & {
       /** Undefined where a way leads there that is through no list. */
       readonly list: List | undefined;
     }
@@ -181,13 +179,14 @@ function* follow(address: string, inherited: Inherited, trail: Trail): Walk<void
   }
   const detail = holder.isExact ? inherited.detail : (key.detail ?? inherited.detail);
   if (holder.row.kind === 'account') {
-    const { account, address: primary, disabled } = holder.row;
+    const { account, address: primary, disabled, quotaOctets } = holder.row;
     const { list } = inherited;
+    const known = found.accounts.get(account);
     if (disabled) found.disabled.add(account);
-    else if (!found.accounts.has(account))
-      found.accounts.set(account, { account, address: primary, detail, list });
-    else if (list === undefined && found.accounts.get(account)?.list !== undefined)
-      found.accounts.set(account, { account, address: primary, detail, list });
+    else if (known === undefined || (list === undefined && known.list !== undefined)) {
+      const quota = quotaOctets === undefined ? {} : { quotaOctets };
+      found.accounts.set(account, { account, address: primary, detail, ...quota, list });
+    }
     return;
   }
   if (trail.path.includes(holder.key)) found.isLooped = true;

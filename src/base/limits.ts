@@ -61,6 +61,8 @@ export const LIMITS = {
   messageOctetsMax: 52_428_800,
   /** RFC 5321 §6.3: Received fields beyond this mean a loop. */
   receivedFieldsMax: 50,
+  /** Of them our own: it has been here so often already. */
+  ownReceivedFieldsMax: 5,
   /** Nesting of multiparts and message/rfc822. */
   mimeNestingMax: 64,
   /** Parts of one message; what follows belongs to the last part. */

@@ -46,6 +46,8 @@ const DELIVERED = {
   dueAtMs: undefined,
 } as const;
 
+export type Refused = Extract<Outcome, { kind: 'delayed' | 'failed' }>;
+
 export class DeliverNow {
   readonly #ports: DeliverNowPorts;
   readonly #owner: string;
@@ -58,14 +60,22 @@ export class DeliverNow {
     this.#owner = owner;
   }
 
-  /** Resolves when the message is on stable storage: in every mailbox, or in the queue with delivery going on behind it. */
-  async accept(message: NewQueuedMessage, facts: MessageFacts): Promise<void> {
+  /**
+   * Resolves when the message is on stable storage: in every mailbox, or in the queue with delivery going on behind it.
+   *
+   * @param refusable where no mailbox takes it, the message is not accepted, and why not is given: its client can still be told
+   */
+  async accept(
+    message: NewQueuedMessage,
+    facts: MessageFacts,
+    refusable = false,
+  ): Promise<Refused | undefined> {
     const locals = message.recipients.filter(({ route }) => route.kind === 'local').length;
     const isLater = message.hold !== undefined || firstDueMs(message) > this.#ports.clock.nowMs();
     if (locals === 0 || isLater || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
       this.#tellAccepted(message, facts);
-      return;
+      return undefined;
     }
     const lease = { owner: this.#owner, untilMs: this.#ports.clock.nowMs() + LEASE_MS };
     const queued = toQueued(message, lease);
@@ -73,7 +83,7 @@ export class DeliverNow {
       await this.#ports.queue.accept(message, lease);
       this.#tellAccepted(message, facts);
       this.#goOn(queued, async () => this.#settle(queued, await this.#deliver(queued, facts)));
-      return;
+      return undefined;
     }
     const outcomes = await this.#gate.run(() => this.#deliver(queued, facts));
     if (isDone(queued, outcomes)) {
@@ -86,12 +96,15 @@ export class DeliverNow {
           address: forwardPath,
           mailbox: mailboxOf(outcomes.get(number)),
         });
-      return;
+      return undefined;
     }
+    const refused = refusable ? refusedByAll(queued, outcomes) : undefined;
+    if (refused !== undefined) return refused;
     // Should we die before it is settled, the runner delivers again, and who has the message does not get it twice.
     await this.#ports.queue.accept(message, lease);
     this.#tellAccepted(message, facts);
     this.#goOn(queued, () => this.#settle(queued, outcomes));
+    return undefined;
   }
 
   #tellAccepted({ id, blob, recipients }: NewQueuedMessage, { digest }: MessageFacts): void {
@@ -142,6 +155,20 @@ export class DeliverNow {
   async #settle(message: QueuedMessage, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
     await this.#ports.settler.settle(message, this.#owner, outcomes);
   }
+}
+
+/** Why nobody can have it: for now, where that holds for any of them. */
+function refusedByAll(
+  { recipients }: QueuedMessage,
+  outcomes: ReadonlyMap<number, Outcome>,
+): Refused | undefined {
+  const refusals: Refused[] = [];
+  for (const { number } of recipients) {
+    const outcome = outcomes.get(number);
+    if (outcome?.kind !== 'delayed' && outcome?.kind !== 'failed') return undefined;
+    refusals.push(outcome);
+  }
+  return refusals.find(({ kind }) => kind === 'delayed') ?? refusals[0];
 }
 
 /** Whether the queue would have nothing to do: everybody has it, and nobody is to be told of it. */

@@ -91,6 +91,7 @@ async function world() {
       returnPaths,
       router: ruleRouter({ rules: [REFUSES] }),
       blobs,
+      mail: store,
       local,
       now,
       settler,
@@ -98,7 +99,7 @@ async function world() {
       clock,
       events: note,
     },
-    { lifetimeMs: 5 * 86_400_000 },
+    { lifetimeMs: 5 * 86_400_000, hostname: 'mx.here.example' },
   );
   const inbox = async (id: typeof bob) => {
     const found = (await store.mailboxes(id)).find(({ role }) => role === 'inbox');
@@ -617,4 +618,107 @@ for (const { to, been } of loops)
     assert.deepEqual(await send([to], 'relay', 'Delivered-To: other@here.example\r\n\r\n'), {
       kind: 'accepted',
     });
+  });
+
+const full = async ({ store, directory, bob }: Awaited<ReturnType<typeof world>>, octetsMax: number) => {
+  await store.setQuota(bob, octetsMax);
+  const changed = await directory.setAccount(bob, { quotaOctets: octetsMax });
+  assert.ok(changed.ok);
+};
+
+// What can be refused at the door never becomes a report to a stranger: docs/delivery.md.
+const atTheDoor = [
+  { to: 'bob@here.example', octetsMax: 1000, declared: undefined, want: 'accept' },
+  { to: 'bob@here.example', octetsMax: 1000, declared: 900, want: 'accept' },
+  { to: 'bob@here.example', octetsMax: 1000, declared: 999, want: '452 4.2.2 mailbox.over-quota' },
+  { to: 'bob@here.example', octetsMax: 1000, declared: 1001, want: '552 5.2.3 mailbox.too-large' },
+  { to: 'bob+x@here.example', octetsMax: 20, declared: undefined, want: '452 4.2.2 mailbox.over-quota' },
+  { to: 'team@here.example', octetsMax: 20, declared: undefined, want: 'accept' },
+  { to: 'amy@here.example', octetsMax: 20, declared: 1_000_000, want: 'accept' },
+  { to: 'bob@here.example', octetsMax: 20, declared: undefined, role: 'submission', want: 'accept' },
+  { to: 'bob@here.example', octetsMax: 20, declared: undefined, role: 'lmtp', want: 'accept' },
+] as const;
+for (const { to, octetsMax, declared, want, ...more } of atTheDoor) {
+  const role = 'role' in more ? more.role : 'relay';
+  test(`RCPT ${to}, ${declared ?? 'no'} SIZE, 20 octets in a mailbox of ${octetsMax}, as ${role}: ${want} (RFC 1870 §6.1)`, async () => {
+    const made = await world();
+    const { send, intake, session, inbox, bob } = made;
+    await send(['bob@here.example'], 'relay', 'Subject: x\r\n\r\n');
+    const [kept] = await inbox(bob);
+    assert.ok(kept);
+    // To the octet, whatever the fields are that were put before.
+    await full(made, octetsMax === 20 ? kept.octets : octetsMax);
+    const transaction: IntakeTransaction = {
+      traceId: 'abcdef0123456789abcdef',
+      startedAtMs: 0,
+      reversePath: path('author@sender.example'),
+      parameters: {
+        ...NO_MAIL_PARAMETERS,
+        declaredOctets:
+          declared === 999 ? 1000 - kept.octets + 1 : declared === 900 ? 1000 - kept.octets : declared,
+      },
+      recipients: [],
+    };
+    const verdict = await intake.verify(path(to), transaction, session(role));
+    assert.equal(
+      verdict.kind === 'accept'
+        ? 'accept'
+        : `${verdict.reply.code} ${verdict.reply.status} ${verdict.reason}`,
+      want,
+    );
+  });
+}
+
+const atTheEnd = [
+  { why: 'the only mailbox is full', to: ['bob@here.example'], want: '452 4.2.2 mailbox.over-quota' },
+  { why: 'one of two is full', to: ['bob@here.example', 'amy@here.example'], want: 'accepted' },
+  {
+    why: 'it was delivered there before',
+    to: ['amy@here.example'],
+    been: 'amy@here.example',
+    want: '554 5.4.6 delivery.loop',
+  },
+  {
+    why: 'one is full, the other a loop',
+    to: ['bob@here.example', 'amy@here.example'],
+    been: 'amy@here.example',
+    want: '452 4.2.2 mailbox.over-quota',
+  },
+  { why: 'the sender has signed in', to: ['bob@here.example'], role: 'submission', want: 'accepted' },
+  { why: 'another recipient is elsewhere', to: ['bob@here.example', 'team@here.example'], want: 'accepted' },
+] as const;
+for (const { why, to, want, ...more } of atTheEnd)
+  test(`at the end of the data, ${why}: ${want} (RFC 5321 §6.1)`, async () => {
+    const made = await world();
+    await full(made, 1);
+    const been = 'been' in more ? `Delivered-To: ${more.been}\r\n` : '';
+    const role = 'role' in more ? more.role : 'relay';
+    const answer = await made.send(to, role, `${been}Subject: x\r\n\r\n`);
+    assert.equal(
+      answer.kind === 'refuse' ? `${answer.reply.code} ${answer.reply.status} ${answer.reason}` : answer.kind,
+      want,
+    );
+    assert.equal(made.accepted.length, want === 'accepted' ? 1 : 0);
+    await made.now.idle();
+  });
+
+test('a report of success that was asked for does not keep a full mailbox from being refused', async () => {
+  const made = await world();
+  await full(made, 1);
+  const answer = await made.send(['bob@here.example'], 'relay', undefined, ['SUCCESS']);
+  assert.equal(answer.kind === 'refuse' && answer.reply.code, 452);
+  assert.equal(made.accepted.length, 0);
+});
+
+for (const [passes, by, want] of [
+  [5, 'MX.here.example', 'accepted'],
+  [6, 'MX.here.example', 'refuse'],
+  [40, 'mx.other.example', 'accepted'],
+] as const)
+  test(`a message that was at ${by} ${passes} times: ${want} (RFC 5321 §6.3)`, async () => {
+    const { send } = await world();
+    const received = `Received: from x (y)\r\n\tby ${by} with ESMTPS id abcdef0123456789abcdef;\r\n\tdate\r\n`;
+    const answer = await send(['bob@here.example'], 'relay', `${received.repeat(passes)}\r\n`);
+    assert.equal(answer.kind, want);
+    if (answer.kind === 'refuse') assert.equal(answer.reply.status, '5.4.6');
   });

@@ -6,7 +6,7 @@
  * LMTP (RFC 2033 §4.2): a recipient that is one account of ours is answered when the message is in the mailbox, without
  * the queue in between. One that stands for several, or leads elsewhere, is answered when the queue has it.
  */
-import type { Directory } from '../auth/directory.ts';
+import type { Directory, Resolution } from '../auth/directory.ts';
 import type { Principal } from '../auth/principal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -19,6 +19,7 @@ import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { Reply } from '../smtp/wire/reply.ts';
 import { reply } from '../smtp/wire/reply.ts';
 import type { BlobRef, BlobStore, BlobWriter } from '../store/blob-store.ts';
+import type { MailStore } from '../store/mail-store.ts';
 import type { DeliverNow } from './deliver-now.ts';
 import { deliverSafely } from './deliver-now.ts';
 import type { DeliveryEventSink } from './event.ts';
@@ -39,6 +40,7 @@ export type IntakePorts = {
   readonly directory: Pick<Directory, 'resolve'>;
   readonly router: Router;
   readonly blobs: BlobStore;
+  readonly mail: Pick<MailStore, 'quota'>;
   readonly local: LocalDelivery;
   readonly now: DeliverNow;
   readonly settler: Pick<Settler, 'reportTaken'>;
@@ -52,6 +54,8 @@ export type IntakePorts = {
 export type IntakeOptions = {
   /** How long a message is tried before its sender hears that it failed (RFC 5321 §4.5.4.1: at least 4 to 5 days). */
   readonly lifetimeMs: number;
+  /** Ours, in Received fields. */
+  readonly hostname: string;
 };
 
 /** What is asked of a session's facts. */
@@ -123,7 +127,7 @@ export class DeliveryIntake {
     const resolution = await this.#ports.directory.resolve(address);
     switch (resolution.kind) {
       case 'local':
-        return { kind: 'accept' };
+        return session.role.name === 'relay' ? this.#roomFor(resolution, transaction) : { kind: 'accept' };
       case 'unknown':
         return refuse(reply(550, '5.1.1', 'No such mailbox here'), 'recipient.unknown');
       case 'disabled':
@@ -133,6 +137,22 @@ export class DeliveryIntake {
           ? this.#routable(address, resolution.domain, transaction, session)
           : refuse(reply(550, '5.7.1', 'Relaying is not permitted'), 'recipient.relay-denied');
     }
+  }
+
+  /**
+   * A mailbox that cannot take the message is told of before it comes, where it is the only one that the address leads to:
+   * a stranger's message would have to be answered by a report. RFC 1870 §6.1, RFC 3463 §3.3.
+   */
+  async #roomFor(
+    { accounts: [only, ...others], forwards, lists = [] }: Extract<Resolution, { kind: 'local' }>,
+    { parameters }: IntakeTransaction,
+  ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
+    if (only?.quotaOctets === undefined || others.length + forwards.length + lists.length > 0)
+      return { kind: 'accept' };
+    const { octetsUsed, octetsMax = Infinity } = await this.#ports.mail.quota(only.account);
+    const { declaredOctets = 0 } = parameters;
+    if (declaredOctets > octetsMax) return TOO_LARGE;
+    return octetsUsed >= octetsMax || octetsUsed + declaredOctets > octetsMax ? FULL : { kind: 'accept' };
   }
 
   /** What a route refuses is refused here: later, its sender would have to be told by a report. */
@@ -160,11 +180,25 @@ export class DeliveryIntake {
   /** Takes one message. */
   begin(transaction: IntakeTransaction): IntakeSink {
     const { blobs } = this.#ports;
-    return new IntakeSink(blobs.create(transaction.parameters.declaredOctets), (message, blob, facts) =>
-      message.session.role.name === 'lmtp' && message.hold === undefined
-        ? this.#acceptLmtp(message, blob, facts)
-        : this.#accept(message, blob, facts),
+    return new IntakeSink(
+      blobs.create(transaction.parameters.declaredOctets),
+      (facts) => this.#isLoop(facts),
+      (message, blob, facts) =>
+        message.session.role.name === 'lmtp' && message.hold === undefined
+          ? this.#acceptLmtp(message, blob, facts)
+          : this.#accept(message, blob, facts),
     );
+  }
+
+  /**
+   * RFC 5321 §6.3: too many hosts on the way, or this one too often; a name without a dot is anybody's. Those who were
+   * delivered to before are found at delivery.
+   */
+  #isLoop(facts: MessageFacts): boolean {
+    const { hostname } = this.#options;
+    const own = hostname.includes('.') ? hostname.toLowerCase() : undefined;
+    const here = facts.receivedBy.filter((name) => name === own).length;
+    return here > LIMITS.ownReceivedFieldsMax || isLoop({ ...facts, deliveredTo: [] }, '');
   }
 
   async #accept(message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts): Promise<IntakeAnswer> {
@@ -179,8 +213,12 @@ export class DeliveryIntake {
     for (const copy of copies)
       // oxlint-disable-next-line no-await-in-loop -- mostly one
       await this.#acceptCopy(main.id, copy, facts);
-    if (main.recipients.length > 0) await this.#ports.now.accept(main, facts);
-    return ACCEPTED;
+    if (main.recipients.length === 0) return ACCEPTED;
+    // Nobody has it, and nobody was told anything: a stranger's host reports it better than we can.
+    const refusable =
+      message.session.role.name === 'relay' && copies.length + looped.length + expansion.reports.length === 0;
+    const refused = await this.#ports.now.accept(main, facts, refusable);
+    return refused === undefined ? ACCEPTED : toAnswer(refused);
   }
 
   /** The message, and what lists redistribute of it; those who loop are in neither. */
@@ -257,7 +295,7 @@ export class DeliveryIntake {
         if (route.kind !== 'local' || viaQueue.has(number)) return;
         const target = { ...recipient, number, route };
         const delivered = await deliverSafely(this.#ports, queued, target, facts);
-        outcomes.set(number, toLmtpOutcome(delivered));
+        outcomes.set(number, toAnswer(delivered));
         this.#tellDelivered(queued.id, target, delivered);
       }),
     );
@@ -292,13 +330,13 @@ export class DeliveryIntake {
   }
 
   /** A queue that cannot take its part says so of its recipients only: who has the message must not be sent it again. */
-  async #acceptSafely(queueId: QueueId, accept: () => Promise<void>): Promise<IntakeOutcome> {
+  async #acceptSafely(queueId: QueueId, accept: () => Promise<unknown>): Promise<IntakeOutcome> {
     try {
       await accept();
       return ACCEPTED;
     } catch (cause) {
       this.#ports.events({ name: 'delivery.fault', queueId, doing: 'Queueing a message', cause });
-      return toLmtpOutcome({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
+      return toAnswer({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
     }
   }
 
@@ -397,14 +435,17 @@ export class IntakeSink {
     blob: Promise<BlobRef>,
     facts: MessageFacts,
   ) => Promise<IntakeAnswer>;
+  readonly #loops: (facts: MessageFacts) => boolean;
   readonly #gatherer: FactsGatherer = gatherFacts();
   #finished = false;
 
   constructor(
     writer: BlobWriter,
+    loops: (facts: MessageFacts) => boolean,
     accept: (message: IntakeMessage, blob: Promise<BlobRef>, facts: MessageFacts) => Promise<IntakeAnswer>,
   ) {
     this.#writer = writer;
+    this.#loops = loops;
     this.#accept = accept;
   }
 
@@ -415,8 +456,7 @@ export class IntakeSink {
 
   async commit(message: IntakeMessage): Promise<IntakeAnswer> {
     const facts = this.#gatherer.end();
-    // RFC 5321 §6.3: too many hosts on the way mean a loop. Those who were delivered to before are found at delivery.
-    if (isLoop({ ...facts, deliveredTo: [] }, '')) {
+    if (this.#loops(facts)) {
       this.abort();
       return LOOP;
     }
@@ -453,12 +493,17 @@ function refuse(text: Reply, reason: string): IntakeRefusal {
 }
 
 const LOOP: IntakeRefusal = refuse(
-  reply(554, '5.4.6', `Routing loop: more than ${LIMITS.receivedFieldsMax} Received fields`),
+  reply(554, '5.4.6', 'Routing loop: the message has passed too many hosts, or this one too often'),
   'delivery.loop',
 );
 const CHANGED: IntakeRefusal = refuse(
   reply(451, '4.3.0', 'A recipient changed meanwhile, try again'),
   'recipient.changed',
+);
+const FULL: IntakeRefusal = refuse(reply(452, '4.2.2', 'The mailbox is full'), 'mailbox.over-quota');
+const TOO_LARGE: IntakeRefusal = refuse(
+  reply(552, '5.2.3', 'The message is larger than the whole mailbox may be'),
+  'mailbox.too-large',
 );
 const LOOPED_TEXT = 'The message loops: it was delivered to this address before';
 const LOOPED: IntakeRefusal = refuse(reply(554, '5.4.6', LOOPED_TEXT), 'delivery.loop');
@@ -525,7 +570,7 @@ function queuedTargets({ recipients, targets }: Expansion): ReadonlySet<number> 
   return queued;
 }
 
-function toLmtpOutcome(outcome: Outcome): IntakeOutcome {
+function toAnswer(outcome: Outcome): IntakeOutcome {
   if (outcome.kind === 'delivered' || outcome.kind === 'relayed') return ACCEPTED;
   const { status, text, reason } = outcome.answer;
   const [kind, subject = '0', detail = '0'] = status.split('.');

@@ -11,6 +11,8 @@ export type MessageFacts = {
   readonly digest: MessageDigest;
   /** RFC 5321 §6.3: how many hosts it says it has passed. */
   readonly receivedFields: number;
+  /** Of them, the hosts that say that they took it and under which id, in lower case. */
+  readonly receivedBy: readonly string[];
   /** RFC 9228 §4: the addresses it was delivered to before, in lower case. */
   readonly deliveredTo: readonly string[];
   /** RFC 8689 §3: it has the field `TLS-Required: No`, once. */
@@ -30,10 +32,16 @@ export function gatherFacts(): FactsGatherer {
     end: () => {
       const scanned = scanner.end();
       let receivedFields = 0;
+      const receivedBy: string[] = [];
       const deliveredTo: string[] = [];
       const tlsRequired: string[] = [];
       for (const field of scanned.root.fields) {
-        if (field.key === 'received') receivedFields += 1;
+        if (field.key === 'received') {
+          receivedFields += 1;
+          const by =
+            receivedFields > LIMITS.receivedFieldsMax ? undefined : RECEIVED_BY.exec(unfold(field.raw))?.[1];
+          if (by !== undefined) receivedBy.push(by.toLowerCase());
+        }
         if (field.key === 'tls-required') tlsRequired.push(unfold(field.raw).trim().toLowerCase());
         if (field.key === 'delivered-to' && deliveredTo.length < LIMITS.receivedFieldsMax)
           deliveredTo.push(toAddress(field.raw));
@@ -41,12 +49,16 @@ export function gatherFacts(): FactsGatherer {
       return {
         digest: digestMessage(scanned),
         receivedFields,
+        receivedBy,
         deliveredTo,
         tlsRequiredNo: isOnlyNo(tlsRequired),
       };
     },
   };
 }
+
+/** `by HOST with ESMTP id ID`, as we write it. */
+const RECEIVED_BY = /\bby\s+([^\s;()]+)\s+with\s+\S+\s+id\s+[0-9A-Za-z]/i;
 
 export async function gatherFromBlob(blobs: BlobStore, blob: BlobRef): Promise<MessageFacts> {
   const gatherer = gatherFacts();

@@ -46,6 +46,7 @@ import {
   toAliasKey,
   toFingerprint,
   toOwning,
+  toQuota,
 } from '../directory-rules.ts';
 import type {
   Account,
@@ -612,13 +613,15 @@ export class EmbeddedDirectory implements Directory {
         ? undefined
         : { kind: 'domain', catchAll: this.#aliasByKey(`@${key}`)?.targets };
     }
-    const account = this.#database.prepare('SELECT id, disabled FROM account WHERE address = ?').row(key);
+    const sql = 'SELECT id, disabled, quota_octets FROM account WHERE address = ?';
+    const account = this.#database.prepare(sql).row(key);
     if (account !== undefined)
       return {
         kind: 'account',
         account: known(toAccountId(numberAt(account, 0))),
         address: key,
         disabled: numberAt(account, 1) !== 0,
+        ...toQuota(optionalNumberAt(account, 2)),
       };
     const alias = this.#aliasByKey(key);
     return alias === undefined ? undefined : toAliasRow(alias);

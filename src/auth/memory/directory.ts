@@ -28,6 +28,7 @@ import {
   makeSecret,
   toAliasKey,
   toFingerprint,
+  toQuota,
 } from '../directory-rules.ts';
 import type {
   Account,
@@ -448,7 +449,13 @@ export class MemoryDirectory implements Directory {
     if (this.#domains.has(key)) return { kind: 'domain', catchAll: this.#aliases.get(`@${key}`)?.targets };
     const account = this.#accounts.get(key);
     if (account !== undefined)
-      return { kind: 'account', account: account.id, address: account.address, disabled: account.disabled };
+      return {
+        kind: 'account',
+        account: account.id,
+        address: account.address,
+        disabled: account.disabled,
+        ...toQuota(account.quotaOctets),
+      };
     const alias = this.#aliases.get(key);
     return alias === undefined ? undefined : toAliasRow(alias);
   };

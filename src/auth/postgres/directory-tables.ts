@@ -135,18 +135,19 @@ export const DIRECTORY_SQL = {
 
   /**
    * What is stored under each of these keys ($1), catch-alls ($2) among them: kind, key, then of a target its text, of a
-   * list its owner and whether it tags, of an account its id and whether it is disabled.
+   * list its owner and whether it tags, of an account its id, whether it is disabled, and its quota.
    */
   rows: `
-    SELECT 'domain', name, NULL::text, NULL::bigint, 0::bigint, 0::bigint AS position
+    SELECT 'domain', name, NULL::text, NULL::bigint, 0::bigint, NULL::bigint, 0::bigint AS position
       FROM directory_domain WHERE name = ANY($1::text[])
     UNION ALL
-    SELECT 'account', address, NULL, id, disabled, 0 FROM directory_account WHERE address = ANY($1::text[])
+    SELECT 'account', address, NULL, id, disabled, quota_octets, 0 FROM directory_account
+      WHERE address = ANY($1::text[])
     UNION ALL
-    SELECT 'list', address, owner, NULL, verp, 0 FROM directory_alias
+    SELECT 'list', address, owner, NULL, verp, NULL, 0 FROM directory_alias
       WHERE address = ANY($1::text[]) AND owner IS NOT NULL
     UNION ALL
-    SELECT 'target', address, target, NULL, 0, position FROM directory_alias_target
+    SELECT 'target', address, target, NULL, 0, NULL, position FROM directory_alias_target
       WHERE address = ANY($1::text[]) OR address = ANY($2::text[])
     ORDER BY position`,
 

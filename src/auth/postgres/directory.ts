@@ -38,6 +38,7 @@ import {
   toAliasKey,
   toFingerprint,
   toOwning,
+  toQuota,
 } from '../directory-rules.ts';
 import type { RowLookup } from '../directory-rules.ts';
 import type {
@@ -692,6 +693,7 @@ function keep(rows: Rows, keys: ReadonlySet<string>, found: readonly Row[]): voi
         account: known(toAccountId(numberAt(row, 3))),
         address: key,
         disabled: numberAt(row, 4) !== 0,
+        ...toQuota(optionalNumberAt(row, 5)),
       });
   }
 }
