@@ -79,8 +79,12 @@ export class NetworkLoginThrottle implements LoginThrottle {
   }
 }
 
-function countsOf({ network, name, isAtHome }: LoginAttempt): readonly Count[] {
+/** Of a name that is counted: what is longer is nobody's, and must not fill the memory. */
+const NAME_CHARACTERS_MAX = 255;
+
+function countsOf({ network, name: given, isAtHome }: LoginAttempt): readonly Count[] {
   if (network === undefined) return [];
+  const name = given.slice(0, NAME_CHARACTERS_MAX);
   if (isAtHome) return [{ key: `home ${network} ${name}`, failuresMax: LIMITS.loginFailuresMax }];
   return [
     { key: `network ${network}`, failuresMax: LIMITS.loginFailuresMax },

@@ -4,6 +4,9 @@
  * 'tls-exporter' is given under TLS 1.3 alone: before, it needs the extended master secret (RFC 7627), and Node does not
  * say whether that was agreed on. 'tls-unique' is of TLS 1.2, and without that secret is safe in a session that was not
  * resumed. Nothing here is renegotiated: the server forbids it, and the client's side never asks.
+ *
+ * Departs from RFC 9266 §4.1: who failed may try again on the same connection, bound to the same octets. Each attempt has
+ * nonces of its own, and a session ends after a few.
  */
 import type { X509Certificate } from 'node:crypto';
 import { createHash } from 'node:crypto';

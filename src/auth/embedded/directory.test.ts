@@ -8,6 +8,8 @@ import { seededRandom } from '../../../test/support/world.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
+import { hashAppPassword } from '../credential/app-password.ts';
+import { Argon2Hasher } from '../credential/password-hash.ts';
 import { openEmbeddedDirectory } from './directory.ts';
 import type { EmbeddedDirectory } from './directory.ts';
 
@@ -49,6 +51,28 @@ test('a directory of before lists and secrets opens, its aliases as they were, f
     assert.equal((await directory.secrets('srs')).length, 1);
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     assert.equal((await stat(`${file}-wal`)).mode & 0o777, 0o600);
+  } finally {
+    directory.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('a password of before SCRAM opens, lets in by PLAIN, and has keys from then on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postrider-directory-'));
+  const file = join(folder, 'directory.sqlite');
+  const old = openDatabase(file, { ...DIRECTORY_FILE, migrations: DIRECTORY_FILE.migrations.slice(0, 3) });
+  const passwordHash = await new Argon2Hasher({ memory: 8, passes: 1, parallelism: 1 }).hash('right');
+  old.exec(`INSERT INTO domain VALUES ('a.test', 1);
+    INSERT INTO account VALUES (1, 'alice@a.test', 'a.test', '', 0, NULL, '${passwordHash}', 1);
+    INSERT INTO app_password VALUES (1, 'Phone', 'imap', '${hashAppPassword('abcde-fghij-kmnpq-rstuv')}', 1)`);
+  old.close();
+  const clock = new FakeClock();
+  const directory = openEmbeddedDirectory({ file, clock, random: seededRandom() });
+  try {
+    assert.equal(await directory.isScramReady(), false);
+    for (const password of ['right', 'abcde-fghij-kmnpq-rstuv'])
+      assert.equal((await directory.authenticate('alice@a.test', password, 'imap')).ok, true);
+    assert.equal(await directory.isScramReady(), true);
   } finally {
     directory.close();
     await rm(folder, { recursive: true });

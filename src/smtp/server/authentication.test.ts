@@ -122,7 +122,8 @@ test('nothing is offered or taken before TLS (RFC 4954 §4)', async () => {
 test('what the operator has switched off is neither offered nor taken', async () => {
   const talk = new Talk(submission({ allowed: ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256'] }), { tls: true });
   assert.match(await talk.say(EHLO), /^250[ -]AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256\r$/m);
-  assert.deepEqual(await talk.codes('AUTH PLAIN\r\n'), ['504 5.5.4']);
+  assert.deepEqual(await talk.codes('AUTH PLAIN\r\nAUTH LOGIN\r\n'), ['534 5.7.9', '534 5.7.9']);
+  assert.deepEqual(await talk.codes('AUTH SCRAM-SHA-1\r\nAUTH ANONYMOUS\r\n'), ['504 5.5.4', '504 5.5.4']);
 });
 
 test('where no binding is offered, whoever could have bound is right to say so (RFC 5802 §6)', async () => {

@@ -1,7 +1,7 @@
 /** AUTH: whether it may run, and which mechanism. The exchange itself is driven by the session. Source: RFC 4954 §4 and §6. */
 import type { SignIn } from '../../../auth/sign-in.ts';
 import { offeredOn } from '../../../auth/sign-in.ts';
-import type { SaslMechanism } from '../../../sasl/mechanism.ts';
+import type { SaslMechanism, SaslMechanismName } from '../../../sasl/mechanism.ts';
 import { mechanismNamed } from '../../../sasl/registry.ts';
 import type { Result } from '../../../base/result.ts';
 import { err, ok } from '../../../base/result.ts';
@@ -39,8 +39,13 @@ export function admitAuth(
     return err(
       refused('encryption-required', reply(538, '5.7.11', 'Encryption required, say STARTTLS first')),
     );
-  // RFC 4954 §4: 504 also for what would be known elsewhere, with another channel or another configuration.
-  return offeredOn(signIn, session.tls).includes(mechanism)
-    ? ok({ mechanism, signIn })
-    : err(refused('mechanism-not-offered', reply(504, '5.5.4', `${mechanism.name} is not offered here`)));
+  if (offeredOn(signIn, session.tls).includes(mechanism)) return ok({ mechanism, signIn });
+  // RFC 4954 §6: 534 for what the operator finds too weak, 504 for what this channel or the directory does not allow.
+  return err(
+    WEAK.has(mechanism.name)
+      ? refused('mechanism-too-weak', reply(534, '5.7.9', 'That mechanism shows the password, use another'))
+      : refused('mechanism-not-offered', reply(504, '5.5.4', `${mechanism.name} is not offered here`)),
+  );
 }
+
+const WEAK: ReadonlySet<SaslMechanismName> = new Set(['PLAIN', 'LOGIN']);
