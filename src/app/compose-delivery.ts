@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { LIMITS } from '../base/limits.ts';
 import { DeliverNow } from '../delivery/deliver-now.ts';
+import { hookLocal, hookRemote, type DeliveryHook } from '../delivery/hook.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { HostGate } from '../delivery/remote/host-gate.ts';
@@ -29,7 +30,7 @@ export type Delivery = {
   stop(graceMs: number): Promise<void>;
 };
 
-export function composeDelivery(options: ServiceOptions): Delivery {
+export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | undefined): Delivery {
   const { config, backends, clock, random, observers, owner, runsQueue } = options;
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
@@ -64,7 +65,8 @@ export function composeDelivery(options: ServiceOptions): Delivery {
     events({ name: 'delivery.fault', queueId: undefined, doing: 'Looking up the accounts of routes', cause }),
   );
   const router = createRouter(config, options.routePasswords, (address) => accounts.idOf(address));
-  const local = new LocalDelivery({ store: mail, blobs, directory, clock });
+  const mailboxes = new LocalDelivery({ store: mail, blobs, directory, clock });
+  const local = hook === undefined ? mailboxes : hookLocal(mailboxes, hook, clock);
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
   const intake = new DeliveryIntake(
     { directory, returnPaths, router, blobs, mail, local, now, settler, newId, clock, events },
@@ -103,14 +105,8 @@ export function composeDelivery(options: ServiceOptions): Delivery {
   });
   const tls = composeTls(options);
   const gate = new HostGate(hop, clock, config.queue.deliveriesPerHostMax);
-  const remote = new RemoteDelivery({
-    routing,
-    tlsPolicy: tls.policy,
-    hop: gate,
-    blobs,
-    clock,
-    events,
-  });
+  const hosts = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop: gate, blobs, clock, events });
+  const remote = hook === undefined ? hosts : hookRemote(hosts, hook, clock);
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },
     {

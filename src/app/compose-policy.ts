@@ -1,45 +1,80 @@
 /** Puts the checks together: which there are, in which order they are asked, and what each is given. */
+import type { Config } from '../config/config.ts';
+import { sendNotice, type Notice } from '../delivery/notice.ts';
+import { ReturnPaths } from '../delivery/return-paths.ts';
+import { accountGuard } from '../policy/account-guard.ts';
 import type { Check } from '../policy/check.ts';
+import { deliveryChecks, type DeliveryChecks } from '../policy/delivery-checks.ts';
 import { Pipeline } from '../policy/pipeline.ts';
-import type { SessionChecks } from '../policy/session-checks.ts';
-import { sessionChecks } from '../policy/session-checks.ts';
 import { ratesCheck } from '../policy/rates.ts';
+import { sessionChecks, type SessionChecks } from '../policy/session-checks.ts';
 import { submissionCheck } from '../policy/submission.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
-import type { SmtpRole } from '../smtp/server/role.ts';
+import { AccountSuspension } from './account-suspension.ts';
+import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
 
 export type Policies = {
-  /** What gives each session of a role its checks. */
-  sessionsOf(role: SmtpRole): () => SessionChecks;
+  /** Gives each session its checks. */
+  readonly sessionChecks: () => SessionChecks;
+  /** Undefined: no check takes part in deliveries. */
+  readonly delivery: DeliveryChecks | undefined;
 };
 
-export function composePolicy(options: ServiceOptions): Policies {
-  const { config, backends, clock, observers, random, rates, admission, trust } = options;
-  const submission = submissionCheck(
-    {
-      directory: backends.directory,
-      clock,
-      newId: createQueueIds(clock, random),
-      hostname: config.hostname,
-    },
-    config.submission,
+export type PolicyOptions = Pick<
+  ServiceOptions,
+  'config' | 'backends' | 'clock' | 'random' | 'observers' | 'rates' | 'admission' | 'trust'
+>;
+
+export function composePolicy(options: PolicyOptions): Policies {
+  const { clock, observers } = options;
+  const pipeline = new Pipeline(composeChecks(options), { clock, events: observers.policy });
+  return { sessionChecks: sessionChecks(pipeline), delivery: deliveryChecks(pipeline) };
+}
+
+/** In the order in which they are asked: what is counted comes last, so that only what may pass is counted. */
+function composeChecks(options: PolicyOptions): readonly Check[] {
+  const { config, backends, clock, random, rates, admission: gauge, trust } = options;
+  const { directory } = backends;
+  const isExempt = (address: string): boolean => trust.isExempt(address);
+  const newId = createQueueIds(clock, random);
+  const suspension = composeSuspension(options);
+  const guard = accountGuard(
+    { rates, isExempt, suspend: (account, sign) => suspension.suspend(account, sign) },
+    { ...config.submission.suspend, ...config.rates },
   );
-  const ratesOf = ratesCheck(
-    {
-      rates,
-      gauge: admission,
-      clock,
-      isExempt: (address) => trust.isExempt(address),
-      limitsOf: async () => undefined,
-      onExcess: () => undefined,
-    },
-    config.rates,
-  );
-  const pipelineOf = (checks: readonly Check[]): Pipeline =>
-    new Pipeline(checks, { clock, events: observers.policy });
-  return {
-    sessionsOf: ({ name }) =>
-      sessionChecks(pipelineOf([...(name === 'submission' ? [submission] : []), ratesOf])),
-  };
+  return [
+    submissionCheck({ directory, clock, newId, hostname: config.hostname }, config.submission),
+    guard,
+    ratesCheck(
+      {
+        rates,
+        gauge,
+        clock,
+        isExempt,
+        limitsOf: async (account) => (await directory.sending(account)).limits,
+        onExcess: (account) => guard.exceeded(account),
+      },
+      config.rates,
+    ),
+  ];
+}
+
+function composeSuspension({ config, backends, clock, random, observers }: PolicyOptions): AccountSuspension {
+  const { directory, queue, blobs } = backends;
+  const returnPaths = new ReturnPaths({ directory, clock }, returnPathOptions(config));
+  const ports = { queue, blobs, directory, returnPaths, clock, newId: createQueueIds(clock, random) };
+  const { hostname } = config;
+  return new AccountSuspension({
+    directory,
+    queue,
+    clock,
+    notify: (notice: Notice) => sendNotice(ports, { hostname, lifetimeMs: lifetimeMsOf(config) }, notice),
+    events: observers.policy,
+    onFault: (cause) => observers.server({ name: 'server.fault', cause }),
+  });
+}
+
+function lifetimeMsOf({ queue }: Config): number {
+  return queue.expireAfterSeconds * 1000;
 }

@@ -12,6 +12,7 @@ import type { SmtpExtensions } from '../smtp/server/extensions.ts';
 import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
+import { withoutBlindCopies } from './blind-copies.ts';
 import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
 import type { SignInOffer } from './sign-in.ts';
@@ -50,7 +51,7 @@ export function composeSessions(
     traceId,
     signIn: role.auth === 'none' ? undefined : offer.signIn('smtp'),
     recipients: intake,
-    intake,
+    intake: role.name === 'submission' ? withoutBlindCopies(intake) : intake,
     events: observers.smtp,
     shutdown,
   });
@@ -81,7 +82,7 @@ export function composeSessions(
       case 'lmtp': {
         const role = service === 'smtp' ? RELAY : service === 'lmtp' ? LMTP : SUBMISSION;
         const deps = smtpOf(role, settings);
-        const policyOf = policies.sessionsOf(role);
+        const policyOf = policies.sessionChecks;
         return (connection) => serveSmtp(connection, { ...deps, policy: policyOf() });
       }
       case 'imap':

@@ -14,7 +14,8 @@ import { firstDueMs, firstState } from '../queue/progress.ts';
 import type { NewQueuedMessage, Queue, QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import { wantsDsn } from './bounce.ts';
 import type { DeliveryEventSink } from './event.ts';
-import type { DeliverableMessage, LocalDelivery, LocalRecipient } from './local.ts';
+import type { LocalDeliverer } from './hook.ts';
+import type { DeliverableMessage, LocalRecipient } from './local.ts';
 import type { MessageFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, mailboxOf } from './outcome.ts';
@@ -22,7 +23,7 @@ import type { Settler } from './settler.ts';
 
 export type DeliverNowPorts = {
   readonly queue: Pick<Queue, 'accept'>;
-  readonly local: LocalDelivery;
+  readonly local: LocalDeliverer;
   readonly settler: Settler;
   readonly clock: Clock;
   readonly events: DeliveryEventSink;

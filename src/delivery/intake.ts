@@ -25,7 +25,7 @@ import { deliverSafely } from './deliver-now.ts';
 import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient, Expansion } from './expand.ts';
 import { expandRecipients } from './expand.ts';
-import type { LocalDelivery } from './local.ts';
+import type { LocalDeliverer } from './hook.ts';
 import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
@@ -41,7 +41,7 @@ export type IntakePorts = {
   readonly router: Router;
   readonly blobs: BlobStore;
   readonly mail: Pick<MailStore, 'quota'>;
-  readonly local: LocalDelivery;
+  readonly local: LocalDeliverer;
   readonly now: DeliverNow;
   readonly settler: Pick<Settler, 'reportTaken'>;
   readonly returnPaths: ReturnPaths;

@@ -30,7 +30,7 @@ export type LocalDeliveryPorts = {
 
 export type DeliverableMessage = Pick<
   QueuedMessage,
-  'id' | 'blob' | 'prefix' | 'reversePath' | 'arrivedAtMs'
+  'id' | 'blob' | 'prefix' | 'reversePath' | 'arrivedAtMs' | 'source'
 >;
 export type LocalRecipient = Pick<QueuedRecipient, 'number' | 'forwardPath' | 'reversePath'> & {
   readonly route: Extract<Route, { kind: 'local' }>;

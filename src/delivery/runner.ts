@@ -24,17 +24,17 @@ import type { Admission } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
 import { deliveredTo } from './local.ts';
-import type { LocalDelivery, LocalRecipient } from './local.ts';
+import type { LocalDeliverer, RemoteDeliverer } from './hook.ts';
+import type { LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, ownAnswer } from './outcome.ts';
-import type { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { RemoteRoute, Router } from './remote/router.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliveryRunnerPorts = {
   readonly queue: Queue;
-  readonly local: LocalDelivery;
-  readonly remote: RemoteDelivery;
+  readonly local: LocalDeliverer;
+  readonly remote: RemoteDeliverer;
   readonly router: Router;
   readonly settler: Settler;
   readonly clock: Clock;

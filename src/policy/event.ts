@@ -11,7 +11,8 @@ type OfCheck = {
   readonly traceId: string | undefined;
 };
 
-export type PolicyEvent =
+/** Of the pipeline. */
+export type CheckEvent =
   /** Any verdict but a plain accept. */
   | (OfCheck & {
       readonly name: 'policy.verdict';
@@ -28,5 +29,15 @@ export type PolicyEvent =
       readonly outcome: 'passed' | 'deferred';
       readonly cause: unknown;
     });
+
+export type PolicyEvent =
+  | CheckEvent
+  /** It looks as if somebody else had its password. */
+  | {
+      readonly name: 'policy.account-suspended';
+      readonly accountId: number;
+      readonly reason: string;
+      readonly heldRecipients: number;
+    };
 
 export type PolicyEventSink = (event: PolicyEvent) => void;

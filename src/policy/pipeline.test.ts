@@ -7,7 +7,7 @@ import type { SmtpServerDeps } from '../smtp/server/deps.ts';
 import { LMTP, SUBMISSION } from '../smtp/server/role.ts';
 import { reply } from '../smtp/wire/reply.ts';
 import type { Check, MaybePromise } from './check.ts';
-import type { PolicyEvent } from './event.ts';
+import type { CheckEvent } from './event.ts';
 import { Pipeline } from './pipeline.ts';
 import { sessionChecks } from './session-checks.ts';
 import type { Verdict } from './verdict.ts';
@@ -41,7 +41,7 @@ function checkAt(stage: Stage, answer: () => MaybePromise<Verdict>, more: Partia
 }
 
 function world(checks: readonly Check[], change: Partial<Omit<SmtpServerDeps, 'clock'>> = {}) {
-  const events: PolicyEvent[] = [];
+  const events: CheckEvent[] = [];
   const here: Office = office(change);
   const pipeline = new Pipeline(checks, { clock: here.clock, events: (event) => void events.push(event) });
   Object.assign(here.deps, { policy: sessionChecks(pipeline)() });

@@ -7,11 +7,11 @@ import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Check, MaybePromise, Stage } from './check.ts';
-import type { PolicyEventSink } from './event.ts';
+import type { CheckEvent } from './event.ts';
 import type { Sum, Verdict } from './verdict.ts';
 import { ACCEPT, defer, isPlain, isSound, NOTHING, withVerdict } from './verdict.ts';
 
-export type PipelinePorts = { readonly clock: Clock; readonly events: PolicyEventSink };
+export type PipelinePorts = { readonly clock: Clock; readonly events: (event: CheckEvent) => void };
 
 /** What a consultation is about, for its events. */
 export type Asked = {

@@ -8,7 +8,7 @@ import { createRateMemory, RateTable } from '../net/rate-table.ts';
 import type { SmtpRole } from '../smtp/server/role.ts';
 import { LMTP, RELAY, SUBMISSION } from '../smtp/server/role.ts';
 import type { AccountId } from '../store/ids.ts';
-import type { PolicyEvent } from './event.ts';
+import type { CheckEvent } from './event.ts';
 import { Pipeline } from './pipeline.ts';
 import type { RateLimits, RatesRules } from './rates.ts';
 import { ratesCheck } from './rates.ts';
@@ -29,7 +29,7 @@ const NONE: RatesRules = {
 
 type World = { readonly connect: (address?: string, role?: SmtpRole) => Talk } & {
   readonly clock: FakeClock;
-  readonly events: PolicyEvent[];
+  readonly events: CheckEvent[];
   readonly excess: AccountId[];
   readonly here: Office;
 };
@@ -38,7 +38,7 @@ type World = { readonly connect: (address?: string, role?: SmtpRole) => Talk } &
 function world(rules: Partial<RatesRules>, own?: RateLimits): World {
   const here = office({ role: RELAY });
   const clock = here.clock;
-  const events: PolicyEvent[] = [];
+  const events: CheckEvent[] = [];
   const excess: AccountId[] = [];
   let atOnce = 0;
   const check = ratesCheck(

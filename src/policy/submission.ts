@@ -2,7 +2,7 @@
  * The check of mail from signed-in people: whose name they may write in, and which fields are added where they are missing.
  * Source: RFC 6409 §6.1 (enforcement), §8.1 to §8.4 (additions); RFC 5322 §3.6.
  */
-import type { Directory } from '../auth/directory.ts';
+import type { Directory, SendingRight } from '../auth/directory.ts';
 import { fromLatin1 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { flattenAddresses, formatAddrSpec, parseAddresses } from '../message/address.ts';
@@ -10,63 +10,98 @@ import { formatDate } from '../message/date.ts';
 import type { Field } from '../message/header.ts';
 import { findField } from '../message/header.ts';
 import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
-import type { AccountId } from '../store/ids.ts';
 import type { Check } from './check.ts';
 import type { TransactionFacts } from './facts.ts';
 import type { Verdict } from './verdict.ts';
 import { ACCEPT, refuse } from './verdict.ts';
 
 export type SubmissionRules = {
-  /** The reverse-path and From must be the account's own addresses. */
+  /** The reverse-path, From and Sender must be the account's own addresses, or ones that it was granted. */
   readonly ownAddressesOnly: boolean;
   readonly addMissingFields: boolean;
+  /** Where From holds only addresses that were granted, Sender says who it was. */
+  readonly addSender: boolean;
 };
 
 export type SubmissionPorts = {
-  readonly directory: Pick<Directory, 'sendingRight'>;
+  readonly directory: Pick<Directory, 'sendingRight' | 'sending'>;
   readonly clock: Clock;
   /** For Message-IDs: a new unique name. */
   readonly newId: () => string;
   readonly hostname: string;
 };
 
+type RightTo = (address: string) => Promise<SendingRight>;
+
+/** Who writes: an account's own address is among the authors, or all of them were granted, or it may not. */
+type Authorship = 'own' | 'granted' | Verdict;
+
 export function submissionCheck(ports: SubmissionPorts, rules: SubmissionRules): Check {
-  const isOwn = async (account: AccountId, address: string): Promise<boolean> =>
-    (await ports.directory.sendingRight(account, address)) !== undefined;
+  const { directory } = ports;
   return {
     name: 'submission',
     mail: async (transaction, { principal }) => {
+      if (principal === undefined) return ACCEPT;
+      const { account } = principal;
+      if ((await directory.sending(account)).suspended !== undefined) return SUSPENDED;
       const reversePath = reversePathOf(transaction);
       // Reports about mail may come from anybody who has signed in.
-      if (principal === undefined || !rules.ownAddressesOnly || reversePath === null) return ACCEPT;
-      return (await isOwn(principal.account, reversePath)) ? ACCEPT : NOT_OWN_REVERSE_PATH;
+      if (!rules.ownAddressesOnly || reversePath === null) return ACCEPT;
+      const right = await directory.sendingRight(account, reversePath);
+      return right === undefined ? NOT_OWN_REVERSE_PATH : ACCEPT;
     },
     message: async ({ fields }, transaction, { principal }) => {
       if (principal === undefined) return ACCEPT;
+      // It may have been suspended since MAIL.
+      if ((await directory.sending(principal.account)).suspended !== undefined) return SUSPENDED;
+      const rightTo: RightTo = (address) => directory.sendingRight(principal.account, address);
+      let authorship: Authorship = 'own';
+      if (rules.ownAddressesOnly || rules.addSender) authorship = await authorshipOf(fields, rightTo);
       if (rules.ownAddressesOnly) {
-        const problem = await problemOfFrom(fields, (address) => isOwn(principal.account, address));
+        if (typeof authorship === 'object') return authorship;
+        const problem = await problemOfSender(fields, rightTo);
         if (problem !== undefined) return problem;
       }
-      const added = rules.addMissingFields ? missingFields(fields, reversePathOf(transaction), ports) : '';
+      let added = rules.addMissingFields ? missingFields(fields, reversePathOf(transaction), ports) : '';
+      // RFC 6409 §8.1: where who submits is not among the authors.
+      if (rules.addSender && authorship !== 'own' && findField(fields, 'sender') === undefined)
+        added += `Sender: <${principal.address}>\r\n`;
       return added === '' ? ACCEPT : { kind: 'accept', fields: added, reason: 'submission.completed' };
     },
   };
 }
 
-async function problemOfFrom(
-  fields: readonly Field[],
-  isOwn: (address: string) => Promise<boolean>,
-): Promise<Verdict | undefined> {
+async function authorshipOf(fields: readonly Field[], rightTo: RightTo): Promise<Authorship> {
   const [from, ...others] = fields.filter(({ key }) => key === 'from');
   // RFC 5322 §3.6: one From; a second could be what the reader is shown.
   if (others.length > 0) return BAD_FROM;
-  if (from === undefined) return undefined;
-  const authors = flattenAddresses(parseAddresses(from.raw));
+  if (from === undefined) return 'own';
+  const authors = addressesOf(from);
   if (authors.length === 0) return BAD_FROM;
-  for (const { localPart, domain } of authors)
+  let authorship: 'own' | 'granted' = 'granted';
+  for (const author of authors) {
     // oxlint-disable-next-line no-await-in-loop -- the first that is not, ends it
-    if (!(await isOwn(utf8Of(formatAddrSpec(localPart, domain))))) return NOT_OWN_FROM;
-  return undefined;
+    const right = await rightTo(author);
+    if (right === undefined) return NOT_OWN_FROM;
+    if (right === 'own') authorship = 'own';
+  }
+  return authorship;
+}
+
+/** RFC 5322 §3.6.2: one Sender at most, with one address. It gives nobody the right to what stands in From. */
+async function problemOfSender(fields: readonly Field[], rightTo: RightTo): Promise<Verdict | undefined> {
+  const [sender, ...others] = fields.filter(({ key }) => key === 'sender');
+  if (sender === undefined) return undefined;
+  const [address, ...more] = addressesOf(sender);
+  if (others.length > 0 || address === undefined || more.length > 0) return BAD_SENDER;
+  return (await rightTo(address)) === undefined ? NOT_OWN_SENDER : undefined;
+}
+
+/** Fields are raw (one octet, one code unit); the directory compares Unicode. */
+function addressesOf({ raw }: Field): readonly string[] {
+  return flattenAddresses(parseAddresses(raw)).map(({ localPart, domain }) =>
+    fromLatin1(formatAddrSpec(localPart, domain)).toString('utf8'),
+  );
 }
 
 /** Whole fields to put before the content; '' where none is missing. */
@@ -87,11 +122,12 @@ function reversePathOf({ reversePath }: TransactionFacts): string | null {
   return reversePath === null ? null : formatEnvelopeAddress(reversePath);
 }
 
-/** Fields are raw (one octet, one code unit); the directory compares Unicode. */
-function utf8Of(raw: string): string {
-  return fromLatin1(raw).toString('utf8');
-}
-
+const SUSPENDED = refuse(
+  'submission.suspended',
+  550,
+  '5.7.1',
+  'Sending is suspended for this account, ask your postmaster',
+);
 const NOT_OWN_REVERSE_PATH = refuse(
   'submission.not-own-reverse-path',
   550,
@@ -105,3 +141,15 @@ const NOT_OWN_FROM = refuse(
   'You may not write in the name of the address in From',
 );
 const BAD_FROM = refuse('submission.bad-from', 550, '5.6.0', 'There must be one From field with an address');
+const NOT_OWN_SENDER = refuse(
+  'submission.not-own-sender',
+  550,
+  '5.7.1',
+  'You may not write in the name of the address in Sender',
+);
+const BAD_SENDER = refuse(
+  'submission.bad-sender',
+  550,
+  '5.6.0',
+  'There may be one Sender field with one address',
+);

@@ -108,10 +108,12 @@ export function acted(state: RecipientState, act: OperatorAct, nowMs: number): R
       return { kind: 'waiting', dueAtMs: nowMs, ...progress };
     case 'release':
       return state.kind === 'held' ? { kind: 'waiting', dueAtMs: nowMs, ...progress } : undefined;
-    case 'hold':
-      return state.kind === 'held' && state.reason === HELD_BY_OPERATOR
+    case 'hold': {
+      const { reason = HELD_BY_OPERATOR } = act;
+      return state.kind === 'held' && state.reason === reason
         ? undefined
-        : { kind: 'held', reason: HELD_BY_OPERATOR, ...progress };
+        : { kind: 'held', reason, ...progress };
+    }
     case 'expire':
       return { kind: 'waiting', dueAtMs: nowMs, ...progress, expired: true };
     case 'drop':

@@ -473,6 +473,25 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'a hold may have a reason, which another one takes the place of',
+      withQueue(async ({ queue, reopen }) => {
+        await queue.accept(testMessage(1));
+        const hold = { kind: 'hold', reason: 'account-suspended' } as const;
+        assert.equal((await queue.act([testId(1)], {}, hold, 2000)).length, 1);
+        assert.deepEqual(await queue.act([testId(1)], {}, hold, 2000), []);
+        const again = await reopen();
+        const reasonNow = async (): Promise<string | undefined> => {
+          const [recipient] = (await only(again, testId(1))).recipients;
+          return recipient?.state.kind === 'held' ? recipient.state.reason : undefined;
+        };
+        assert.equal(await reasonNow(), 'account-suspended');
+        assert.deepEqual(await again.find({ hold: 'account-suspended' }, undefined, 10), [testId(1)]);
+        assert.equal((await again.act([testId(1)], {}, { kind: 'hold' }, 2000)).length, 1);
+        assert.equal(await reasonNow(), 'operator');
+      }),
+    );
+
+    test(
       'an attempt may end in a hold, or in the message being dropped',
       withQueue(async ({ queue, reopen }) => {
         const recipients = [remote('a.example'), remote('b.example')];

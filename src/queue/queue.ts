@@ -196,7 +196,8 @@ export type QueueFilter = {
 export type OperatorAct =
   /** Due now; ends a hold. */
   | { readonly kind: 'retry' }
-  | { readonly kind: 'hold' }
+  /** `reason` left out: {@link HELD_BY_OPERATOR}. */
+  | { readonly kind: 'hold'; readonly reason?: string }
   | { readonly kind: 'release' }
   /** Fails at once, without another attempt; who sent it is told. */
   | { readonly kind: 'expire' }

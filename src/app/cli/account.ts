@@ -1,5 +1,6 @@
 /** `postrider account list|show|add|remove|set` and `postrider account app-password list|add|remove` */
 import type { Command } from 'commander';
+import { registerAccountSending } from './account-sending.ts';
 import { readQuota, readScopes } from './argument.ts';
 import type { Quota } from './argument.ts';
 import { registerCertificate } from './certificate.ts';
@@ -37,6 +38,7 @@ export function registerAccount(program: Command, terminal: Terminal): void {
   registerRemove(account, terminal);
   registerAppPassword(account, terminal);
   registerCertificate(account, terminal);
+  registerAccountSending(account, terminal);
 }
 
 function registerReading(account: Command, terminal: Terminal): void {

@@ -190,7 +190,9 @@ function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | 
   if (kind === 'not-found') {
     const [subject = ''] = method.split('.');
     if (subject === 'trace') return 'It may be too old to be kept, or be of another post office.';
-    return `See what there is: 'postrider ${OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject} list'.`;
+    const list =
+      subject === 'sending' ? 'account' : OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject;
+    return `See what there is: 'postrider ${list} list'.`;
   }
   if (kind === 'exists' && method === 'alias.add') return "To replace its targets: 'postrider alias set'.";
   return HINTS[kind];

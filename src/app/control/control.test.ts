@@ -154,6 +154,51 @@ it('is for its owner only', async ({ path }) => {
   assert.equal((await stat(path)).mode & 0o777, 0o600);
 });
 
+it('suspends and resumes what an account sends, and grants it addresses', async ({ client, asked }) => {
+  const { call } = client;
+  await call('domain.add', { name: 'a.test' });
+  const added = await call('account.add', { address: 'alice@a.test' });
+  assert.ok(added.ok);
+  const { id: account } = added.value.account;
+  const address = 'alice@a.test';
+  const none = {
+    messagesPerHour: null,
+    messagesPerDay: null,
+    recipientsPerHour: null,
+    recipientsPerDay: null,
+  };
+  assert.deepEqual(await call('sending.show', { address }), {
+    ok: true,
+    value: { sending: { suspended: null, limits: none, grants: [] } },
+  });
+  const stopped = await call('sending.suspend', { address, reason: 'spam' });
+  assert.ok(stopped.ok && stopped.value.sending.suspended?.reason === 'spam');
+  assert.deepEqual([stopped.value.messages, stopped.value.recipients], [1, 1]);
+  const resumed = await call('sending.resume', { address });
+  assert.ok(resumed.ok && resumed.value.sending.suspended === null && resumed.value.messages === 0);
+  assert.ok((await call('sending.resume', { address, release: true })).ok);
+  assert.deepEqual(asked, [
+    ['hold', { account, state: 'waiting' }],
+    ['release', { account, hold: 'account-suspended' }],
+  ]);
+  await call('sending.limit', { address, messagesPerHour: 7, recipientsPerDay: 0 });
+  const limited = await call('sending.limit', { address, messagesPerHour: null });
+  assert.ok(limited.ok);
+  assert.deepEqual(limited.value.sending.limits, { ...none, recipientsPerDay: 0 });
+  const granted = await call('sending.grant', { address, as: 'Boss@b.test' });
+  assert.ok(granted.ok);
+  assert.deepEqual(granted.value.sending.grants, ['boss@b.test']);
+  const twice = await call('sending.grant', { address, as: 'boss@b.test' });
+  assert.equal(!twice.ok && twice.error.kind, 'exists');
+  assert.ok((await call('sending.revoke', { address, as: 'boss@b.test' })).ok);
+  const gone = await call('sending.revoke', { address, as: 'boss@b.test' });
+  assert.equal(!gone.ok && gone.error.kind, 'not-found');
+  const nobody = await call('sending.suspend', { address: 'nobody@a.test' });
+  assert.equal(!nobody.ok && nobody.error.kind, 'not-found');
+  const unreadable = await call('sending.suspend', { address, reason: 'a\nb' });
+  assert.equal(!unreadable.ok && unreadable.error.kind, 'bad-name');
+});
+
 it('tends domains, accounts, app passwords and aliases', async ({ client, ports }) => {
   const { call } = client;
   assert.deepEqual(await call('domain.list', {}), { ok: true, value: { domains: [] } });

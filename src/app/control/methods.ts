@@ -15,6 +15,8 @@ import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
 import { QUEUE_METHODS } from './queue-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
+import { SENDING_METHODS } from './sending-methods.ts';
+import type { SendingMethods } from './sending-methods.ts';
 import type { SrsMethods } from './srs-methods.ts';
 import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
 import type { QueueCount } from './queue-view.ts';
@@ -40,6 +42,7 @@ type Named = { readonly address: string };
 /** Each method with what it takes and what it gives. */
 export type ControlMethods = QueueMethods &
   SrsMethods &
+  SendingMethods &
   TlsMethods &
   TraceMethods & {
     'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
@@ -272,6 +275,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   },
 
   ...SRS_METHODS,
+  ...SENDING_METHODS,
 
   ...QUEUE_METHODS,
   ...TLS_METHODS,

@@ -2,17 +2,53 @@
 export const SUBMISSION = {
   type: 'object',
   description: 'Rules for mail from signed-in people.',
-  required: ['ownAddressesOnly', 'addMissingFields', 'holdSecondsMax', 'priorityMax'],
+  required: ['ownAddressesOnly', 'addMissingFields', 'holdSecondsMax', 'priorityMax', 'addSender', 'suspend'],
   properties: {
     ownAddressesOnly: {
       type: 'boolean',
       default: true,
-      description: 'The reverse-path and From must be addresses of the account.',
+      description:
+        'The reverse-path, From and Sender must be addresses of the account, or ones that it was granted (`postrider account grant`).',
     },
     addMissingFields: {
       type: 'boolean',
       default: true,
       description: 'Date, Message-ID and From are added where they are missing (RFC 6409 §8).',
+    },
+    addSender: {
+      type: 'boolean',
+      default: false,
+      description:
+        'Sender with the address of the account is added where From holds only addresses that it was granted (RFC 6409 §8.1).',
+    },
+    suspend: {
+      type: 'object',
+      description:
+        'What makes an account look as if somebody else had its password. Beyond a figure its sending is suspended until `postrider account resume`: docs/policy.md. 0: not a sign.',
+      required: ['excessesPerHour', 'refusedRecipientsPerHour', 'networksPerHour'],
+      properties: {
+        excessesPerHour: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 100,
+          description: 'How often it may run into its own limits (`[rates.account]`).',
+        },
+        refusedRecipientsPerHour: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 200,
+          description: 'Recipients that were refused, here or by other hosts.',
+        },
+        networksPerHour: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 20,
+          description: 'Networks that it signs in from to submit.',
+        },
+      },
     },
     holdSecondsMax: {
       type: 'integer',

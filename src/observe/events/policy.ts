@@ -25,6 +25,25 @@ export const POLICY_EVENTS = {
         },
       ],
     },
+    'policy.account-suspended': {
+      level: 'warn',
+      text: 'An account was suspended from sending; somebody else may have its password',
+      fields: {
+        accountId: { type: 'number', description: 'The account.' },
+        reason: {
+          type: 'text',
+          description: '`guard.excess`, `guard.refused-recipients` or `guard.networks`.',
+        },
+        heldRecipients: { type: 'number', description: 'Recipients in the queue that are held with it.' },
+      },
+      metrics: [
+        {
+          name: 'postrider_policy_accounts_suspended_total',
+          help: 'Accounts suspended from sending.',
+          labels: ['reason'],
+        },
+      ],
+    },
     'policy.check-failed': {
       level: 'error',
       text: 'A check could not do its work',
