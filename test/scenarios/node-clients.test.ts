@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTransport } from 'nodemailer';
-import { imapClient, waitForMessages } from '../support/mailbox.ts';
+import { imapClient, readMessages, waitForMessages } from '../support/mailbox.ts';
 import { ALICE, BOB, startPostrider, type RunningPostrider } from '../support/postrider.ts';
 
 function transport(server: RunningPostrider): ReturnType<typeof createTransport> {
@@ -41,6 +41,42 @@ test('nodemailer sends a message with parts, 8-bit text and a Cc, and each accou
   assert.ok(content);
   assert.equal(Buffer.concat(await content.toArray()).toString(), 'attached');
   await client.logout();
+});
+
+test('nodemailer asks for reports: they have the id of the envelope, the recipient as it was written, and the header alone (RFC 3461)', async () => {
+  await using server = await startPostrider();
+  const sent = await transport(server).sendMail({
+    from: BOB.address,
+    to: ALICE.address,
+    subject: 'tell me',
+    text: 'x',
+    dsn: {
+      id: 'QQ+314=15',
+      return: 'headers',
+      notify: ['success', 'failure', 'delay'],
+      recipient: `rfc822;${ALICE.address}`,
+    },
+  });
+  assert.deepEqual(sent.rejected, []);
+  assert.equal((await waitForMessages(server, ALICE, 1)).length, 1);
+  const [report = ''] = await waitForMessages(server, BOB, 1);
+  assert.match(report, /^Original-Envelope-Id: QQ\+314=15\r$/m);
+  assert.match(report, /^Original-Recipient: rfc822; ?alice@example\.test\r$/m);
+  assert.match(report, /^Action: delivered\r$/m);
+  assert.match(report, /^Content-Type: text\/rfc822-headers/m);
+});
+
+test('nodemailer asks for no report at all, and gets none (RFC 3461 §4.1)', async () => {
+  await using server = await startPostrider();
+  await transport(server).sendMail({
+    from: BOB.address,
+    to: ALICE.address,
+    subject: 'tell me nothing',
+    text: 'x',
+    dsn: { id: 'x', return: 'full', notify: 'never', recipient: BOB.address },
+  });
+  assert.equal((await waitForMessages(server, ALICE, 1)).length, 1);
+  assert.deepEqual(await readMessages(server, BOB), []);
 });
 
 test('imapflow: a session in IDLE hears of new mail, flags and expunges made by another', async () => {

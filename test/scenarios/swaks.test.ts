@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
 import { peer } from '../support/peer.ts';
+import type { RunningPostrider } from '../support/postrider.ts';
 import { ALICE, BOB, startPostrider } from '../support/postrider.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 
@@ -96,3 +97,111 @@ test('what was sent is there after a restart', { skip: swaks.skip ?? curl.skip }
   const [message] = await waitForMessages(second, ALICE, 1);
   assert.match(message ?? '', /^Subject: before\r$/m);
 });
+
+/** What swaks says of another client, and what Received says then. */
+const spokenFor = [
+  {
+    name: 'XCLIENT',
+    args: [
+      '--xclient-addr',
+      '192.0.2.9',
+      '--xclient-name',
+      'spike.test',
+      '--xclient-helo',
+      'spike-said.test',
+    ],
+    want: /^Received: from spike-said\.test \(spike\.test \[192\.0\.2\.9\]\)/m,
+  },
+  {
+    name: 'XCLIENT in two commands, before STARTTLS',
+    args: [
+      '--tls',
+      '--xclient-before-starttls',
+      '--xclient-delim',
+      '--xclient-addr',
+      'IPV6:2001:db8::9',
+      '--xclient-port',
+      '4711',
+      '--xclient-delim',
+      '--xclient-proto',
+      'ESMTP',
+      '--xclient-destaddr',
+      '192.0.2.25',
+      '--xclient-destport',
+      '25',
+    ],
+    want: /^Received: from \S+ \(\[IPv6:2001:db8::9\]\)/m,
+  },
+  {
+    name: 'XCLIENT, by a SMTP client of old',
+    args: ['--protocol', 'ESMTP', '--xclient-addr', '192.0.2.9', '--xclient-proto', 'SMTP'],
+    want: /\(\[192\.0\.2\.9\]\)\r\n\tby \S+ with SMTP id/,
+  },
+] as const;
+
+for (const { name, args, want } of spokenFor)
+  test(`swaks speaks for another client by ${name}`, { skip: swaks.skip ?? curl.skip }, async () => {
+    await using server = await startPostrider({ config: '[trust]\nforwarders = ["127.0.0.1"]\n' });
+    const sent = await run('swaks', [...toSmtp(server), ...args]);
+    assert.equal(sent.code, 0, sent.stdout + sent.stderr);
+    const [message = ''] = await waitForMessages(server, ALICE, 1);
+    assert.match(message, want);
+  });
+
+test('swaks is offered no XCLIENT where it is not trusted', { skip: swaks.skip }, async () => {
+  await using server = await startPostrider();
+  const sent = await run('swaks', [...toSmtp(server), '--xclient-addr', '192.0.2.9']);
+  assert.notEqual(sent.code, 0);
+  assert.match(sent.stdout + sent.stderr, /did not advertise XCLIENT/);
+});
+
+const source = ['--proxy-source', '192.0.2.9', '--proxy-source-port', '4711'];
+const dest = ['--proxy-dest', '198.51.100.1', '--proxy-dest-port', '25'];
+const proxied = [
+  { name: 'version 1', args: ['--proxy-version', '1', '--proxy-family', 'TCP4', ...source, ...dest] },
+  { name: 'version 2', args: ['--proxy-version', '2', '--proxy-family', 'AF_INET', ...source, ...dest] },
+  {
+    name: 'version 2 under STARTTLS',
+    args: ['--tls', '--proxy-version', '2', '--proxy-family', 'AF_INET', ...source, ...dest],
+  },
+] as const;
+
+test('swaks as a proxy, by both versions: Received names its client', { skip: swaks.skip }, async () => {
+  await using server = await startPostrider({
+    config: '[trust]\nproxies = ["127.0.0.1"]\n',
+    listenerLines: 'proxyProtocol = true',
+  });
+  for (const { name, args } of proxied) {
+    const sent = await run('swaks', [...toSmtp(server), ...args]);
+    assert.equal(sent.code, 0, `${name}: ${sent.stdout}${sent.stderr}`);
+  }
+  const [, second] = proxied;
+  const local = await run('swaks', [...toSmtp(server), ...second.args, '--proxy-command', 'LOCAL']);
+  assert.equal(local.code, 0, local.stdout + local.stderr);
+  assert.match(server.output(), /"remoteAddress":"192\.0\.2\.9"/);
+});
+
+const manners = [
+  ['--pipeline'],
+  ['--protocol', 'SMTP'],
+  ['--protocol', 'ESMTPS'],
+  ['--tls', '--pipeline', '--hide-all'],
+  ['--helo', '[127.0.0.1]'],
+  ['--from', '<>'],
+  ['--force-getpwuid', '--h-Subject', 'x', '--attach', '@/etc/hostname'],
+  ['--to', `${ALICE.address},${BOB.address}`, '--pipeline'],
+  ['--local-interface', '127.0.0.1', '--copy-routing', 'example.test'],
+] as const;
+
+test('swaks in every manner that it has', { skip: swaks.skip }, async () => {
+  await using server = await startPostrider();
+  for (const manner of manners) {
+    const sent = await run('swaks', [...toSmtp(server), ...manner]);
+    assert.equal(sent.code, 0, `${manner.join(' ')}: ${sent.stdout}${sent.stderr}`);
+  }
+});
+
+function toSmtp(server: RunningPostrider): string[] {
+  const where = ['--server', '127.0.0.1', '--port', String(server.port('smtp'))];
+  return [...where, '--from', 'x@away.test', '--to', ALICE.address];
+}

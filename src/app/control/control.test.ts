@@ -252,6 +252,9 @@ it('shows and moves the queue', async ({ client, asked, told }) => {
     arrivedAtMs: 1,
     expiresAtMs: 2,
     priority: 0,
+    requireTls: false,
+    releaseAtMs: null,
+    deliverBy: null,
     source: { kind: 'mx', remote: '192.0.2.1', account: null },
     leased: false,
     recipients: [

@@ -40,6 +40,12 @@ export type QueuedMessageView = {
   readonly expiresAtMs: number;
   /** -9 to 9 (RFC 6710). */
   readonly priority: number;
+  /** REQUIRETLS (RFC 8689). */
+  readonly requireTls: boolean;
+  /** FUTURERELEASE (RFC 4865): not before. */
+  readonly releaseAtMs: number | null;
+  /** DELIVERBY (RFC 2852). */
+  readonly deliverBy: { readonly byMs: number; readonly mode: string; readonly trace: boolean } | null;
   readonly source: { readonly kind: string; readonly remote: string | null; readonly account: number | null };
   /** Being delivered at this moment. */
   readonly leased: boolean;
@@ -87,7 +93,7 @@ export type QueueGroupView = {
 };
 
 export function viewMessage(message: QueuedMessage): QueuedMessageView {
-  const { id, reversePath, arrivedAtMs, expiresAtMs, priority, source } = message;
+  const { id, reversePath, arrivedAtMs, expiresAtMs, priority, requireTls, source } = message;
   return {
     id,
     sender: reversePath,
@@ -95,6 +101,9 @@ export function viewMessage(message: QueuedMessage): QueuedMessageView {
     arrivedAtMs,
     expiresAtMs,
     priority,
+    requireTls,
+    releaseAtMs: message.releaseAtMs ?? null,
+    deliverBy: message.deliverBy ?? null,
     source: { kind: source.kind, remote: source.remote ?? null, account: source.account ?? null },
     leased: message.lease !== undefined,
     recipients: message.recipients.map(viewRecipient),
