@@ -9,7 +9,7 @@ import { files } from './data-directory.ts';
 /** A certificate of our own is made anew when it has less than this left, or is for other names. */
 const RENEW_MS = 30 * 86_400_000;
 
-/** Rejects with the file system's error where a file cannot be read. */
+/** Rejects with the file system's error where a file cannot be read, and with OpenSSL's where it holds no certificate. */
 export async function loadCertificate(config: Config, nowMs: number): Promise<Certificate> {
   const { certificateFile, keyFile, clientCertificates, clientCaFile } = config.tls;
   const pair =
@@ -18,6 +18,8 @@ export async function loadCertificate(config: Config, nowMs: number): Promise<Ce
       : await ownCertificate(config.dataDirectory, namesOf(config), nowMs);
   if (!clientCertificates) return pair;
   const authorities = clientCaFile === undefined ? undefined : await readFile(clientCaFile, 'utf8');
+  // A file without a certificate would pass for one that names nobody.
+  if (authorities !== undefined) void new X509Certificate(authorities);
   return { ...pair, clients: { authorities } };
 }
 

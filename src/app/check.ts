@@ -27,6 +27,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
     ? (
         await Promise.all([
           checkCertificate(config.value),
+          checkClientAuthorities(config.value),
           checkPasswords(config.value),
           checkData(config.value),
           checkResolver(config.value),
@@ -64,6 +65,18 @@ async function checkCertificate({ tls, hostname }: Config): Promise<readonly Fou
   if (certificate.checkHost(hostname) === undefined)
     found.push({ kind: 'warning', text: `${certificateFile} is not for the name ${hostname}` });
   return found;
+}
+
+async function checkClientAuthorities({ tls: { clientCaFile } }: Config): Promise<readonly Found[]> {
+  if (clientCaFile === undefined) return [];
+  const authorities = await read(clientCaFile);
+  if (typeof authorities !== 'string') return [authorities];
+  try {
+    void new X509Certificate(authorities);
+    return [];
+  } catch (cause) {
+    return [problem(`${clientCaFile} holds no certificate: ${messageOf(cause)}`)];
+  }
 }
 
 async function checkPasswords({ routes }: Config): Promise<readonly Found[]> {

@@ -9,7 +9,15 @@ import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
-import { isProofOf, isSaltOf, parseScramKeys, SCRAM_OCTETS, serverSignature } from '../../sasl/scram-key.ts';
+import {
+  formatScramKeys,
+  isProofOf,
+  isSaltOf,
+  parseScramKeys,
+  SCRAM_HASHES,
+  SCRAM_OCTETS,
+  serverSignature,
+} from '../../sasl/scram-key.ts';
 import type { ScramKey } from '../../sasl/scram-key.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey } from '../address-key.ts';
@@ -21,6 +29,7 @@ import type { KeptAppPassword } from './app-password.ts';
 import { preparePassword } from './password-hash.ts';
 import type { Overloaded } from './password-hash.ts';
 import type { KeptSecrets, PasswordSecrets } from './password-secrets.ts';
+import { SALT_OCTETS } from './scram-key-maker.ts';
 import { VerifiedPasswords } from './verified-passwords.ts';
 
 /** What the directory keeps to know somebody by. */
@@ -105,8 +114,9 @@ export class Authenticator {
   async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
     const credential = await this.#credential(name);
     const drawn = await this.#passwords.salt(hash, toNameKey(name));
-    const kept = candidatesOf(credential).find(({ key }) => key.hash === hash)?.key;
-    return kept === undefined ? drawn : { salt: kept.salt, iterations: kept.iterations };
+    const kept = candidatesOf(credential ?? NOBODY).find(({ key }) => key.hash === hash)?.key;
+    if (credential === undefined || kept === undefined) return drawn;
+    return { salt: kept.salt, iterations: kept.iterations };
   }
 
   /** As `Directory.authenticateScram`. */
@@ -281,7 +291,9 @@ function judgeProof(
   scope: Scope,
   credential: Credential | undefined,
 ): Result<ScramAccepted, AuthProblem> {
-  const candidates = candidatesOf(credential).filter(({ key }) => key.hash === hash && isSaltOf(key, salt));
+  const candidates = candidatesOf(credential ?? NOBODY).filter(
+    ({ key }) => key.hash === hash && isSaltOf(key, salt),
+  );
   let found: Candidate | undefined;
   for (const candidate of candidates) if (isProofOf(candidate.key, authMessage, proof)) found ??= candidate;
   const nobody = { hash, storedKey: new Uint8Array(SCRAM_OCTETS[hash]) };
@@ -308,11 +320,21 @@ function toPrincipal(
   return { address, account, authenticationId, appPassword: appPassword?.name };
 }
 
+/** Read through where there is no account, so that this costs what an account costs. Its salt is drawn for no name. */
+const NOBODY: Pick<Credential, 'scramKeys' | 'appPasswords'> = {
+  scramKeys: formatScramKeys(
+    SCRAM_HASHES.map((hash) => {
+      const key = new Uint8Array(SCRAM_OCTETS[hash]);
+      return { hash, salt: new Uint8Array(SALT_OCTETS), iterations: 1, storedKey: key, serverKey: key };
+    }),
+  ),
+  appPasswords: [],
+};
+
 /** The account's own keys first. */
-function candidatesOf(credential: Credential | undefined): readonly Candidate[] {
+function candidatesOf(credential: Pick<Credential, 'scramKeys' | 'appPasswords'>): readonly Candidate[] {
   const keysOf = (text: string | undefined, appPassword?: KeptAppPassword): readonly Candidate[] =>
     (text === undefined ? [] : (parseScramKeys(text) ?? [])).map((key) => ({ key, appPassword }));
-  if (credential === undefined) return [];
   return [
     ...keysOf(credential.scramKeys),
     ...credential.appPasswords.flatMap((one) => keysOf(one.scramKeys, one)),

@@ -13,7 +13,7 @@ import { SCRAM_HASHES, toScramKey } from '../../sasl/scram-key.ts';
 import type { ScramKey } from '../../sasl/scram-key.ts';
 import { HashGate } from './hash-gate.ts';
 
-const SALT_OCTETS = 16;
+export const SALT_OCTETS = 16;
 
 /** Computes Hi() of RFC 5802 §2.2; rejects with `Fault`. */
 export type ComputeSaltedPassword = (

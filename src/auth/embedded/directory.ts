@@ -648,7 +648,7 @@ export class EmbeddedDirectory implements Directory {
     return row === undefined ? undefined : toAccount(row);
   }
 
-  #keptAppPasswords(id: AccountId): Credential['appPasswords'] {
+  #keptAppPasswords(id: number): Credential['appPasswords'] {
     const sql = `SELECT name, scopes, secret_hash, created_at_ms, scram_keys FROM app_password
       WHERE account_id = ? ORDER BY created_at_ms, name`;
     return this.#database
@@ -689,16 +689,17 @@ export class EmbeddedDirectory implements Directory {
         (SELECT group_concat(network || ' ' || seen_at_ms) FROM home_network WHERE account_id = account.id)
         FROM account WHERE ${condition}`;
       const row = this.#database.prepare(sql).row(value);
+      // Asked for in any case: whether there is an account must not be heard in the time.
+      const appPasswords = this.#keptAppPasswords(row === undefined ? 0 : numberAt(row, 0));
       if (row === undefined) return undefined;
-      const account = known(toAccountId(numberAt(row, 0)));
       return {
-        account,
+        account: known(toAccountId(numberAt(row, 0))),
         address: textAt(row, 1),
         disabled: numberAt(row, 2) !== 0,
         passwordHash: optionalTextAt(row, 3),
         scramKeys: optionalTextAt(row, 4),
         networks: parseHomeNetworks(optionalTextAt(row, 5)),
-        appPasswords: this.#keptAppPasswords(account),
+        appPasswords,
       };
     });
   }
