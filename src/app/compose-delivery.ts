@@ -115,6 +115,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
       visitsMax: config.queue.deliveriesPerHostMax,
     },
   );
+  now.handTo(runner);
   let stopped = false;
   return {
     intake,

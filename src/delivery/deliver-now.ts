@@ -29,6 +29,15 @@ export type DeliverNowPorts = {
   readonly events: DeliveryEventSink;
 };
 
+/** Works on messages under its own lease. */
+export type TakesOver = {
+  readonly owner: string;
+  /** There is room for another message now. */
+  readonly hasRoom: boolean;
+  /** A message that was just accepted under the owner's lease. */
+  readonly adopt: (message: QueuedMessage) => void;
+};
+
 /** Long enough for a busy disk; a process that died leaves its messages to others after it, or at the next start. */
 const LEASE_MS = 120_000;
 /** Messages that wait for their delivery here; above it the runner takes new ones. */
@@ -55,10 +64,17 @@ export class DeliverNow {
   readonly #gate = new Gate(LIMITS.localDeliveriesMax);
   readonly #running = new Set<Promise<void>>();
 
+  #takesOver: TakesOver | undefined;
+
   /** @param owner the name under which this thread holds leases; no other has it */
   constructor(ports: DeliverNowPorts, owner: string) {
     this.#ports = ports;
     this.#owner = owner;
+  }
+
+  /** Who delivers to other hosts in this thread: what is all for them goes straight there, without being looked for in the queue. */
+  handTo(takesOver: TakesOver): void {
+    this.#takesOver = takesOver;
   }
 
   /**
@@ -73,6 +89,14 @@ export class DeliverNow {
   ): Promise<Refused | undefined> {
     const locals = message.recipients.filter(({ route }) => route.kind === 'local').length;
     const isLater = message.hold !== undefined || firstDueMs(message) > this.#ports.clock.nowMs();
+    if (locals === 0 && !isLater && this.#takesOver?.hasRoom === true) {
+      const { owner, adopt } = this.#takesOver;
+      const lease = { owner, untilMs: this.#ports.clock.nowMs() + LEASE_MS };
+      await this.#ports.queue.accept(message, lease);
+      this.#tellAccepted(message, facts);
+      adopt(toQueued(message, lease));
+      return undefined;
+    }
     if (locals === 0 || isLater || this.#gate.waiting >= WAITING_MAX) {
       await this.#ports.queue.accept(message);
       this.#tellAccepted(message, facts);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FakeClock } from '../../test/support/fake-clock.ts';
-import { localRecipient, newMessage, queueId, remoteRecipient } from '../../test/support/queued.ts';
+import { FakeClock, settled } from '../../test/support/fake-clock.ts';
+import { localRecipient, newMessage, queued, queueId, remoteRecipient } from '../../test/support/queued.ts';
 import { directRouter, routeRule, ruleRouter } from '../../test/support/routes.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
@@ -22,7 +22,9 @@ import type { BlobRef } from '../store/blob-store.ts';
 import { known } from '../store/ids.ts';
 import { openMemoryBlobStore } from '../store/memory/blob-store.ts';
 import { openMemoryMailStore } from '../store/memory/mail-store.ts';
+import { DeliverNow } from './deliver-now.ts';
 import type { DeliveryEvent } from './event.ts';
+import type { MessageFacts } from './message-facts.ts';
 import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
 import { RETURN_PATHS } from '../../test/support/return-paths.ts';
@@ -745,6 +747,49 @@ test('a lease that was lost cuts the work, and nothing is written down', async (
   assert.ok(made.events.some(({ name }) => name === 'delivery.lease-lost'));
   const [message] = await made.queue.list({}, undefined, 1);
   assert.equal(message?.recipients[0]?.state.kind, 'held');
+  await made.runner.stop(0);
+});
+
+test('a message for other hosts goes straight from its acceptance to its next hop, and once', async () => {
+  const made = await world(() => took);
+  const now = new DeliverNow(made.ports, 'session');
+  now.handTo(made.runner);
+  const facts = { digest: { messageId: undefined, subject: '' } } as MessageFacts;
+  const message = newMessage([remoteRecipient('x@far.example')], { reversePath: null });
+  await now.accept(message, facts);
+  assert.equal((await made.queue.list({}, undefined, 1))[0]?.lease, undefined, 'nobody took it over yet');
+  made.runner.start();
+  await made.clock.advance(100);
+  assert.equal(made.visited.length, 1);
+  await now.accept({ ...message, id: queueId('m2') }, facts);
+  assert.equal((await made.queue.list({}, undefined, 1))[0]?.lease?.owner, 'runner-1');
+  await settled();
+  assert.equal(made.visited.length, 2);
+  await made.clock.advance(1000);
+  assert.deepEqual([(await made.queue.count()).messages, made.visited.length], [0, 2]);
+  await made.runner.stop(0);
+  made.runner.adopt({ ...queued(message), id: queueId('m3') });
+  await now.accept({ ...message, id: queueId('m3') }, facts);
+  assert.equal((await made.queue.list({}, undefined, 1))[0]?.lease, undefined, 'it has stopped');
+});
+
+test('what was adopted and finds its destination crowded comes again', async () => {
+  let clock: FakeClock | undefined;
+  const made = await world(async () => {
+    await new Promise<void>((resolve) => clock?.after(500, resolve));
+    return took;
+  });
+  clock = made.clock;
+  made.runner.start();
+  for (let n = 0; n < 30; n += 1) {
+    const id = queueId(`m${n}`);
+    const lease = { owner: made.runner.owner, untilMs: clock.nowMs() + 60_000 };
+    const message = newMessage([remoteRecipient('x@far.example')], { id, reversePath: null });
+    await made.queue.accept(message, lease);
+    made.runner.adopt({ ...queued(message), lease });
+  }
+  await clock.advance(30_000);
+  assert.deepEqual([(await made.queue.count()).messages, made.visited.length], [0, 30]);
   await made.runner.stop(0);
 });
 

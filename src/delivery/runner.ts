@@ -125,6 +125,26 @@ export class DeliveryRunner {
     return this.#flights.size;
   }
 
+  get owner(): string {
+    return this.#owner;
+  }
+
+  get hasRoom(): boolean {
+    return this.#phase === 'running' && this.#room() > 0;
+  }
+
+  /** Works on a message that was accepted under our lease. */
+  readonly adopt = (message: QueuedMessage): void => {
+    const comeBackMs = this.#phase === 'running' ? this.#take(message) : 0;
+    if (comeBackMs === undefined) return;
+    const untilMs = this.#ports.clock.nowMs() + comeBackMs;
+    this.#ports.queue
+      .renew(this.#owner, [message.id], untilMs)
+      .then(() => this.#sleepFor(comeBackMs))
+      // The lease runs out by itself.
+      .catch((cause: unknown) => this.#faulted('Putting a message back', cause));
+  };
+
   start(): void {
     if (this.#phase !== 'new') throw new TypeError('A runner is started once');
     this.#phase = 'running';
@@ -209,14 +229,13 @@ export class DeliveryRunner {
       const nextMs = await this.#ports.queue.nextDueMs();
       if (nextMs !== undefined) this.#sleepFor(nextMs - this.#ports.clock.nowMs());
     } catch (cause) {
-      this.#ports.events({
-        name: 'delivery.fault',
-        queueId: undefined,
-        doing: 'Looking into the queue',
-        cause,
-      });
+      this.#faulted('Looking into the queue', cause);
       this.#sleepFor(FAULT_PAUSE_MS);
     }
+  }
+
+  #faulted(doing: string, cause: unknown): void {
+    this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing, cause });
   }
 
   /** Of several times to look again, the first counts. */
@@ -478,7 +497,7 @@ export class DeliveryRunner {
       for (const id of await this.#ports.queue.renew(this.#owner, ids, untilMs))
         this.#flights.get(id)?.abort.abort();
     } catch (cause) {
-      this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing: 'Renewing leases', cause });
+      this.#faulted('Renewing leases', cause);
     }
   }
 }

@@ -99,12 +99,12 @@ for (const chunking of [false, true]) {
   });
 }
 
-test('MAIL, RCPT and DATA leave in one write (RFC 2920 §3.1)', async () => {
+test('MAIL, RCPT and DATA leave in one write, the content with its end in another (RFC 2920 §3.1)', async () => {
   const here = office();
   const { client, pair } = await against(here);
   const before = pair.client.writes;
   await client.send(message(['alice@example.test']));
-  assert.equal(pair.client.writes - before, 3, 'envelope, content, final dot');
+  assert.equal(pair.client.writes - before, 2);
 });
 
 test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RFC 6531)', async () => {

@@ -355,14 +355,13 @@ export class SmtpClient {
   ): Promise<ClientProblem | undefined> {
     const encoder = new DataEncoder('DATA');
     // RFC 2920 §3.1: 354 although every recipient was refused is answered with an empty message.
-    if (accepted.length > 0) {
-      const lost = await this.#stream(message, async (pieces) => {
-        const encoded = pieces.map((piece) => encoder.push(piece));
-        return this.#write(encoded);
-      });
-      if (lost !== undefined) return this.#lastWords(lost);
-    }
-    const lost = await this.#write(encoder.finish());
+    const lost =
+      accepted.length === 0
+        ? await this.#write(encoder.finish())
+        : await this.#stream(message, async (pieces, isLast) => {
+            const encoded = pieces.map((piece) => encoder.push(piece));
+            return this.#write(isLast ? [...encoded, encoder.finish()] : encoded);
+          });
     if (lost !== undefined) return this.#lastWords(lost);
     if (accepted.length === 0) {
       const answer = await this.#replies.next('final', this.#options.timeouts.finalMs);
@@ -380,12 +379,14 @@ export class SmtpClient {
     // RFC 3030 §3: of a binary message every octet is content.
     const encoder = message.body === 'BINARYMIME' ? RAW : new DataEncoder('BDAT');
     let refused: ClientProblem | undefined;
-    const lost = await this.#stream(message, async (pieces) => {
+    const lost = await this.#stream(message, async (pieces, isLast) => {
       const encoded = pieces.map((piece) => encoder.push(piece));
+      if (isLast) encoded.push(encoder.finish());
       const octets = encoded.reduce((sum, piece) => sum + piece.length, 0);
-      if (octets === 0) return undefined;
-      const gone = await this.#write([fromUtf8(`BDAT ${octets}\r\n`), ...encoded]);
-      if (gone !== undefined) return gone;
+      if (octets === 0 && !isLast) return undefined;
+      const gone = await this.#write([fromUtf8(`BDAT ${octets}${isLast ? ' LAST' : ''}\r\n`), ...encoded]);
+      if (gone !== undefined) return isLast ? this.#lastWords(gone) : gone;
+      if (isLast) return undefined;
       const answer = await this.#replies.next('content', this.#options.timeouts.dataMs);
       if (!answer.ok) return answer.error;
       if (isPositive(answer.value)) return undefined;
@@ -396,11 +397,7 @@ export class SmtpClient {
       for (const recipient of accepted) outcomes[recipient] = refusalOf(refused);
       return refused.kind === 'reply' && refused.reply.code !== 421 ? this.#reset() : refused;
     }
-    if (lost !== undefined) return lost;
-    const rest = encoder.finish();
-    const gone = await this.#write([fromUtf8(`BDAT ${rest.length} LAST\r\n`), rest]);
-    if (gone !== undefined) return this.#lastWords(gone);
-    return this.#final(outcomes, accepted);
+    return lost ?? this.#final(outcomes, accepted);
   }
 
   /** One reply for all in SMTP, one for each accepted recipient in LMTP (RFC 2033 §4.2). */
@@ -424,23 +421,27 @@ export class SmtpClient {
     return closing;
   }
 
-  /** Hands the content to `take` in blocks of useful size; stops at the first problem. */
+  /**
+   * Hands the content to `take` in blocks of useful size; stops at the first problem. The last block, perhaps empty, is
+   * known as such: what ends the content goes with it, and not before all of it was read.
+   */
   async #stream(
     message: OutgoingMessage,
-    take: (pieces: readonly Uint8Array[]) => Promise<ClientProblem | undefined>,
+    take: (pieces: readonly Uint8Array[], isLast: boolean) => Promise<ClientProblem | undefined>,
   ): Promise<ClientProblem | undefined> {
     let pieces: Uint8Array[] = [];
     let octets = 0;
     for await (const piece of message.content()) {
+      if (octets >= BLOCK_OCTETS) {
+        const problem = await take(pieces, false);
+        if (problem !== undefined) return problem;
+        pieces = [];
+        octets = 0;
+      }
       pieces.push(piece);
       octets += piece.length;
-      if (octets < BLOCK_OCTETS) continue;
-      const problem = await take(pieces);
-      if (problem !== undefined) return problem;
-      pieces = [];
-      octets = 0;
     }
-    return pieces.length === 0 ? undefined : take(pieces);
+    return take(pieces, true);
   }
 
   /** The peer went away in the content: it may have said why before. */
