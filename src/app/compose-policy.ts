@@ -7,6 +7,7 @@ import type { Check } from '../policy/check.ts';
 import { deliveryChecks, type DeliveryChecks } from '../policy/delivery-checks.ts';
 import { Pipeline } from '../policy/pipeline.ts';
 import { ratesCheck } from '../policy/rates.ts';
+import { rulesCheck } from '../policy/rules.ts';
 import { sessionChecks, type SessionChecks } from '../policy/session-checks.ts';
 import { submissionCheck } from '../policy/submission.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
@@ -38,12 +39,14 @@ function composeChecks(options: PolicyOptions): readonly Check[] {
   const { directory } = backends;
   const isExempt = (address: string): boolean => trust.isExempt(address);
   const newId = createQueueIds(clock, random);
+  const ruleCheck = rulesCheck(config.rules);
   const suspension = composeSuspension(options);
   const guard = accountGuard(
     { rates, isExempt, suspend: (account, sign) => suspension.suspend(account, sign) },
     { ...config.submission.suspend, ...config.rates },
   );
   return [
+    ...(ruleCheck === undefined ? [] : [ruleCheck]),
     submissionCheck({ directory, clock, newId, hostname: config.hostname }, config.submission),
     guard,
     ratesCheck(

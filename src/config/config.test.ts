@@ -170,6 +170,18 @@ const refused = [
     ],
   },
   {
+    name: 'rules that contradict themselves',
+    text: `${MINIMAL}[[rules]]\nname = "a"\naction = "refuse"\n[[rules]]\nname = "a"\naction = "tag"\ncontains = "x"\nsenders = ["*"]\n[[rules]]\nname = "b"\naction = "add-field"\nheader = "A B"\nfield = "no field"\n`,
+    want: [
+      'rules[0] (line 5): has no condition, and would hold for everything',
+      'rules[1] (line 8): contains and equals need a header',
+      'rules[1] (line 8): tag and the action "tag" belong together',
+      'rules[1].name (line 9): "a" is there twice',
+      'rules[2].header (line 16): is no name of a field',
+      'rules[2].field (line 17): must be a field of printable ASCII such as "X-Checked: yes"',
+    ],
+  },
+  {
     name: 'TLS policies that contradict themselves',
     text: `${MINIMAL}[[tlsPolicies]]\ndomain = "a.example"\nlevel = "fingerprint"\n[[tlsPolicies]]\ndomain = "A.example"\nnames = ["x"]\nkeyFile = "/k"\n`,
     want: [

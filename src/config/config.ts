@@ -9,6 +9,7 @@ import type { DeepReadonly } from './deep-readonly.ts';
 import { keyLines, lineOf } from './lines.ts';
 import { type ConfigProblem, readTable } from './read.ts';
 import { reportRouteContradictions } from './routes.ts';
+import { reportRuleContradictions } from './rules.ts';
 import { SCHEMA } from './schema.ts';
 
 export type Config = DeepReadonly<XStatic<typeof SCHEMA>>;
@@ -74,6 +75,7 @@ function reportContradictions(config: Config, report: (path: string, text: strin
     report('store.url', 'is of no use with the backend "embedded"');
 
   reportRouteContradictions(config, report);
+  reportRuleContradictions(config.rules, report);
   reportTlsPolicyContradictions(config, report);
   reportCollisions(config, report);
 }

@@ -13,6 +13,7 @@ import { STORE } from './section/store.ts';
 import { THREADS } from './section/threads.ts';
 import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
+import { RULES } from './section/rules.ts';
 import { SIGN_IN } from './section/sign-in.ts';
 import { SUBMISSION } from './section/submission.ts';
 import { FORWARDING } from './section/forwarding.ts';
@@ -64,6 +65,7 @@ const SECTIONS: {
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
   readonly rates: typeof RATES;
+  readonly rules: typeof RULES;
   readonly signIn: typeof SIGN_IN;
   readonly submission: typeof SUBMISSION;
   readonly forwarding: typeof FORWARDING;
@@ -84,6 +86,7 @@ const SECTIONS: {
   limits: LIMITS,
   smtp: SMTP,
   rates: RATES,
+  rules: RULES,
   signIn: SIGN_IN,
   submission: SUBMISSION,
   forwarding: FORWARDING,
@@ -109,6 +112,7 @@ const REQUIRED = [
   'limits',
   'smtp',
   'rates',
+  'rules',
   'signIn',
   'submission',
   'forwarding',
