@@ -43,6 +43,8 @@ export type DeliveryEvent =
       readonly host: string | undefined;
       /** What was said, word for word. */
       readonly text: string | undefined;
+      /** Of the session: `plain`, or version, cipher and by what the certificate was verified. */
+      readonly tls?: string | undefined;
       /** The mailbox of ours that has it. */
       readonly mailbox: string | undefined;
       /** How often it was tried, where it is tried again. */

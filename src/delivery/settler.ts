@@ -415,6 +415,7 @@ export class Settler {
         reason: settlement.answer?.reason,
         host: settlement.answer?.host,
         text: settlement.answer?.text,
+        tls: settlement.answer?.tls,
         mailbox: mailboxOf(outcomes.get(settlement.recipient)),
         attempts: isDelayed ? tried + 1 : undefined,
         dueAtMs: isDelayed ? settlement.dueAtMs : undefined,

@@ -88,6 +88,7 @@ export const answer = (text = 'try later', atMs = 2000): LastAnswer => ({
   status: '4.2.0',
   text,
   reason: 'smtp.refused',
+  tls: 'TLSv1.3 TLS_AES_256_GCM_SHA384, verified by dane-ee',
 });
 
 export const done = (

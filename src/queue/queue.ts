@@ -104,6 +104,8 @@ export type LastAnswer = {
   readonly text: string;
   /** A stable reason code: `dns.timeout`, `mailbox.over-quota`, `smtp.refused` … */
   readonly reason: string;
+  /** Of the session in which the host said it: `plain`, or version, cipher and by what its certificate was verified. */
+  readonly tls?: string;
 };
 
 /** Every state of a recipient. `leased` is of the message and lies over `waiting`. See docs/queue.md. */

@@ -114,6 +114,7 @@ function formatMessage(message: QueuedMessageView): string {
         `answer    ${lastAnswer.status} ${plainText(lastAnswer.text)} (${lastAnswer.reason}, ` +
           `${lastAnswer.host === null ? 'ours' : plainText(lastAnswer.host)}, ${formatTime(lastAnswer.atMs)})`,
       );
+    if (lastAnswer !== null && lastAnswer.tls !== null) lines.push(`tls       ${plainText(lastAnswer.tls)}`);
     return lines;
   });
   return `${[...head, ...recipients].join('\n')}\n`;

@@ -266,7 +266,7 @@ it('shows and moves the queue', async ({ client, asked, told }) => {
         hold: null,
         attempts: 1,
         dueAtMs: 5,
-        lastAnswer: { atMs: 3, host: null, status: '4.4.1', text: 'no', reason: 'dns.timeout' },
+        lastAnswer: { atMs: 3, host: null, status: '4.4.1', text: 'no', reason: 'dns.timeout', tls: null },
       },
     ],
   });

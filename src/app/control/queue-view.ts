@@ -14,6 +14,8 @@ export type AnswerView = {
   readonly status: string;
   readonly text: string;
   readonly reason: string;
+  /** Of the session: `plain`, or version, cipher and by what its certificate was verified; `null` where there was none. */
+  readonly tls: string | null;
 };
 
 export type RecipientView = {
@@ -124,7 +126,7 @@ function viewRecipient({ number, forwardPath, route, state }: QueuedRecipient): 
 }
 
 function viewAnswer(answer: LastAnswer | undefined): AnswerView | null {
-  return answer === undefined ? null : { ...answer, host: answer.host ?? null };
+  return answer === undefined ? null : { ...answer, host: answer.host ?? null, tls: answer.tls ?? null };
 }
 
 export function viewGroup({

@@ -7,6 +7,7 @@ import { seededRandom } from '../../../test/support/world.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
+import type { NewQueuedMessage } from '../../queue/queue.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import type { DeliveryEvent } from '../event.ts';
@@ -16,7 +17,7 @@ import type { RouteRule } from './route-rule.ts';
 import type { RemoteRoute } from './router.ts';
 import type { PoolRule } from './rule-router.ts';
 import { Routing } from './routing.ts';
-import type { TlsPolicy } from './tls-policy.ts';
+import type { TlsConnection, TlsPolicy } from './tls-policy.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
 
 const ZONE: Zone = {
@@ -75,6 +76,7 @@ async function deliver(
     readonly signal?: AbortSignal;
     readonly route?: RemoteRoute;
     readonly tlsPolicy?: TlsPolicy;
+    readonly more?: Partial<NewQueuedMessage>;
   } = {},
 ) {
   const visited: Visited[] = [];
@@ -98,7 +100,8 @@ async function deliver(
     clock: new FakeClock(),
     events: (event) => events.push(event),
   });
-  const message = queued(newMessage(locals.map((local) => remoteRecipient(`${local}@${domain}`))));
+  const recipients = locals.map((local) => remoteRecipient(`${local}@${domain}`));
+  const message = queued({ ...newMessage(recipients), ...options.more });
   const outcome = await delivery.deliver(
     message,
     options.route ?? directRoute(domain),
@@ -322,10 +325,133 @@ test('a host that the policy rules out is passed over, and is told what was foun
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
   assert.deepEqual(asked, [
-    { domain: 'two.example', source: 'mx', authentic: false, port: 25 },
+    { domain: 'two.example', source: 'mx', authentic: false, canonicalName: 'two.example', port: 25 },
     { host: 'one.example', canonicalName: 'one.example', authentic: false },
     { host: 'other.example', canonicalName: 'other.example', authentic: false },
   ]);
+});
+
+const failures = [
+  { kind: 'not-offered', plain: '4.7.10', required: 'failed 5.7.10' },
+  { kind: 'refused', plain: '4.7.10', required: 'failed 5.7.10' },
+  { kind: 'not-trusted', plain: '4.7.5', required: 'failed 5.7.10' },
+  { kind: 'handshake', plain: '4.7.5', required: 'failed 5.7.10' },
+  { kind: 'timeout', plain: '4.7.5', required: 'delayed 4.7.5' },
+  { kind: 'reset', plain: '4.7.5', required: 'delayed 4.7.5' },
+] as const;
+for (const { kind, plain, required } of failures)
+  test(`TLS that fails (${kind}) makes mail wait, and mail with REQUIRETLS fail for good (RFC 8689 §4.2.1)`, async () => {
+    const visit = (): HopVisit => ({
+      kind: 'tls-failed',
+      failure: { kind, text: 'x' },
+      localAddress: undefined,
+    });
+    const tlsPolicy = uniformTlsPolicy({ kind: 'encrypt' });
+    const { outcomes } = await deliver('two.example', ['bob'], visit, { tlsPolicy });
+    assert.deepEqual(outcomes, [`0 delayed ${plain}`]);
+    const asked = await deliver('two.example', ['bob'], visit, { tlsPolicy, more: { requireTls: true } });
+    assert.deepEqual(asked.outcomes, [`0 ${required}`]);
+    // RFC 8689 §5: a report waits as any other mail does.
+    const report = { requireTls: true, reversePath: null };
+    const bounced = await deliver('two.example', ['bob'], visit, { tlsPolicy, more: report });
+    assert.deepEqual(bounced.outcomes, [`0 delayed ${plain}`]);
+  });
+
+const wishes = [
+  { name: 'REQUIRETLS', more: { requireTls: true }, want: 'require' },
+  { name: 'REQUIRETLS of a report', more: { requireTls: true, reversePath: null }, want: undefined },
+  { name: 'TLS-Required: No', more: { tlsOptional: true }, want: 'optional' },
+  { name: 'nothing', more: {}, want: undefined },
+] as const;
+for (const { name, more, want } of wishes)
+  test(`the policy hears that the message asks for ${name} (RFC 8689 §4.1)`, async () => {
+    const asked: unknown[] = [];
+    const tlsPolicy: TlsPolicy = {
+      ofDomain: async (_found, wish) => {
+        asked.push(wish);
+        return { kind: 'policy', of: async () => ({ kind: 'require', tls: { kind: 'encrypt' } }) };
+      },
+    };
+    await deliver('two.example', ['bob'], () => session(said('content', 250)), { tlsPolicy, more });
+    assert.deepEqual(asked, [want]);
+  });
+
+test('a host that the operator names is verified where the message requires TLS (RFC 8689 §4.2.1)', async () => {
+  const speech = {
+    protocol: 'smtp',
+    tls: 'opportunistic',
+    implicitTls: false,
+    credentials: undefined,
+    proxy: undefined,
+  } as const;
+  const hosts = [{ host: 'one.example', port: 587 }];
+  const route = routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]);
+  const more = { requireTls: true };
+  const { visited } = await deliver('two.example', ['bob'], () => session(said('content', 250)), {
+    route,
+    more,
+  });
+  assert.deepEqual(visited[0]?.target.tls, { kind: 'verified', names: ['one.example'] });
+});
+
+test('whoever required TLS hears of each new connection, once, and the answer says what it came to', async () => {
+  const told: TlsConnection[] = [];
+  const tls = { kind: 'tls', protocol: 'TLSv1.3', cipher: 'X', verifiedBy: 'pkix' } as const;
+  const failure = { kind: 'expired', text: 'x' } as const;
+  let visits = 0;
+  const { outcome, events } = await deliver(
+    'two.example',
+    ['bob'],
+    (): HopVisit => {
+      visits += 1;
+      if (visits === 1) return { kind: 'tls-failed', failure, localAddress: '192.0.2.7' };
+      const opened = { tls, localAddress: '192.0.2.7', isNew: true };
+      const answers = [said('content', 250)];
+      return { kind: 'session', answers, speaksDsn: false, opened };
+    },
+    {
+      tlsPolicy: {
+        ofDomain: async () => ({
+          kind: 'policy',
+          of: async () => ({
+            kind: 'require',
+            tls: { kind: 'verified', names: [] },
+            told: (connection) => told.push(connection),
+          }),
+        }),
+      },
+    },
+  );
+  assert.deepEqual(
+    told.map(({ outcome: { kind }, localAddress }) => [kind, localAddress]),
+    [
+      ['failed', '192.0.2.7'],
+      ['tls', '192.0.2.7'],
+    ],
+  );
+  assert.equal(outcome.outcomes.get(0)?.answer?.tls, 'TLSv1.3 X, verified by pkix');
+  assert.deepEqual(
+    events.flatMap((event) => (event.name === 'delivery.tls' ? [[event.required, event.level]] : [])),
+    [
+      ['verified', 'failed'],
+      ['verified', 'verified'],
+    ],
+  );
+});
+
+test('a connection that an earlier message opened was told of then', async () => {
+  const opened = { tls: { kind: 'plain' }, localAddress: '192.0.2.7', isNew: false } as const;
+  const { events, outcome } = await deliver('two.example', ['bob'], () => ({
+    kind: 'session',
+    answers: [said('content', 250)],
+    speaksDsn: false,
+    opened,
+  }));
+  assert.deepEqual(
+    events.filter(({ name }) => name === 'delivery.tls'),
+    [],
+  );
+  assert.equal(outcome.outcomes.get(0)?.answer?.tls, 'plain');
 });
 
 test('a host that the operator names takes everything, without MX and without the policy', async () => {

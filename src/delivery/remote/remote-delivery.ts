@@ -23,7 +23,7 @@ import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
 import type { HostAddresses, Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
-import { formatTlsLevel, type TlsFailure } from './tls-requirement.ts';
+import { formatTlsLevel, type TlsFailure, type TlsLevel } from './tls-requirement.ts';
 
 export type RemoteDeliveryPorts = {
   readonly routing: Routing;
@@ -279,7 +279,7 @@ export class RemoteDelivery {
       // oxlint-disable-next-line no-await-in-loop -- the next source is for when this one is of no use
       const visit = await this.#visit(target, attempt);
       if (visit.kind !== 'no-connection' || visit.problem.kind !== 'source') {
-        if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, pending);
+        if (visit.kind === 'session' || !signal.aborted) this.#note(visit, target, attempt);
         return visit;
       }
       this.#ports.events({
@@ -330,7 +330,7 @@ export class RemoteDelivery {
     return second;
   }
 
-  #note(visit: Visit, target: HopTarget, pending: Pending): void {
+  #note(visit: Visit, target: HopTarget, { pending, message }: Attempt): void {
     const nowMs = this.#ports.clock.nowMs();
     const where = `${target.host} [${target.address}]:${target.port}`;
     switch (visit.kind) {
@@ -344,7 +344,7 @@ export class RemoteDelivery {
         return;
       }
       case 'tls-failed':
-        pending.note('delayed', ownAnswer(nowMs, ...tlsFailed(visit.failure, where)));
+        pending.note(...tlsVerdict(visit.failure, where, nowMs, wishOf(message)));
         return;
       case 'unfit':
         pending.note('failed', this.#own(visit.problem));
@@ -354,7 +354,12 @@ export class RemoteDelivery {
         for (const [index, recipient] of recipients.entries()) {
           const answer = visit.answers[index];
           if (answer === undefined) continue;
-          this.#take(classify(answer, target.host, nowMs), recipient.number, visit, pending);
+          this.#take(
+            under(visit.opened?.tls, classify(answer, target.host, nowMs)),
+            recipient.number,
+            visit,
+            pending,
+          );
         }
       }
     }
@@ -459,10 +464,23 @@ function unreadable(cause: unknown, nowMs: number): Outcome {
 }
 
 /** RFC 3463 §3.8: X.7.5 cryptographic failure; RFC 5248's registry: X.7.10 encryption needed. */
-function tlsFailed(
+function tlsVerdict(
   { kind, text }: TlsFailure,
   where: string,
-): readonly [status: string, reason: string, text: string] {
+  nowMs: number,
+  wish: TlsWish,
+): ['failed' | 'delayed', LastAnswer] {
+  const isPassing = kind === 'timeout' || kind === 'reset';
+  const words = `No TLS as it is required with ${where}: ${text}`;
+  // RFC 8689 §4.2.1: the sender is told, and does not wait for days.
+  if (wish === 'require' && !isPassing) return ['failed', ownAnswer(nowMs, '5.7.10', `tls.${kind}`, words)];
   const status = kind === 'not-offered' || kind === 'refused' ? '4.7.10' : '4.7.5';
-  return [status, `tls.${kind}`, `No TLS as it is required with ${where}: ${text}`];
+  return ['delayed', ownAnswer(nowMs, status, `tls.${kind}`, words)];
+}
+
+/** An answer with what was known of the peer that gave it. */
+function under(level: TlsLevel | undefined, verdict: HopVerdict): HopVerdict {
+  return level === undefined || verdict.answer.host === undefined
+    ? verdict
+    : { ...verdict, answer: { ...verdict.answer, tls: formatTlsLevel(level) } };
 }

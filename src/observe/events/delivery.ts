@@ -58,6 +58,12 @@ export const DELIVERY_EVENTS = {
           optional: true,
           sensitive: 'detail',
         },
+        tls: {
+          type: 'text',
+          description:
+            'Of the session with the next hop: `plain`, or version, cipher and by what its certificate was verified.',
+          optional: true,
+        },
         mailbox: {
           type: 'text',
           description: 'The mailbox of ours that has it.',

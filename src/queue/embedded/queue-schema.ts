@@ -287,8 +287,8 @@ export function decodeState(row: Row, column: number): RecipientState {
 
 function decodeAnswer(stored: StoredAnswer | undefined): LastAnswer | undefined {
   if (stored === undefined) return undefined;
-  const { atMs, host, status, text, reason } = stored;
-  return { atMs, host, status, text, reason };
+  const { atMs, host, status, text, reason, tls } = stored;
+  return { atMs, host, status, text, reason, ...(tls === undefined ? {} : { tls }) };
 }
 
 /** Columns: number, recipient, state, due_at, progress. */

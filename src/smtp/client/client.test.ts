@@ -454,6 +454,30 @@ for (const { tls, answers, want } of tlsCases) {
   });
 }
 
+const UNDER_TLS = '250-x\r\n250-REQUIRETLS\r\n250 STARTTLS';
+const requireTlsCases = [
+  {
+    name: 'offered under TLS',
+    tls: true,
+    hello: UNDER_TLS,
+    null: false,
+    want: 'MAIL FROM:<bob@away.test> REQUIRETLS',
+  },
+  { name: 'not offered', tls: true, hello: '250 x', null: false, want: 'permanent 5.7.30 mail' },
+  { name: 'offered in plain', tls: false, hello: UNDER_TLS, null: false, want: 'permanent 5.7.30 mail' },
+  { name: 'a report, offered', tls: true, hello: UNDER_TLS, null: true, want: 'MAIL FROM:<> REQUIRETLS' },
+  { name: 'a report, not offered', tls: true, hello: '250 x', null: true, want: 'MAIL FROM:<>' },
+] as const;
+for (const { name, tls, hello, null: isNull, want } of requireTlsCases)
+  test(`REQUIRETLS, ${name}: ${want} (RFC 8689 §2, §5)`, async () => {
+    const { client, clock, heard } = script(['220 x', hello, '550 5.7.1 enough', '250 reset'], tls);
+    const opened = await openSmtp(client, options(clock));
+    assert.ok(opened.ok);
+    const change = { requireTls: true, ...(isNull ? { reversePath: null } : {}) };
+    const [said] = words(await opened.value.send(message(['a@example.test'], undefined, change)));
+    assert.equal(want.startsWith('MAIL') ? heard[1]?.trimEnd() : said, want);
+  });
+
 test('421 between two messages is not taken for a reply to the next', async () => {
   const { client, clock } = script(['220 x', PIPE, '250 m\r\n250 r\r\n354 go', '250 done\r\n421 4.3.2 bye']);
   const opened = await openSmtp(client, options(clock));
