@@ -20,9 +20,14 @@ export type PostfixOptions = {
   readonly domain: string;
   /** Where all other mail goes. */
   readonly relayPort: number;
+  /** Another user there, whose mail is taken first, and then comes back as undeliverable. */
+  readonly bouncingUser?: string;
 };
 
-export async function startPostfix({ domain, relayPort }: PostfixOptions): Promise<Postfix> {
+/** A program that takes nothing. */
+const FAILING = 'failing unix - n n - - pipe flags= user=nobody argv=/bin/false';
+
+export async function startPostfix({ domain, relayPort, bouncingUser }: PostfixOptions): Promise<Postfix> {
   const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
   // Postfix works under users of its own, who must be able to pass.
   await chmod(root, 0o755);
@@ -53,7 +58,10 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
       `relayhost = [127.0.0.1]:${relayPort}`,
       `virtual_mailbox_domains = ${domain}`,
       `virtual_mailbox_base = ${mail}`,
-      `virtual_mailbox_maps = inline:{ { carl@${domain} = carl/ } }`,
+      `virtual_mailbox_maps = inline:{ ${['carl', bouncingUser ?? 'carl'].map((user) => `{ ${user}@${domain} = ${user}/ }`).join(', ')} }`,
+      ...(bouncingUser === undefined
+        ? []
+        : [`transport_maps = inline:{ { ${bouncingUser}@${domain} = failing: } }`]),
       `virtual_minimum_uid = 1`,
       `virtual_uid_maps = static:${uid}`,
       `virtual_gid_maps = static:${gid}`,
@@ -67,7 +75,7 @@ export async function startPostfix({ domain, relayPort }: PostfixOptions): Promi
   );
   await writeFile(
     join(config, 'master.cf'),
-    masterOf(port, await readFile('/usr/share/postfix/master.cf.dist', 'utf8')),
+    `${masterOf(port, await readFile('/usr/share/postfix/master.cf.dist', 'utf8'))}\n${FAILING}\n`,
   );
   const started = await run('postfix', ['-c', config, 'start']);
   if (started.code !== 0) throw new Error(`Postfix did not start: ${started.stdout}${started.stderr}`);
