@@ -8,7 +8,8 @@ import { createTransport, type Transporter } from 'nodemailer';
 import { startDnsServer } from '../support/dns-server.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
-import { startPostfix, type Postfix } from '../support/postfix.ts';
+import type { FarAgent } from '../support/far-agent.ts';
+import { startPostfix } from '../support/postfix.ts';
 import {
   ALICE,
   BOB,
@@ -27,7 +28,7 @@ const CARL = `carl@${FAR}`;
 const GONE = `gone@${FAR}`;
 
 type World = AsyncDisposable & {
-  readonly far: Postfix;
+  readonly far: FarAgent;
   readonly server: RunningPostrider;
   /** Mail that comes from Postfix's side. */
   readonly fromFar: Transporter;
@@ -74,7 +75,7 @@ async function world(): Promise<World> {
   };
 }
 
-async function messagesOf(far: Postfix, count: number): Promise<readonly string[]> {
+async function messagesOf(far: FarAgent, count: number): Promise<readonly string[]> {
   const end = Date.now() + 20_000;
   for (;;) {
     const messages = await far.messages('carl');

@@ -6,7 +6,8 @@ import { run } from '../support/command.ts';
 import { startDnsServer } from '../support/dns-server.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
-import { startPostfix, type Postfix } from '../support/postfix.ts';
+import type { FarAgent } from '../support/far-agent.ts';
+import { startPostfix } from '../support/postfix.ts';
 import { ALICE, BOB, freeBasePort, postrider, startPostrider } from '../support/postrider.ts';
 
 const postfix = peer('postfix');
@@ -81,7 +82,7 @@ test(
   },
 );
 
-async function eventually(far: Postfix, user: string, count: number): Promise<readonly string[]> {
+async function eventually(far: FarAgent, user: string, count: number): Promise<readonly string[]> {
   for (let tries = 0; ; tries += 1) {
     const messages = await far.messages(user);
     if (messages.length >= count || tries > 100) return messages;

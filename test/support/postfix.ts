@@ -2,24 +2,15 @@
  * A Postfix of the test's own: its folders in a temporary one, its port on loopback, the mail of one domain delivered
  * into Maildirs, everything else relayed to one host. Needs root, as Postfix does.
  */
-import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FarAgent, FarAgentOptions } from './far-agent.ts';
+import { readMaildir } from './far-agent.ts';
 import { freePort } from './free-port.ts';
 import { run } from './command.ts';
 
-export type Postfix = AsyncDisposable & {
-  readonly port: number;
-  /** The messages of a user, each as it stands in the Maildir. */
-  messages(user: string): Promise<readonly string[]>;
-  log(): Promise<string>;
-};
-
-export type PostfixOptions = {
-  /** Its own domain: mail for `carl` there is kept, for others refused. */
-  readonly domain: string;
-  /** Where all other mail goes. */
-  readonly relayPort: number;
+export type PostfixOptions = FarAgentOptions & {
   /** Another user there, whose mail is taken first, and then comes back as undeliverable. */
   readonly bouncingUser?: string;
 };
@@ -27,7 +18,12 @@ export type PostfixOptions = {
 /** A program that takes nothing. */
 const FAILING = 'failing unix - n n - - pipe flags= user=nobody argv=/bin/false';
 
-export async function startPostfix({ domain, relayPort, bouncingUser }: PostfixOptions): Promise<Postfix> {
+export async function startPostfix({
+  domain,
+  relayPort,
+  bouncingUser,
+  tls,
+}: PostfixOptions): Promise<FarAgent> {
   const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
   // Postfix works under users of its own, who must be able to pass.
   await chmod(root, 0o755);
@@ -58,15 +54,20 @@ export async function startPostfix({ domain, relayPort, bouncingUser }: PostfixO
       `relayhost = [127.0.0.1]:${relayPort}`,
       `virtual_mailbox_domains = ${domain}`,
       `virtual_mailbox_base = ${mail}`,
-      `virtual_mailbox_maps = inline:{ ${['carl', bouncingUser ?? 'carl'].map((user) => `{ ${user}@${domain} = ${user}/ }`).join(', ')} }`,
+      `virtual_mailbox_maps = inline:{ ${['carl', 'kärl', bouncingUser ?? 'carl'].map((user) => `{ ${user}@${domain} = ${user === 'kärl' ? 'carl' : user}/ }`).join(', ')} }`,
       ...(bouncingUser === undefined
         ? []
         : [`transport_maps = inline:{ { ${bouncingUser}@${domain} = failing: } }`]),
       `virtual_minimum_uid = 1`,
       `virtual_uid_maps = static:${uid}`,
       `virtual_gid_maps = static:${gid}`,
-      'smtpd_tls_security_level = none',
-      'smtp_tls_security_level = may',
+      ...(tls === undefined
+        ? ['smtpd_tls_security_level = none', 'smtp_tls_security_level = may']
+        : [
+            'smtpd_tls_security_level = may',
+            `smtpd_tls_chain_files = ${tls.keyFile}, ${tls.certificateFile}`,
+            'smtp_tls_security_level = encrypt',
+          ]),
       'smtputf8_enable = yes',
       'minimal_backoff_time = 1s',
       'queue_run_delay = 1s',
@@ -81,11 +82,7 @@ export async function startPostfix({ domain, relayPort, bouncingUser }: PostfixO
   if (started.code !== 0) throw new Error(`Postfix did not start: ${started.stdout}${started.stderr}`);
   return {
     port,
-    messages: async (user) => {
-      const folder = join(mail, user, 'new');
-      const names = await readdir(folder).catch(() => []);
-      return Promise.all(names.map((name) => readFile(join(folder, name), 'latin1')));
-    },
+    messages: (user) => readMaildir(join(mail, user)),
     log: () => readFile(join(root, 'postfix.log'), 'utf8').catch(() => ''),
     [Symbol.asyncDispose]: async () => {
       await run('postfix', ['-c', config, 'abort']);
