@@ -32,6 +32,13 @@ export type DeliveryEvent =
       readonly owner: string;
       readonly recipients: number;
     }
+  /** A report came to an address that is tagged with the recipient of a list's copy. */
+  | {
+      readonly name: 'delivery.list-bounced';
+      readonly queueId: QueueId;
+      readonly address: string;
+      readonly member: string;
+    }
   | {
       readonly name: 'delivery.settled';
       readonly queueId: QueueId;

@@ -722,3 +722,19 @@ for (const [passes, by, want] of [
     assert.equal(answer.kind, want);
     if (answer.kind === 'refuse') assert.equal(answer.reply.status, '5.4.6');
   });
+
+for (const { to, from, member } of [
+  { to: 'bob+eve=far.example@here.example', from: '', member: 'eve@far.example' },
+  { to: 'bob+eve=far.example@here.example', from: 'mailer@far.example', member: undefined },
+  { to: 'bob+lists@here.example', from: '', member: undefined },
+  { to: 'bob@here.example', from: '', member: undefined },
+])
+  test(`a report to ${to} from <${from}> is ${member === undefined ? 'none of a list' : `about ${member}`}`, async () => {
+    const { send, events } = await world();
+    await send([to], 'relay', undefined, undefined, from);
+    const told = events.filter((event) => (event as { name: string }).name === 'delivery.list-bounced');
+    assert.deepEqual(
+      told.map((event) => (event as { member: string }).member),
+      member === undefined ? [] : [member],
+    );
+  });

@@ -340,10 +340,15 @@ export class DeliveryIntake {
     }
   }
 
-  /** Where an address led somewhere else than to itself. */
-  #tellExpanded({ traceId, recipients }: IntakeTransaction, expansion: Expansion): void {
+  /** Where an address led somewhere else than to itself, and which member a list's bounce says that it is about. */
+  #tellExpanded(transaction: IntakeTransaction, expansion: Expansion): void {
+    const { traceId, recipients } = transaction;
     for (const [index, { forwardPath }] of recipients.entries()) {
       const address = formatEnvelopeAddress(forwardPath);
+      const member =
+        transaction.reversePath === null ? this.#ports.returnPaths.taggedWith(address) : undefined;
+      if (member !== undefined)
+        this.#ports.events({ name: 'delivery.list-bounced', queueId: queueIdOf(traceId), address, member });
       for (const number of expansion.targets[index]?.recipients ?? []) {
         const target = expansion.recipients[number]?.forwardPath ?? address;
         if (target === address) continue;

@@ -2,12 +2,12 @@
  * Which reverse-path a copy leaves with where it is not the message's own, and whom such an address of ours stands for when
  * something is sent to it. See docs/adr/0011-return-paths.md.
  */
-import { toDomainKey } from '../auth/address-key.ts';
+import { toAddressKey, toDomainKey } from '../auth/address-key.ts';
 import type { Directory } from '../auth/directory.ts';
 import type { Clock } from '../base/clock.ts';
 import type { SrsOriginal, SrsSettings } from './return-path/srs.ts';
 import { decodeSrs, encodeSrs, isSrs } from './return-path/srs.ts';
-import { encodeVerp } from './return-path/verp.ts';
+import { decodeVerp, encodeVerp } from './return-path/verp.ts';
 
 export type ReturnPathPorts = {
   readonly directory: Pick<Directory, 'isLocalDomain' | 'secrets'>;
@@ -53,6 +53,13 @@ export class ReturnPaths {
   /** The reverse-path of a list's copy for one recipient: its owner, tagged where the list wants that and it can be. */
   tagged(owner: string, recipient: string): string | undefined {
     return encodeVerp(owner, recipient, this.#options.detailSeparator);
+  }
+
+  /** The recipient that an address is tagged with, if it is. */
+  taggedWith(address: string): string | undefined {
+    const { detailSeparator } = this.#options;
+    const detail = detailSeparator === '' ? undefined : toAddressKey(address, detailSeparator)?.detail;
+    return detail === undefined ? undefined : decodeVerp(detail);
   }
 
   /** Whom a rewritten address of ours stands for; undefined for every other address. */

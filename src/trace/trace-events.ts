@@ -298,6 +298,12 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
       story.accept();
     },
   },
+  'delivery.list-bounced': {
+    of: OF_QUEUED,
+    keeps: ['address', 'member'],
+    keys: { member: 'address' },
+    tells: (said) => `It is about ${said('member')}, whom ${said('address')} names`,
+  },
   'delivery.tls': {
     of: OF_QUEUED,
     keeps: ['host', 'address', 'required', 'reached', 'level'],

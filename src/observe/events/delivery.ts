@@ -38,6 +38,16 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_lists_total', help: 'Messages that lists redistributed.' }],
     },
+    'delivery.list-bounced': {
+      level: 'info',
+      text: "A report about a list's copy came for its owner",
+      fields: {
+        queueId: { type: 'text', description: 'The id of the report.' },
+        address: { type: 'text', description: "The owner's address, tagged.", sensitive: 'address' },
+        member: { type: 'text', description: 'Whom the tag names.', sensitive: 'address' },
+      },
+      metrics: [{ name: 'postrider_list_bounces_total', help: "Reports about lists' copies." }],
+    },
     'delivery.settled': {
       level: 'info',
       text: 'An attempt to deliver ended',
