@@ -5,42 +5,18 @@ import type { MemoryConnection } from '../../../test/support/memory-connection.t
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { seededRandom } from '../../../test/support/world.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
+import { envelopeAddress, outgoingMessage } from '../../../test/support/outgoing-message.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import type { Office } from '../../../test/support/smtp-ports.ts';
 import { SMTP_LIMITS } from '../server/limits.ts';
 import { LMTP, SUBMISSION } from '../server/role.ts';
 import { serveSmtp } from '../server/session.ts';
-import { parseEnvelopeAddress } from '../wire/path.ts';
 import { reply } from '../wire/reply.ts';
 import { NO_FEATURES } from './features.ts';
 import type { SendResult, SmtpClientOptions } from './client.ts';
 import { openSmtp } from './client.ts';
-import type { OutgoingMessage } from './message.ts';
 import { formatProblem } from './problem.ts';
 import { SMTP_TIMEOUTS } from './timeouts.ts';
-
-function address(text: string): NonNullable<ReturnType<typeof parseEnvelopeAddress>> {
-  const parsed = parseEnvelopeAddress(text);
-  assert.ok(parsed !== undefined, text);
-  return parsed;
-}
-
-function message(
-  to: readonly string[],
-  content = 'Subject: x\r\n\r\nbody\r\n',
-  change: Partial<OutgoingMessage> = {},
-): OutgoingMessage {
-  const octets = Buffer.from(content, 'latin1');
-  return {
-    reversePath: address('bob@away.test'),
-    recipients: to.map((text) => ({ forwardPath: address(text) })),
-    body: '7BIT',
-    smtpUtf8: false,
-    octets: octets.length,
-    content: () => [octets],
-    ...change,
-  };
-}
 
 const options = (clock: FakeClock, change: Partial<SmtpClientOptions> = {}): SmtpClientOptions => ({
   protocol: 'smtp',
@@ -76,7 +52,10 @@ for (const chunking of [false, true]) {
     const { client, done } = await against(here, { chunking });
     const content = 'Subject: x\r\n\r\n.\r\n..\r\nbody without end';
     const first = await client.send(
-      message(['alice@example.test', 'nobody@example.test', 'full@example.test', 'x@away.test'], content),
+      outgoingMessage(
+        ['alice@example.test', 'nobody@example.test', 'full@example.test', 'x@away.test'],
+        content,
+      ),
     );
     assert.deepEqual(words(first), [
       'relayed',
@@ -84,10 +63,12 @@ for (const chunking of [false, true]) {
       'temporary 4.2.2 rcpt',
       'permanent 5.7.1 rcpt',
     ]);
-    const none = await client.send(message(['nobody@example.test']));
+    const none = await client.send(outgoingMessage(['nobody@example.test']));
     assert.deepEqual(words(none), ['permanent 5.1.1 rcpt']);
     assert.equal(none.reusable, true);
-    const second = await client.send(message(['alice@example.test'], 'a\nb\r\n', { reversePath: null }));
+    const second = await client.send(
+      outgoingMessage(['alice@example.test'], 'a\nb\r\n', { reversePath: null }),
+    );
     assert.deepEqual(words(second), ['relayed']);
     await client.quit();
     await done;
@@ -103,17 +84,17 @@ test('MAIL, RCPT and DATA leave in one write, the content with its end in anothe
   const here = office();
   const { client, pair } = await against(here);
   const before = pair.client.writes;
-  await client.send(message(['alice@example.test']));
+  await client.send(outgoingMessage(['alice@example.test']));
   assert.equal(pair.client.writes - before, 2);
 });
 
 test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RFC 6531)', async () => {
   const here = office();
   const { client } = await against(here);
-  const sent = message([], 'x\r\n', {
+  const sent = outgoingMessage([], 'x\r\n', {
     recipients: [
       {
-        forwardPath: address('ü@example.test'),
+        forwardPath: envelopeAddress('ü@example.test'),
         notify: ['SUCCESS', 'DELAY'],
         originalRecipient: { type: 'rfc822', written: 'a+2Bb+3Dc@example.test' },
       },
@@ -156,7 +137,8 @@ test('STARTTLS and AUTH against our own submission', async () => {
       options(here.clock, { tls: 'required', credentials: { authenticationId: 'alice', password } }),
     );
     assert.equal(opened.ok ? 'ok' : formatProblem(opened.error).slice(0, 3), want);
-    if (opened.ok) assert.deepEqual(words(await opened.value.send(message(['x@away.test']))), ['relayed']);
+    if (opened.ok)
+      assert.deepEqual(words(await opened.value.send(outgoingMessage(['x@away.test']))), ['relayed']);
     pair.client.destroy();
     await done;
   }
@@ -172,7 +154,7 @@ test('LMTP: each accepted recipient has its own final reply (RFC 2033 §4.2)', a
   });
   const { client } = await against(here, { protocol: 'lmtp' });
   const sent = await client.send(
-    message(['alice@example.test', 'nobody@example.test', 'carol@example.test']),
+    outgoingMessage(['alice@example.test', 'nobody@example.test', 'carol@example.test']),
   );
   assert.deepEqual(words(sent), ['relayed', 'permanent 5.1.1 rcpt', 'temporary 4.2.2 final']);
   assert.equal(sent.reusable, true);
@@ -184,7 +166,7 @@ test('more recipients than fit in one group, and than the peer takes', async () 
   // A peer that does not say what its limits are.
   client.features = { ...client.features, limits: NO_FEATURES.limits };
   const to = Array.from({ length: 260 }, (_, index) => `user${index}@example.test`);
-  const result = words(await client.send(message(to)));
+  const result = words(await client.send(outgoingMessage(to)));
   assert.equal(result.filter((word) => word === 'relayed').length, 250);
   assert.deepEqual(new Set(result.slice(250)), new Set(['temporary 4.5.3 rcpt']));
 });
@@ -192,7 +174,7 @@ test('more recipients than fit in one group, and than the peer takes', async () 
 test('what the peer lacks is known before anything is sent', async () => {
   const lacks = [
     { offered: '250 x', change: { smtpUtf8: true }, want: 'permanent 5.6.7 mail' },
-    { offered: '250 x', change: { reversePath: address('ü@x.test') }, want: 'permanent 5.6.7 mail' },
+    { offered: '250 x', change: { reversePath: envelopeAddress('ü@x.test') }, want: 'permanent 5.6.7 mail' },
     { offered: '250 x', change: { body: '8BITMIME' }, want: 'permanent 5.6.3 mail' },
     { offered: '250-x\r\n250 SIZE 10', change: {}, want: 'permanent 5.3.4 mail' },
     {
@@ -206,7 +188,9 @@ test('what the peer lacks is known before anything is sent', async () => {
     const opened = await openSmtp(scripted.client, options(scripted.clock));
     assert.ok(opened.ok);
     const heard = scripted.heard.length;
-    assert.deepEqual(words(await opened.value.send(message(['a@example.test'], undefined, change))), [want]);
+    assert.deepEqual(words(await opened.value.send(outgoingMessage(['a@example.test'], undefined, change))), [
+      want,
+    ]);
     assert.equal(scripted.heard.length, heard);
   }
 });
@@ -407,7 +391,7 @@ for (const [name, answers, want, reusable] of hostile) {
       assert.notEqual(client.gone, undefined, 'destroyed');
       return;
     }
-    const result = await opened.value.send(message(['a@example.test', 'b@example.test']));
+    const result = await opened.value.send(outgoingMessage(['a@example.test', 'b@example.test']));
     assert.deepEqual(words(result), want);
     assert.equal(result.reusable, reusable);
   });
@@ -425,7 +409,7 @@ test('replies are kept word for word', async () => {
   ]);
   const opened = await openSmtp(client, options(clock));
   assert.ok(opened.ok);
-  const { outcomes } = await opened.value.send(message(['a@example.test', 'b@example.test']));
+  const { outcomes } = await opened.value.send(outgoingMessage(['a@example.test', 'b@example.test']));
   const [first, second] = outcomes;
   assert.ok(first?.kind === 'relayed' && second !== undefined && second.kind !== 'relayed');
   assert.deepEqual(first.reply, { code: 250, lines: ['2.0.0 queued as X'] });
@@ -482,9 +466,9 @@ test('421 between two messages is not taken for a reply to the next', async () =
   const { client, clock } = script(['220 x', PIPE, '250 m\r\n250 r\r\n354 go', '250 done\r\n421 4.3.2 bye']);
   const opened = await openSmtp(client, options(clock));
   assert.ok(opened.ok);
-  const first = await opened.value.send(message(['a@example.test']));
+  const first = await opened.value.send(outgoingMessage(['a@example.test']));
   assert.deepEqual(words(first), ['relayed']);
-  const second = await opened.value.send(message(['a@example.test']));
+  const second = await opened.value.send(outgoingMessage(['a@example.test']));
   assert.deepEqual(words(second), ['temporary 4.3.2 mail']);
   assert.equal(second.reusable, false);
 });
@@ -505,7 +489,7 @@ test('a submission of our own: bound to the channel, and by whom the message cam
     tls: 'required',
     credentials: { authenticationId: 'alice', password: 'secret' },
   });
-  assert.deepEqual(words(await client.send(message(['x@away.test']))), ['relayed']);
+  assert.deepEqual(words(await client.send(outgoingMessage(['x@away.test']))), ['relayed']);
   assert.equal(here.taken[0]?.transaction.parameters.submitter, null);
   const found = here.events.find(({ name }) => name === 'smtp.authenticated');
   assert.equal(found !== undefined && 'mechanism' in found && found.mechanism, 'SCRAM-SHA-256-PLUS');
@@ -571,7 +555,7 @@ test('content whose source fails is never ended by a dot', async () => {
     yield Buffer.alloc(70_000, 'x');
     throw new Error('disk');
   };
-  await assert.rejects(opened.value.send(message(['a@example.test'], '', { content })), /disk/);
+  await assert.rejects(opened.value.send(outgoingMessage(['a@example.test'], '', { content })), /disk/);
   assert.equal(client.gone, 'destroyed');
   assert.equal(heard.join('').includes('\r\n.\r\n'), false);
 });
@@ -583,7 +567,7 @@ test('a peer that does not take the content is given up after the time for a blo
   const opened = await openSmtp(client, options(clock));
   assert.ok(opened.ok);
   setTimeout(() => void server.write(Buffer.from('250 m\r\n250 r\r\n354 go\r\n')), 5);
-  const sending = opened.value.send(message(['a@example.test'], 'x'.repeat(200_000)));
+  const sending = opened.value.send(outgoingMessage(['a@example.test'], 'x'.repeat(200_000)));
   await new Promise((resolve) => setTimeout(resolve, 30));
   await clock.advance(SMTP_TIMEOUTS.blockMs + 1);
   assert.deepEqual(words(await sending), ['temporary 4.4.2 content']);
@@ -614,7 +598,7 @@ test('whatever a peer says, the client has an outcome for each recipient and nev
       try {
         const opened = await openSmtp(client, options(clock, { chunking }));
         if (!opened.ok) return;
-        const result = await opened.value.send(message(['a@example.test', 'b@example.test']));
+        const result = await opened.value.send(outgoingMessage(['a@example.test', 'b@example.test']));
         assert.equal(result.outcomes.length, 2);
       } finally {
         clearInterval(ticking);

@@ -5,35 +5,16 @@ import fc from 'fast-check';
 import { seededRandom } from '../../../test/support/world.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { memoryPair } from '../../../test/support/memory-connection.ts';
+import { envelopeAddress, outgoingMessage } from '../../../test/support/outgoing-message.ts';
 import { office } from '../../../test/support/smtp-ports.ts';
 import { SMTP_LIMITS } from '../server/limits.ts';
 import { serveSmtp } from '../server/session.ts';
-import { parseEnvelopeAddress } from '../wire/path.ts';
 import type { SmtpClient } from './client.ts';
 import { openSmtp } from './client.ts';
 import { NO_FEATURES, parseFeatures } from './features.ts';
 import type { OutgoingMessage } from './message.ts';
 import type { RecipientOutcome } from './problem.ts';
 import { SMTP_TIMEOUTS } from './timeouts.ts';
-
-const address = (text: string) => parseEnvelopeAddress(text) ?? assert.fail(text);
-
-function message(
-  to: readonly string[],
-  change: Partial<OutgoingMessage> = {},
-  content = 'Subject: x\r\n\r\nbody\r\n',
-): OutgoingMessage {
-  const octets = Buffer.from(content, 'latin1');
-  return {
-    reversePath: address('bob@away.test'),
-    recipients: to.map((text) => ({ forwardPath: address(text) })),
-    body: '7BIT',
-    smtpUtf8: false,
-    octets: octets.length,
-    content: () => [octets],
-    ...change,
-  };
-}
 
 const OPTIONS = {
   protocol: 'smtp',
@@ -163,13 +144,13 @@ const cases: readonly (readonly [
   [
     'DSN without DELIVERBY, NOTIFY said (RFC 2852 §4.1.4.2)',
     ['DSN'],
-    { deliverBy: BY_NOTIFY, recipients: [{ forwardPath: address('a@x.test'), notify: ['SUCCESS'] }] },
+    { deliverBy: BY_NOTIFY, recipients: [{ forwardPath: envelopeAddress('a@x.test'), notify: ['SUCCESS'] }] },
     ['MAIL FROM:<bob@away.test>', 'RCPT TO:<a@x.test> NOTIFY=SUCCESS,DELAY'],
   ],
   [
     'DSN without DELIVERBY, NOTIFY=NEVER (RFC 2852 §4.1.4.2)',
     ['DSN'],
-    { deliverBy: BY_NOTIFY, recipients: [{ forwardPath: address('a@x.test'), notify: [] }] },
+    { deliverBy: BY_NOTIFY, recipients: [{ forwardPath: envelopeAddress('a@x.test'), notify: [] }] },
     ['MAIL FROM:<bob@away.test>', 'RCPT TO:<a@x.test> NOTIFY=NEVER'],
   ],
   [
@@ -201,7 +182,10 @@ const cases: readonly (readonly [
     ['DSN'],
     {
       recipients: [
-        { forwardPath: address('a@x.test'), originalRecipient: { type: 'utf-8', written: 'ä@x.test' } },
+        {
+          forwardPath: envelopeAddress('a@x.test'),
+          originalRecipient: { type: 'utf-8', written: 'ä@x.test' },
+        },
       ],
     },
     ['MAIL FROM:<bob@away.test>', 'RCPT TO:<a@x.test> ORCPT=utf-8;\\x{E4}@x.test'],
@@ -210,7 +194,7 @@ const cases: readonly (readonly [
 for (const [name, keywords, change, want] of cases)
   test(name, async () => {
     const { client, lines } = await peerWith(keywords);
-    const { outcomes } = await client.send(message(['a@x.test'], change));
+    const { outcomes } = await client.send(outgoingMessage(['a@x.test'], undefined, change));
     if (typeof want === 'string') {
       assert.deepEqual(words(outcomes), [want]);
       assert.deepEqual(lines.slice(1), []);
@@ -223,7 +207,7 @@ for (const [name, keywords, change, want] of cases)
 test('binary content arrives octet for octet, also at our own server (RFC 3030 §3)', async () => {
   const binary = 'Subject: x\r\n\r\n\0\n.\n\r.\r\r\n.\r\n\xff\r';
   const { client, content } = await peerWith(['BINARYMIME', 'CHUNKING']);
-  await client.send(message(['a@x.test'], { body: 'BINARYMIME' }, binary));
+  await client.send(outgoingMessage(['a@x.test'], binary, { body: 'BINARYMIME' }));
   assert.equal(content(), binary);
   await fc.assert(
     fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }), async (pieces) => {
@@ -232,7 +216,10 @@ test('binary content arrives octet for octet, also at our own server (RFC 3030 �
       const done = serveSmtp(pair.server, here.deps);
       const opened = await openSmtp(pair.client, { ...OPTIONS, clock: here.clock });
       assert.ok(opened.ok);
-      const sent = message(['alice@example.test'], { body: 'BINARYMIME', content: () => pieces });
+      const sent = outgoingMessage(['alice@example.test'], undefined, {
+        body: 'BINARYMIME',
+        content: () => pieces,
+      });
       assert.deepEqual(words((await opened.value.send(sent)).outcomes), ['relayed']);
       await opened.value.quit();
       await done;
@@ -261,7 +248,7 @@ for (const [parameters, want] of limits)
 test('more recipients than RCPTMAX go in several transactions (RFC 9422 §4.2)', async () => {
   const { client, lines } = await peerWith(['LIMITS RCPTMAX=2', 'PIPELINING']);
   const { outcomes, reusable } = await client.send(
-    message(['a', 'b', 'c', 'd', 'e'].map((one) => `${one}@x.test`)),
+    outgoingMessage(['a', 'b', 'c', 'd', 'e'].map((one) => `${one}@x.test`)),
   );
   assert.deepEqual(
     words(outcomes),
@@ -274,7 +261,7 @@ test('more recipients than RCPTMAX go in several transactions (RFC 9422 §4.2)',
 
 test('beyond MAILMAX nothing is sent, and the session is left in good order (RFC 9422 §4.1)', async () => {
   const { client, lines } = await peerWith(['LIMITS MAILMAX=2 RCPTMAX=1']);
-  const { outcomes, reusable } = await client.send(message(['a@x.test', 'b@x.test', 'c@x.test']));
+  const { outcomes, reusable } = await client.send(outgoingMessage(['a@x.test', 'b@x.test', 'c@x.test']));
   assert.deepEqual(words(outcomes), ['relayed', 'relayed', 'temporary 4.5.3 session-limit']);
   assert.equal(reusable, false);
   await new Promise((resolve) => setImmediate(resolve));
@@ -283,7 +270,7 @@ test('beyond MAILMAX nothing is sent, and the session is left in good order (RFC
 
 test('domains beyond RCPTDOMAINMAX are for another session (RFC 9422 §4.3)', async () => {
   const { client, lines } = await peerWith(['LIMITS RCPTDOMAINMAX=1']);
-  const { outcomes, reusable } = await client.send(message(['a@x.test', 'b@y.test', 'c@X.test']));
+  const { outcomes, reusable } = await client.send(outgoingMessage(['a@x.test', 'b@y.test', 'c@X.test']));
   assert.deepEqual(words(outcomes), ['relayed', 'temporary 4.5.3 session-limit', 'relayed']);
   assert.deepEqual(
     lines.filter((line) => line.startsWith('RCPT')),
@@ -299,7 +286,7 @@ test('our own limits are kept by our own client (RFC 9422)', async () => {
   const opened = await openSmtp(pair.client, { ...OPTIONS, clock: here.clock });
   assert.ok(opened.ok);
   const to = Array.from({ length: 4 }, () => 'alice@example.test');
-  const { outcomes } = await opened.value.send(message(to));
+  const { outcomes } = await opened.value.send(outgoingMessage(to));
   assert.deepEqual(words(outcomes), ['relayed', 'relayed', 'relayed', 'temporary 4.5.3 session-limit']);
   await done;
   assert.equal(here.taken.length, 3);
