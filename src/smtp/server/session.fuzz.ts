@@ -1,20 +1,23 @@
 /** Whole sessions of every role on ports in memory: octets of any kind are answered, and leave nothing open behind. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { office, Talk } from '../../../test/support/smtp-ports.ts';
+import { FORWARDER_ADDRESS, office, Talk } from '../../../test/support/smtp-ports.ts';
 import { LMTP, RELAY, SUBMISSION } from './role.ts';
 
 export const covers: RegExp = /src\/(?:smtp\/(?:server|wire)|sasl)\/.*\.ts$/;
 
 const ROLES = [RELAY, SUBMISSION, LMTP];
 
-/** The first octet picks role, TLS and the cut. */
+/** The first octet picks role, TLS, the cut, and whether a trusted forwarder speaks. */
 export const seeds: readonly Uint8Array[] = [
   '\x00EHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<alice@example.test>\r\nDATA\r\nx\r\n..\r\n.\r\nQUIT\r\n',
   '\x04EHLO x\r\nAUTH PLAIN AGFsaWNlAHNlY3JldA==\r\nMAIL FROM:<>\r\nRCPT TO:<x@y>\r\nBDAT 3\r\nabcBDAT 0 LAST\r\n',
   '\x04EHLO x\r\nAUTH LOGIN\r\nYWxpY2U=\r\nc2VjcmV0\r\nRSET\r\nNOOP\r\nHELP\r\nVRFY x\r\nEXPN x\r\n',
   '\x02LHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<full@example.test>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n.\r\n',
   '\x00HELO x\r\nSTARTTLS\r\n',
+  '\x80EHLO x\r\nXCLIENT NAME=a.test ADDR=IPV6:2001:db8::9 PORT=1 PROTO=SMTP HELO=[UNAVAILABLE]\r\nEHLO y\r\nMAIL FROM:<a@b.test>\r\n',
+  '\x80EHLO x\r\nXFORWARD ADDR=192.0.2.9 IDENT=1\r\nMAIL FROM:<a@b.test> BODY=BINARYMIME BY=60;RT MT-PRIORITY=9\r\nRCPT TO:<alice@example.test>\r\nBDAT 2 LAST\r\n\n.',
+  '\x04EHLO x\r\nAUTH PLAIN AGFsaWNlAHNlY3JldA==\r\nMAIL FROM:<> HOLDFOR=60 REQUIRETLS\r\nVRFY alice@example.test\r\nEXPN team@example.test SMTPUTF8\r\nHELP MAIL\r\n',
 ].map((text) => Buffer.from(text, 'latin1'));
 
 export async function fuzz(octets: Uint8Array): Promise<void> {
@@ -22,7 +25,10 @@ export async function fuzz(octets: Uint8Array): Promise<void> {
   const input = octets.subarray(1);
   const cut = input.length === 0 ? 0 : (choice >> 3) % input.length;
   const here = office({ role: ROLES[choice % 3] ?? RELAY });
-  const talk = new Talk(here, { tls: (choice & 4) !== 0 });
+  const talk = new Talk(here, {
+    tls: (choice & 4) !== 0,
+    ...((choice & 128) === 0 ? {} : { clientAddress: FORWARDER_ADDRESS }),
+  });
   void talk.client.write(input.subarray(0, cut));
   void talk.client.write(input.subarray(cut));
   await talk.hear();
