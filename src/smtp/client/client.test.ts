@@ -458,7 +458,7 @@ for (const { name, tls, hello, null: isNull, want } of requireTlsCases)
     const opened = await openSmtp(client, options(clock));
     assert.ok(opened.ok);
     const change = { requireTls: true, ...(isNull ? { reversePath: null } : {}) };
-    const [said] = words(await opened.value.send(message(['a@example.test'], undefined, change)));
+    const [said] = words(await opened.value.send(outgoingMessage(['a@example.test'], undefined, change)));
     assert.equal(want.startsWith('MAIL') ? heard[1]?.trimEnd() : said, want);
   });
 
