@@ -288,15 +288,16 @@ for (const [name, text, smtpUtf8] of [
 
 test('ids are those of the queue', () => assert.equal(queueId('q1'), MESSAGE.id));
 
-test('the fields of the message: where it came from, and by when it was wanted (RFC 3464 §2.2.4, RFC 2852 §5)', () => {
+test('the fields of the message: where it came from, when it was wanted (RFC 3464 §2.2.4, RFC 2852 §5, RFC 4865 §5.1.2)', () => {
   const source = { kind: 'mx', remote: '2001:db8::1', helo: 'Client.Example', account: undefined } as const;
   const deliverBy = { byMs: Date.UTC(2026, 0, 2, 4), mode: 'notify', trace: false } as const;
-  const { groups } = parsed({ message: { ...MESSAGE, source, deliverBy } });
+  const { groups } = parsed({ message: { ...MESSAGE, source, deliverBy, releaseRequest: 'for;3600' } });
   assert.deepEqual(groups[0], [
     'Reporting-MTA: dns; mx.here.example',
     'Received-From-MTA: dns; Client.Example ([IPv6:2001:db8::1])',
     'Arrival-Date: Fri, 2 Jan 2026 03:04:05 +0000',
     'Deliver-By-Date: Fri, 2 Jan 2026 04:00:00 +0000',
+    'Future-Release-Request: for;3600',
     'X-Postrider-Queue-ID: 000000q1',
   ]);
 });

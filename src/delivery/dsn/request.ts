@@ -29,6 +29,7 @@ export type DsnRequest = {
     | 'dsn'
     | 'source'
     | 'deliverBy'
+    | 'releaseRequest'
     | 'arrivedAtMs'
     | 'expiresAtMs'
   >;

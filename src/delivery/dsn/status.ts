@@ -1,6 +1,7 @@
 /**
  * The part of a report that programs read. Sources: RFC 3464 §2 (the fields), RFC 3461 §6.3 (which of them, for mail that came
- * by SMTP), RFC 2852 §5 (Deliver-By-Date), RFC 6533 §3 and §4.1 (beyond ASCII).
+ * by SMTP), RFC 2852 §5 (Deliver-By-Date), RFC 4865 §5.1.2 (Future-Release-Request),
+ * RFC 6533 §3 and §4.1 (beyond ASCII).
  */
 import { formatDate } from '../../message/date.ts';
 import { formatField } from '../../message/header.ts';
@@ -25,7 +26,7 @@ export function statusPart(request: DsnRequest, global: boolean): string {
 
 /** RFC 3464 §2.2. */
 function messageFields({ message, hostname }: DsnRequest, global: boolean): string {
-  const { dsn, source, deliverBy } = message;
+  const { dsn, source, deliverBy, releaseRequest } = message;
   return [
     // RFC 3461 §6.3 (a): decoded, and only where there was one.
     ...(dsn.envid === undefined ? [] : [field('Original-Envelope-Id', said(dsn.envid, global))]),
@@ -35,6 +36,7 @@ function messageFields({ message, hostname }: DsnRequest, global: boolean): stri
       : [field('Received-From-MTA', receivedFrom(source.helo, source.remote, global))]),
     field('Arrival-Date', formatDate(message.arrivedAtMs, 0)),
     ...(deliverBy === undefined ? [] : [field('Deliver-By-Date', formatDate(deliverBy.byMs, 0))]),
+    ...(releaseRequest === undefined ? [] : [field('Future-Release-Request', releaseRequest)]),
     // RFC 3464 §2.4: so that whoever runs this host finds the message in its trace.
     field('X-Postrider-Queue-ID', message.id),
   ].join('');
