@@ -19,10 +19,10 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'];
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The program: its source in a checkout, its build in what is published. */
-export function entry() {
-  const source = join(root, 'src/app/main.ts');
-  return existsSync(source) ? source : join(root, 'dist/app/main.js');
+/** A program: its source in a checkout, its build in what is published. */
+export function entry(name = 'app/main') {
+  const source = join(root, `src/${name}.ts`);
+  return existsSync(source) ? source : join(root, `dist/${name}.js`);
 }
 
 /** In a checkout, where the types of 300 files would be stripped anew at each start, what was compiled is kept. */
@@ -60,11 +60,11 @@ export function runtime() {
  *
  * @param {string[]} args
  */
-export async function runHere(args) {
+export async function runHere(args, program = entry()) {
   keepCompiled();
-  if (!fits(process.versions.node)) return runChild(entry(), args);
-  process.argv = [process.execPath, entry(), ...args];
-  await import(pathToFileURL(entry()).href);
+  if (!fits(process.versions.node)) return runChild(program, args);
+  process.argv = [process.execPath, program, ...args];
+  await import(pathToFileURL(program).href);
 }
 
 /**

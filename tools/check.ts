@@ -34,7 +34,7 @@ function folders(): string[] {
  * so `npm test` alone runs them.
  */
 function isOfBackend(path: string): boolean {
-  return /^(?:tools|src\/(?:app|auth|delivery|net|sqlite|(?:dns|queue|store|trace)\/(?!memory|wire)[^/]+))\//.test(
+  return /^(?:tools|src\/(?:app|auth|delivery|net|sqlite|(?:dns|queue|store|trace|sendmail)\/(?!memory|wire)[^/]+))\//.test(
     path,
   );
 }

@@ -66,7 +66,7 @@ const RULES: readonly Rule[] = [
   },
   {
     ring: 'adapter',
-    path: /^src\/(store|queue|auth|tls-policy|trace)\/[^/]+\//,
+    path: /^src\/(store|queue|auth|tls-policy|trace|sendmail)\/[^/]+\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
     npm: [],
@@ -89,7 +89,7 @@ const RULES: readonly Rule[] = [
 
   {
     ring: 'port',
-    path: /^src\/(store|queue|auth|dns|policy|tls-policy|trace)\/[^/]+\.ts$/,
+    path: /^src\/(store|queue|auth|dns|policy|tls-policy|trace|sendmail)\/[^/]+\.ts$/,
     mayImport: PORTS,
     node: ['buffer'],
     npm: [],

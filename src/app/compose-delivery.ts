@@ -18,6 +18,7 @@ import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
 import { composeTls } from './outgoing-tls.ts';
 import { ownAddresses } from './own-addresses.ts';
+import { composePickup } from './pickup.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
 import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -116,11 +117,13 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     },
   );
   now.handTo(runner);
+  const pickup = composePickup(options, intake);
   let stopped = false;
   return {
     intake,
     start: () => {
       tls.start();
+      pickup.start();
       void accounts.start().then(() => {
         if (!stopped) runner.start();
       });
@@ -128,6 +131,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     stop: async (graceMs) => {
       stopped = true;
       accounts.stop();
+      await pickup.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
       sessions.close();
       await tls.stop();

@@ -7,12 +7,14 @@ import { DELIVERY_EVENTS } from '../observe/events/delivery.ts';
 import { IMAP_EVENTS } from '../observe/events/imap.ts';
 import { POLICY_EVENTS } from '../observe/events/policy.ts';
 import { QUEUE_EVENTS } from '../observe/events/queue.ts';
+import { SENDMAIL_EVENTS } from '../observe/events/sendmail.ts';
 import { SERVER_EVENTS } from '../observe/events/server.ts';
 import { SMTP_EVENTS } from '../observe/events/smtp.ts';
 import { createLog } from '../observe/log.ts';
 import { Counters } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observer.ts';
 import type { PolicyEventSink } from '../policy/event.ts';
+import type { SendmailEventSink } from '../sendmail/event.ts';
 import type { SmtpEventSink } from '../smtp/server/event.ts';
 import { TraceCollector, type TracedEvent } from '../trace/collector.ts';
 import { systemClock } from './system.ts';
@@ -26,6 +28,7 @@ export type Observers = {
   readonly imap: (event: ImapEvent) => void;
   readonly policy: PolicyEventSink;
   readonly delivery: DeliveryEventSink;
+  readonly sendmail: SendmailEventSink;
   readonly queue: (event: EventOf<typeof QUEUE_EVENTS>) => void;
   readonly counters: Counters;
   /** What was told is in the traces, or lost; nothing is told any more. */
@@ -70,6 +73,7 @@ export function createObservers({ log, trace, thread, traces }: ObserverOptions)
     imap: createObserver(IMAP_EVENTS, sink),
     policy: traced(createObserver(POLICY_EVENTS, sink)),
     delivery: traced(createObserver(DELIVERY_EVENTS, sink)),
+    sendmail: traced(createObserver(SENDMAIL_EVENTS, sink)),
     queue: traced(createObserver(QUEUE_EVENTS, sink)),
     counters,
     close: async () => {

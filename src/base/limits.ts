@@ -180,6 +180,9 @@ export const LIMITS = {
   /** Octets and days of traces that are kept. */
   traceOctetsMax: 1_073_741_824,
   traceDaysMax: 30,
+  /** The envelope of a message in the maildrop, and its recipients. */
+  dropHeadOctetsMax: 1_048_576,
+  dropRecipientsMax: 10_000,
   /** Entries that a thread holds until they are written; what comes above it is not traced. */
   traceEntriesWaitingMax: 50_000,
   /** Entries of one session that began no message. */

@@ -25,6 +25,7 @@ import { POOLS } from './section/pools.ts';
 import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
 import { SMTP } from './section/smtp.ts';
+import { SENDMAIL } from './section/sendmail.ts';
 import { TRACE } from './section/trace.ts';
 import { TRUST } from './section/trust.ts';
 
@@ -76,6 +77,7 @@ const SECTIONS: {
   readonly routes: typeof ROUTES;
   readonly pools: typeof POOLS;
   readonly log: typeof LOG;
+  readonly sendmail: typeof SENDMAIL;
   readonly trace: typeof TRACE;
 } = {
   tls: TLS,
@@ -97,6 +99,7 @@ const SECTIONS: {
   routes: ROUTES,
   pools: POOLS,
   log: LOG,
+  sendmail: SENDMAIL,
   trace: TRACE,
 };
 
@@ -123,6 +126,7 @@ const REQUIRED = [
   'routes',
   'pools',
   'log',
+  'sendmail',
   'trace',
 ] as const;
 

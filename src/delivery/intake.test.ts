@@ -738,3 +738,41 @@ for (const { to, from, member } of [
       member === undefined ? [] : [member],
     );
   });
+
+test('a program of this machine is not there to be told no: a recipient who is nobody is reported to the sender', async () => {
+  const { intake, session, inbox, bob, accepted, events } = await world();
+  const transaction: IntakeTransaction = {
+    traceId: 'abcdef0123456789abcdef',
+    startedAtMs: 0,
+    reversePath: path('amy@here.example'),
+    parameters: NO_MAIL_PARAMETERS,
+    recipients: ['nobody@here.example', 'bob@here.example'].map((one) => ({
+      forwardPath: path(one),
+      parameters: NO_RCPT_PARAMETERS,
+    })),
+  };
+  const sink = intake.begin(transaction);
+  await sink.write(fromLatin1('Subject: x\r\n\r\n'));
+  const local = { ...session('relay'), role: { name: 'local' } as const };
+  assert.deepEqual(await sink.commit({ transaction, session: local, prefix: new Uint8Array() }), {
+    kind: 'accepted',
+  });
+  assert.equal((await inbox(bob)).length, 1);
+  const [report] = accepted;
+  assert.equal(report?.message.reversePath, null);
+  assert.deepEqual(
+    report?.message.recipients.map(({ forwardPath }) => forwardPath),
+    ['amy@here.example'],
+  );
+  assert.ok(
+    events.some(
+      (event) =>
+        typeof event === 'object' &&
+        event !== null &&
+        'outcome' in event &&
+        'address' in event &&
+        event.outcome === 'failed' &&
+        event.address === 'nobody@here.example',
+    ),
+  );
+});

@@ -11,7 +11,7 @@ import type { Principal } from '../auth/principal.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { formatTimestamp } from '../message/timestamp.ts';
-import type { Hold, NewQueuedMessage, NewRecipient, QueueId } from '../queue/queue.ts';
+import type { Hold, NewQueuedMessage, NewRecipient, NotifyOn, QueueId } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
 import type { ForwardPath, ReversePath } from '../smtp/wire/path.ts';
@@ -60,7 +60,8 @@ export type IntakeOptions = {
 
 /** What is asked of a session's facts. */
 export type IntakeSession = {
-  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' };
+  /** `local`: of a program of this machine, which is not there any more to be told no. */
+  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' | 'local' };
   readonly remote: { readonly address: string };
   readonly hello: { readonly domain: string } | undefined;
   readonly principal: Principal | undefined;
@@ -205,11 +206,14 @@ export class DeliveryIntake {
     const { transaction } = message;
     const [ref, expansion] = await Promise.all([blob, this.#expand(transaction)]);
     const { main, copies, looped } = this.#messages(message, ref, expansion, facts);
-    // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
-    if (expansion.targets.includes(undefined)) return CHANGED;
-    if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
+    const unknown = transaction.recipients.filter((_, index) => expansion.targets[index] === undefined);
+    if (message.session.role.name !== 'local') {
+      // The directory changed between RCPT and now: at the next try, RCPT says which one it is.
+      if (unknown.length > 0) return CHANGED;
+      if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
+    }
     this.#tellExpanded(transaction, expansion);
-    await this.#report(main, expansion, looped);
+    await this.#report(main, expansion, looped, unknown);
     for (const copy of copies)
       // oxlint-disable-next-line no-await-in-loop -- mostly one
       await this.#acceptCopy(main.id, copy, facts);
@@ -246,7 +250,13 @@ export class DeliveryIntake {
     return { main, copies, looped: [...new Set(looped)] };
   }
 
-  async #report(main: NewQueuedMessage, expansion: Expansion, looped: readonly string[]): Promise<void> {
+  /** @param unknown of programs of this machine: whom nobody could refuse before */
+  async #report(
+    main: NewQueuedMessage,
+    expansion: Expansion,
+    looped: readonly string[],
+    unknown: IntakeTransaction['recipients'] = [],
+  ): Promise<void> {
     const nowMs = this.#ports.clock.nowMs();
     const answer = ownAnswer(nowMs, '5.4.6', 'delivery.loop', LOOPED_TEXT);
     const unsaid = { notify: undefined, originalRecipient: undefined };
@@ -261,7 +271,17 @@ export class DeliveryIntake {
         action: 'failed' as const,
         answer,
       })),
+      ...unknown.map(({ forwardPath, parameters }) => ({
+        recipient: {
+          notify: notifyOf(parameters),
+          originalRecipient: undefined,
+          forwardPath: formatEnvelopeAddress(forwardPath),
+        },
+        action: 'failed' as const,
+        answer: ownAnswer(nowMs, '5.1.1', 'recipient.unknown', 'No such mailbox here'),
+      })),
     ]);
+    for (const { forwardPath } of unknown) this.#tellUnknown(main.id, formatEnvelopeAddress(forwardPath));
   }
 
   async #acceptCopy(queueId: QueueId, { list, message }: ListMessage, facts: MessageFacts): Promise<void> {
@@ -355,6 +375,23 @@ export class DeliveryIntake {
         this.#ports.events({ name: 'delivery.expanded', queueId: queueIdOf(traceId), address, target });
       }
     }
+  }
+
+  #tellUnknown(queueId: QueueId, address: string): void {
+    this.#ports.events({
+      name: 'delivery.settled',
+      queueId,
+      recipient: 0,
+      address,
+      outcome: 'failed',
+      status: '5.1.1',
+      reason: 'recipient.unknown',
+      host: undefined,
+      text: 'No such mailbox here',
+      mailbox: undefined,
+      attempts: undefined,
+      dueAtMs: undefined,
+    });
   }
 
   /** LMTP: the reply to the client is all that becomes of this recipient. */
@@ -483,11 +520,15 @@ function reversePathOf({ reversePath }: IntakeTransaction): string | null {
   return reversePath === null ? null : formatEnvelopeAddress(reversePath);
 }
 
+function notifyOf({ notify }: RcptParameters): NotifyOn | undefined {
+  return notify?.map((condition) => NOTIFY[condition]);
+}
+
 function sourceOf({ role, remote, hello, principal, forwarded }: IntakeSession): NewQueuedMessage['source'] {
   return {
     kind: role.name === 'relay' ? 'mx' : role.name,
     // What a forwarder says of where it came from is not mixed with what is known of the forwarder.
-    remote: forwarded === undefined ? remote.address : forwarded.address,
+    remote: role.name === 'local' ? undefined : forwarded === undefined ? remote.address : forwarded.address,
     helo: forwarded === undefined ? hello?.domain : forwarded.helo,
     account: principal?.account,
   };

@@ -4,6 +4,7 @@ import { DELIVERY_EVENTS } from './events/delivery.ts';
 import { IMAP_EVENTS } from './events/imap.ts';
 import { POLICY_EVENTS } from './events/policy.ts';
 import { QUEUE_EVENTS } from './events/queue.ts';
+import { SENDMAIL_EVENTS } from './events/sendmail.ts';
 import { SERVER_EVENTS } from './events/server.ts';
 import { SMTP_EVENTS } from './events/smtp.ts';
 
@@ -12,6 +13,7 @@ export const CATALOGUES: readonly Catalogue[] = [
   SMTP_EVENTS,
   POLICY_EVENTS,
   DELIVERY_EVENTS,
+  SENDMAIL_EVENTS,
   QUEUE_EVENTS,
   IMAP_EVENTS,
 ];

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { createQueueIds, queueIdTimeMs } from './queue-id.ts';
+import { createQueueIds, derivedQueueId, firstIdAt, queueIdTimeMs } from './queue-id.ts';
 import { toQueueId } from './queue.ts';
 
 const random: Random = {
@@ -68,4 +68,14 @@ suite('queue id', () => {
     }
     assert.equal(ids.size, 10_000);
   });
+});
+
+test('what is done again has the same id, of its time, and another thing another', () => {
+  const digest = Buffer.from('ffffffffffffffff00', 'hex');
+  const id = derivedQueueId(1_767_323_045_000.9, digest);
+  assert.equal(derivedQueueId(1_767_323_045_000, digest), id);
+  assert.equal(queueIdTimeMs(id), 1_767_323_045_000);
+  assert.match(id, /^[0-9A-HJKMNP-TV-Z]{20}$/);
+  assert.notEqual(derivedQueueId(1_767_323_045_000, Buffer.alloc(8)), id);
+  assert.ok(firstIdAt(1_767_323_045_000) <= id && id < firstIdAt(1_767_323_045_001));
 });

@@ -3,6 +3,7 @@
  * sort by time as text. Within one generator they rise strictly; two generators in the same millisecond are kept apart by
  * 55 bits of chance.
  */
+import { toBuffer } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { known } from '../store/ids.ts';
@@ -50,6 +51,16 @@ export function queueIdTimeMs(id: QueueId): number | undefined {
     value = value * 32 + at;
   }
   return value;
+}
+
+/**
+ * An id of this time that is always the same for the same thing: what is done again after a crash keeps its id.
+ *
+ * @param digest of what makes it that thing, eight octets or more, so that nobody can choose the id
+ */
+export function derivedQueueId(timeMs: number, digest: Uint8Array): QueueId {
+  const chance = toBuffer(digest).readBigUInt64BE(0) >> (64n - CHANCE_BITS);
+  return known(toQueueId(firstIdAt(timeMs) + format(chance, CHANCE_DIGITS)));
 }
 
 /** What every id that was made at this millisecond or later is not less than, as text. */

@@ -228,6 +228,26 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
       `${said('stage')}: ${said('check')} could not do its work and counted as ${said('outcome')}`,
   },
 
+  'sendmail.picked-up': {
+    of: OF_QUEUED,
+    keeps: ['uid', 'user', 'reversePath', 'wanted', 'octets'],
+    keys: { reversePath: 'address', wanted: 'address' },
+    tells: (said) =>
+      `The user ${said('user')} (${said('uid')}) left it by sendmail, from <${said('reversePath')}>` +
+      labelled(said, { wanted: ', which wanted to be from ' }),
+    sums: (story, said) => {
+      story.direction = 'out';
+      story.sender = said('reversePath');
+    },
+  },
+  'sendmail.recipient': {
+    of: OF_QUEUED,
+    keeps: ['recipient', 'written'],
+    keys: { recipient: 'address', written: 'address' },
+    tells: (said) => `For ${said('recipient')}${labelled(said, { written: ' instead of ' })}`,
+    sums: (story, said) => void story.recipients.set(said('recipient'), 'offered'),
+  },
+
   'delivery.accepted': {
     of: OF_QUEUED,
     keeps: ['messageId', 'subject', 'octets', 'recipients'],

@@ -67,6 +67,14 @@ export function scanPath(line: string, start: number): PathScan {
   return { kind: 'address', address: { localPart, domain, domainSyntax: syntax, ascii }, end: close + 1 };
 }
 
+/** RFC 5321 §4.1.1.3: `<Postmaster>`, of whatever host is spoken with. */
+export const POSTMASTER_PATH: ForwardPath = {
+  localPart: 'postmaster',
+  domain: '',
+  domainSyntax: 'name',
+  ascii: true,
+};
+
 /** A bare mailbox (`local@domain`), as configuration, queues and ORCPT write it. */
 export function parseEnvelopeAddress(text: string): EnvelopeAddress | undefined {
   const scan = scanPath(`<${text}>`, 0);

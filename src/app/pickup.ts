@@ -1,0 +1,55 @@
+/** Puts the taking of mail from the maildrop together. Where the folder cannot be had, all other mail goes on. */
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import type { DeliveryIntake } from '../delivery/intake.ts';
+import { Pickup } from '../delivery/pickup.ts';
+import { openMaildrop } from '../sendmail/disk/maildrop.ts';
+import type { ServiceOptions } from './service-options.ts';
+import { UnixUsers } from './unix-users.ts';
+
+export function maildropFolder({ sendmail, dataDirectory }: Config): string {
+  return sendmail.directory ?? join(dataDirectory, 'maildrop');
+}
+
+export type PickupService = { start(): void; stop(): Promise<void> };
+
+export function composePickup(
+  { config, backends, clock, observers }: ServiceOptions,
+  intake: DeliveryIntake,
+): PickupService {
+  const { sendmail, hostname, limits } = config;
+  let opening: Promise<Pickup | undefined> = Promise.resolve(undefined);
+  const open = async (): Promise<Pickup | undefined> => {
+    const domain = sendmail.domain ?? hostname;
+    try {
+      const maildrop = await openMaildrop({
+        folder: maildropFolder(config),
+        domain,
+        messageOctetsMax: limits.messageOctetsMax,
+        nowMs: () => clock.nowMs(),
+      });
+      const pickup = new Pickup(
+        {
+          maildrop,
+          intake,
+          directory: backends.directory,
+          users: new UnixUsers(),
+          clock,
+          events: observers.sendmail,
+        },
+        { hostname, domain, senders: sendmail.senders, trustedUsers: sendmail.trustedUsers.map(String) },
+      );
+      pickup.start();
+      return pickup;
+    } catch (cause) {
+      observers.sendmail({ name: 'sendmail.fault', doing: 'Opening the maildrop', cause });
+      return undefined;
+    }
+  };
+  return {
+    start: () => {
+      if (sendmail.enabled) opening = open();
+    },
+    stop: async () => (await opening)?.stop(),
+  };
+}

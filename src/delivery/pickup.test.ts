@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../test/support/fake-clock.ts';
+import { seededRandom } from '../../test/support/world.ts';
+import { MemoryDirectory } from '../auth/memory/directory.ts';
+import { Fault } from '../base/fault.ts';
+import type { SendmailEvent } from '../sendmail/event.ts';
+import type { DroppedMessage, Maildrop, OpenedDrop } from '../sendmail/maildrop.ts';
+import type { DropEnvelope } from '../sendmail/wire/drop-file.ts';
+import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
+import { reply } from '../smtp/wire/reply.ts';
+import type { IntakeAnswer, IntakeMessage, IntakeTransaction } from './intake.ts';
+import { IntakeSink } from './intake.ts';
+import type { PickupRules } from './pickup.ts';
+import { Pickup } from './pickup.ts';
+
+const NAME = '01767323045000-0123456789abcdef0123456789abcdef';
+const UID = 1000;
+const RULES: PickupRules = {
+  hostname: 'mx.here.test',
+  domain: 'mx.here.test',
+  senders: 'local',
+  trustedUsers: ['root'],
+};
+const ENVELOPE: DropEnvelope = {
+  sender: 'bob@mx.here.test',
+  recipients: ['alice@here.test'],
+  notify: undefined,
+  ret: undefined,
+  envid: undefined,
+  eightBit: false,
+};
+
+type Given = {
+  readonly envelope?: Partial<DropEnvelope>;
+  readonly rules?: Partial<PickupRules>;
+  readonly uid?: number;
+  readonly opened?: OpenedDrop;
+  readonly answers?: readonly (IntakeAnswer | Fault)[];
+};
+
+async function world(given: Given) {
+  const clock = new FakeClock();
+  const directory = new MemoryDirectory({ clock, random: seededRandom() });
+  await directory.addDomain('here.test');
+  await directory.addAccount({ address: 'alice@here.test', password: undefined });
+  const files = new Set([NAME]);
+  const aside: string[] = [];
+  let closed = 0;
+  const dropped: DroppedMessage = {
+    envelope: { ...ENVELOPE, ...given.envelope },
+    uid: given.uid ?? UID,
+    droppedAtMs: 1_767_323_045_000,
+    octets: 4,
+    content: async function* content() {
+      yield Buffer.from('hi\r\n');
+    },
+    close: async () => void (closed += 1),
+  };
+  let heard: () => void = () => undefined;
+  const maildrop: Maildrop = {
+    list: async () => [...files],
+    open: async () => given.opened ?? { kind: 'message', message: dropped },
+    remove: async (name) => void files.delete(name),
+    setAside: async (name) => {
+      files.delete(name);
+      aside.push(name);
+    },
+    watch: (listener) => {
+      heard = listener;
+      return { close: () => undefined };
+    },
+  };
+  const answers = [...(given.answers ?? [{ kind: 'accepted' }])];
+  const taken: IntakeMessage[] = [];
+  const began: IntakeTransaction[] = [];
+  const intake = {
+    begin: (transaction: IntakeTransaction): IntakeSink => {
+      began.push(transaction);
+      const sink = Object.create(IntakeSink.prototype) as IntakeSink;
+      return Object.assign(sink, {
+        write: () => undefined,
+        abort: () => undefined,
+        commit: async (message: IntakeMessage): Promise<IntakeAnswer> => {
+          const answer = answers.shift() ?? { kind: 'accepted' };
+          if (answer instanceof Fault) throw answer;
+          taken.push(message);
+          return answer;
+        },
+      });
+    },
+  };
+  const events: SendmailEvent[] = [];
+  const users = new Map([
+    [0, 'root'],
+    [UID, 'bob'],
+  ]);
+  const pickup = new Pickup(
+    {
+      maildrop,
+      intake,
+      directory,
+      users: { nameOf: (uid) => users.get(uid), isUser: (name) => [...users.values()].includes(name) },
+      clock,
+      events: (event) => void events.push(event),
+    },
+    { ...RULES, ...given.rules },
+  );
+  pickup.start();
+  await clock.advance(1);
+  return { clock, pickup, files, aside, taken, began, events, hear: () => heard(), closed: () => closed };
+}
+
+/** [what is proved, who, what was wanted, the rules, what it goes out as] */
+const senders: readonly (readonly [string, number, string | null, Partial<PickupRules>, string | null])[] = [
+  ['one’s own', UID, 'bob@mx.here.test', {}, 'bob@mx.here.test'],
+  ['another of this host', UID, 'eve@MX.here.test', {}, 'eve@MX.here.test'],
+  ['an address at a domain of ours, whether there is one or not', UID, 'x@here.test', {}, 'x@here.test'],
+  ['a stranger’s', UID, 'x@away.test', {}, 'bob@mx.here.test'],
+  ['a stranger’s, of somebody trusted', 0, 'x@away.test', {}, 'x@away.test'],
+  ['a stranger’s, where anything goes', UID, 'x@away.test', { senders: 'any' }, 'x@away.test'],
+  ['not one’s own, where it must be', UID, 'x@here.test', { senders: 'own' }, 'bob@mx.here.test'],
+  ['one’s own, where it must be', UID, 'Bob@mx.here.test', { senders: 'own' }, 'Bob@mx.here.test'],
+  ['of a user without a name', 7, 'x@away.test', {}, '7@mx.here.test'],
+  ['the null reverse-path', UID, null, { senders: 'own' }, null],
+];
+for (const [what, uid, sender, rules, want] of senders)
+  test(`the sender is ${what}`, async () => {
+    const { taken, files, events } = await world({ uid, envelope: { sender }, rules });
+    const [message] = taken;
+    const { reversePath } = message?.transaction ?? assert.fail();
+    assert.equal(reversePath === null ? null : formatEnvelopeAddress(reversePath), want);
+    assert.equal(
+      Buffer.from(message?.prefix ?? [])
+        .toString()
+        .includes('X-Authentication-Warning: mx.here.test: '),
+      want !== sender,
+    );
+    assert.equal(files.size, 0);
+    const [told] = events;
+    assert.equal(told?.name === 'sendmail.picked-up' && told.wanted, want === sender ? undefined : sender);
+  });
+
+test('the field that tells where it came from', async () => {
+  const { taken } = await world({});
+  assert.equal(
+    Buffer.from(taken[0]?.prefix ?? []).toString(),
+    `Received: by mx.here.test (Postrider, from userid 1000)\r\n\tid ${taken[0]?.transaction.traceId};\r\n` +
+      '\tFri, 2 Jan 2026 03:04:05 +0000\r\n',
+  );
+});
+
+/** [recipient, who gets it] */
+const recipients: readonly (readonly [string, string])[] = [
+  ['alice@here.test', 'alice@here.test'],
+  ['root@mx.here.test', 'postmaster'],
+  ['nobody@mx.here.test', 'nobody@mx.here.test'],
+  ['root@away.test', 'root@away.test'],
+  ['postmaster', 'postmaster'],
+];
+for (const [address, want] of recipients)
+  test(`mail for ${address} goes to ${want}`, async () => {
+    const { taken } = await world({ envelope: { recipients: [address] } });
+    const [recipient] = taken[0]?.transaction.recipients ?? [];
+    assert.equal(formatEnvelopeAddress(recipient?.forwardPath ?? assert.fail()), want);
+  });
+
+test('what DSN was asked for goes along (RFC 3461)', async () => {
+  const { taken } = await world({
+    envelope: { notify: ['success'], ret: 'hdrs', envid: 'QQ', eightBit: true },
+  });
+  const { parameters, recipients: all } = taken[0]?.transaction ?? assert.fail();
+  assert.deepEqual([parameters.ret, parameters.envelopeId, parameters.body], ['HDRS', 'QQ', '8BITMIME']);
+  assert.deepEqual(all[0]?.parameters.notify, ['SUCCESS']);
+});
+
+test('a fault leaves the mail where it is, and its next try has the same id', async () => {
+  const fault = new Fault('Writing to a disk', new Error('full'));
+  const { clock, files, began, taken, events, closed } = await world({ answers: [fault] });
+  assert.equal(files.size, 1);
+  assert.ok(events.some((event) => event.name === 'sendmail.fault' && event.doing === 'Writing to a disk'));
+  await clock.advance(10_000);
+  assert.equal(files.size, 0);
+  assert.equal(taken.length, 1);
+  assert.equal(new Set(began.map(({ traceId }) => traceId)).size, 1);
+  assert.equal(closed(), 2);
+});
+
+test('what the intake cannot take now is tried again; what it never takes is set aside', async () => {
+  const refuse = (code: 451 | 554): IntakeAnswer => ({
+    kind: 'refuse',
+    reply: code === 451 ? reply(451, '4.3.0', 'Later') : reply(554, '5.4.6', 'Loop'),
+    reason: 'test',
+  });
+  const { clock, files, aside, events } = await world({ answers: [refuse(451), refuse(554)] });
+  assert.equal(files.size, 1);
+  await clock.advance(10_000);
+  assert.deepEqual([files.size, aside], [0, [NAME]]);
+  assert.deepEqual(events.at(-1), { name: 'sendmail.refused', uid: UID, text: 'Loop' });
+});
+
+test('what is no mail is set aside, what is unfinished waits', async () => {
+  const refused = await world({ opened: { kind: 'refused', uid: 7, text: 'It has no envelope' } });
+  assert.deepEqual(refused.aside, [NAME]);
+  assert.deepEqual(refused.events, [{ name: 'sendmail.refused', uid: 7, text: 'It has no envelope' }]);
+  const unfinished = await world({ opened: { kind: 'unfinished' } });
+  assert.deepEqual([unfinished.files.size, unfinished.events], [1, []]);
+});
+
+test('what the folder tells is looked at soon, and after the end nothing is', async () => {
+  const { clock, files, taken, hear, pickup } = await world({});
+  files.add(NAME);
+  hear();
+  await clock.advance(50);
+  assert.equal(taken.length, 2);
+  await pickup.stop();
+  files.add(NAME);
+  await clock.advance(60_000);
+  assert.equal(taken.length, 2);
+  assert.equal(clock.pending, 0);
+});

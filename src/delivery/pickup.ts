@@ -1,0 +1,243 @@
+/**
+ * Takes mail of the machine's own programs out of the maildrop and hands it to the intake. A file goes only when the queue, or
+ * every mailbox, has its message; after a crash in between it is taken again under the same id, so nobody here gets it twice.
+ *
+ * Who left it is known for sure, whose name it is in is not: see {@link PickupRules}. A recipient that is nobody's is
+ * reported to the sender, since the program that left the mail has long gone.
+ */
+import { Buffer } from 'node:buffer';
+import type { Directory } from '../auth/directory.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import { sha256 } from '../base/sha256.ts';
+import { formatDate } from '../message/date.ts';
+import { derivedQueueId } from '../queue/queue-id.ts';
+import type { QueueId } from '../queue/queue.ts';
+import type { SendmailEventSink } from '../sendmail/event.ts';
+import type { DroppedMessage, Maildrop } from '../sendmail/maildrop.ts';
+import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
+import { POSTMASTER_PATH } from '../smtp/wire/path.ts';
+import type { ForwardPath } from '../smtp/wire/path.ts';
+import { formatEnvelopeAddress, parseEnvelopeAddress } from '../smtp/wire/path.ts';
+import type { IntakeTransaction, DeliveryIntake } from './intake.ts';
+
+export type PickupPorts = {
+  readonly maildrop: Maildrop;
+  readonly intake: Pick<DeliveryIntake, 'begin'>;
+  readonly directory: Pick<Directory, 'resolve'>;
+  /** Of the machine: the login name of a user, and whether there is one of this name. */
+  readonly users: { nameOf(uid: number): string | undefined; isUser(name: string): boolean };
+  readonly clock: Clock;
+  readonly events: SendmailEventSink;
+};
+
+export type PickupRules = {
+  readonly hostname: string;
+  /** What is put behind addresses without a domain. */
+  readonly domain: string;
+  /** `own`: `login@domain` alone. `local`: any address at a domain of ours. */
+  readonly senders: 'own' | 'local' | 'any';
+  readonly trustedUsers: readonly string[];
+};
+
+/** The folder tells when something comes; where it does not, it is looked into all the same. */
+const LOOK_MS = 10_000;
+/** The system may tell of a file before it is whole. */
+const SETTLE_MS = 20;
+
+export class Pickup {
+  readonly #ports: PickupPorts;
+  readonly #rules: PickupRules;
+  #watch: { close(): void } | undefined;
+  #timer: Timer | undefined;
+  #working: Promise<void> | undefined;
+  #again = false;
+  #isStopped = false;
+
+  constructor(ports: PickupPorts, rules: PickupRules) {
+    this.#ports = ports;
+    this.#rules = rules;
+  }
+
+  start(): void {
+    this.#watch = this.#ports.maildrop.watch(() => this.#soon());
+    this.#look();
+  }
+
+  /** What was begun is ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#watch?.close();
+    this.#timer?.cancel();
+    await this.#working;
+  }
+
+  #soon(): void {
+    if (this.#working !== undefined) this.#again = true;
+    else this.#sleep(SETTLE_MS);
+  }
+
+  #sleep(delayMs: number): void {
+    if (this.#isStopped) return;
+    this.#timer?.cancel();
+    this.#timer = this.#ports.clock.after(delayMs, () => this.#look());
+  }
+
+  #look(): void {
+    if (this.#isStopped || this.#working !== undefined) return;
+    this.#timer?.cancel();
+    this.#again = false;
+    this.#working = this.#takeAll().finally(() => {
+      this.#working = undefined;
+      this.#sleep(this.#again ? SETTLE_MS : LOOK_MS);
+    });
+  }
+
+  /** Never rejects. */
+  async #takeAll(): Promise<void> {
+    const { maildrop, events } = this.#ports;
+    try {
+      for (const name of await maildrop.list()) {
+        if (this.#isStopped) return;
+        // oxlint-disable-next-line no-await-in-loop -- one after the other: what is left here waits for nobody
+        await this.#take(name);
+      }
+    } catch (cause) {
+      events({ name: 'sendmail.fault', doing: 'Taking mail from the maildrop', cause });
+    }
+  }
+
+  async #take(name: string): Promise<void> {
+    const { maildrop, events } = this.#ports;
+    const opened = await maildrop.open(name);
+    if (opened.kind === 'unfinished') return;
+    if (opened.kind === 'refused') {
+      events({ name: 'sendmail.refused', uid: opened.uid, text: opened.text });
+      await maildrop.setAside(name);
+      return;
+    }
+    const { message } = opened;
+    try {
+      const refused = await this.#hand(name, message);
+      if (refused === undefined) return await maildrop.remove(name);
+      if (!refused.isFinal) return undefined;
+      events({ name: 'sendmail.refused', uid: message.uid, text: refused.text });
+      await maildrop.setAside(name);
+    } catch (cause) {
+      // Whatever it is, the other mail goes on.
+      const doing = cause instanceof Fault ? cause.message : 'Taking a message from the maildrop';
+      events({ name: 'sendmail.fault', doing, cause });
+    } finally {
+      await message.close();
+    }
+  }
+
+  async #hand(
+    name: string,
+    message: DroppedMessage,
+  ): Promise<{ readonly text: string; readonly isFinal: boolean } | undefined> {
+    const { intake, users, events } = this.#ports;
+    const { envelope, uid } = message;
+    const user = users.nameOf(uid) ?? String(uid);
+    const id = derivedQueueId(message.droppedAtMs, sha256(name));
+    const sender = await this.#senderOf(envelope.sender, user);
+    const wanted = sender === envelope.sender ? undefined : (envelope.sender ?? '');
+    const recipients = await Promise.all(envelope.recipients.map((address) => this.#forwardPath(address)));
+    const transaction = this.#transaction(id, message, sender, recipients);
+    const sink = intake.begin(transaction);
+    try {
+      for await (const chunk of message.content()) await sink.write(chunk);
+    } catch (cause) {
+      sink.abort();
+      throw cause;
+    }
+    const reversePath = sender ?? '';
+    events({
+      name: 'sendmail.picked-up',
+      queueId: id,
+      uid,
+      user,
+      reversePath,
+      wanted,
+      octets: message.octets,
+    });
+    for (const [index, path] of recipients.entries()) {
+      const recipient = formatEnvelopeAddress(path);
+      const written = path === POSTMASTER_PATH ? envelope.recipients[index] : undefined;
+      events({ name: 'sendmail.recipient', queueId: id, recipient, written });
+    }
+    const answer = await sink.commit({
+      transaction,
+      session: LOCAL_SESSION,
+      prefix: Buffer.from(this.#prefix(id, uid, user, wanted)),
+    });
+    if (answer.kind !== 'refuse') return undefined;
+    const { code, lines } = answer.reply;
+    return { text: lines.join(' '), isFinal: code >= 500 };
+  }
+
+  #transaction(
+    id: QueueId,
+    { envelope, octets }: DroppedMessage,
+    sender: string | null,
+    recipients: readonly ForwardPath[],
+  ): IntakeTransaction {
+    const { notify, ret, envid, eightBit } = envelope;
+    return {
+      traceId: id,
+      startedAtMs: this.#ports.clock.nowMs(),
+      reversePath: sender === null ? null : (parseEnvelopeAddress(sender) ?? null),
+      parameters: {
+        ...NO_MAIL_PARAMETERS,
+        declaredOctets: octets,
+        body: eightBit ? '8BITMIME' : '7BIT',
+        smtpUtf8: recipients.some(({ ascii }) => !ascii) || (sender !== null && /[^\0-\u007f]/.test(sender)),
+        ret: ret === undefined ? undefined : RET[ret],
+        envelopeId: envid,
+      },
+      recipients: recipients.map((forwardPath) => ({
+        forwardPath,
+        parameters: { notify: notify?.map((one) => NOTIFY[one]), originalRecipient: undefined },
+      })),
+    };
+  }
+
+  /** Whose name it goes out in: the one that was wanted, or, where that is not allowed, the user's own. */
+  async #senderOf(wanted: string | null, user: string): Promise<string | null> {
+    const { senders, trustedUsers, domain } = this.#rules;
+    const own = `${user}@${domain}`;
+    if (wanted === null || senders === 'any' || trustedUsers.includes(user)) return wanted;
+    if (wanted.toLowerCase() === own.toLowerCase()) return wanted;
+    if (senders === 'own') return own;
+    if (wanted.toLowerCase().endsWith(`@${domain.toLowerCase()}`)) return wanted;
+    return (await this.#ports.directory.resolve(wanted)).kind === 'remote' ? own : wanted;
+  }
+
+  /** Mail for a user of the machine who has no address here goes to the postmaster: it is mostly the system's. */
+  async #forwardPath(address: string): Promise<ForwardPath> {
+    const path = parseEnvelopeAddress(address);
+    if (path === undefined) return POSTMASTER_PATH;
+    const { kind } = await this.#ports.directory.resolve(address);
+    const isOurs = path.domain.toLowerCase() === this.#rules.domain.toLowerCase();
+    const isNobody = kind === 'unknown' || kind === 'remote';
+    return isOurs && isNobody && this.#ports.users.isUser(path.localPart) ? POSTMASTER_PATH : path;
+  }
+
+  #prefix(id: QueueId, uid: number, user: string, wanted: string | undefined): string {
+    const { hostname } = this.#rules;
+    const date = formatDate(this.#ports.clock.nowMs(), 0);
+    const received = `Received: by ${hostname} (Postrider, from userid ${uid})\r\n\tid ${id};\r\n\t${date}\r\n`;
+    if (wanted === undefined) return received;
+    // As Sendmail has told it for long; login names and addresses that were parsed hold no line ends.
+    return `${received}X-Authentication-Warning: ${hostname}: ${user} may not send as <${wanted}>\r\n`;
+  }
+}
+
+const LOCAL_SESSION = {
+  role: { name: 'local' },
+  remote: { address: '' },
+  hello: undefined,
+  principal: undefined,
+} as const;
+const NOTIFY = { success: 'SUCCESS', failure: 'FAILURE', delay: 'DELAY' } as const;
+const RET = { full: 'FULL', hdrs: 'HDRS' } as const;
