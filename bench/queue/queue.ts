@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../src/base/clock.ts';
-import { known, toAccountId, toBlobId } from '../../src/store/ids.ts';
+import { known, toBlobId } from '../../src/store/ids.ts';
 import { toBlobPlace } from '../../src/store/blob-store.ts';
 import { EmbeddedQueue, QUEUE_WRITER_URL } from '../../src/queue/embedded/queue.ts';
 import type { QueueOperations } from '../../src/queue/embedded/queue-writer.ts';
@@ -44,8 +44,8 @@ function message(): NewQueuedMessage {
     source: { kind: 'mx', remote: '192.0.2.1', helo: 'mail.example.org', account: undefined },
     recipients: [
       {
-        forwardPath: 'bob@example.test',
-        route: { kind: 'local', account: known(toAccountId(1)), detail: undefined },
+        forwardPath: `bob@d${made % 1000}.example`,
+        route: { kind: 'remote', domain: `d${made % 1000}.example` },
         notify: undefined,
         originalRecipient: undefined,
       },
@@ -74,7 +74,7 @@ try {
         while (performance.now() - begin < 2000) {
           const one = message();
           await queue.accept(one, { owner: 'bench', untilMs: Date.now() + 60_000 });
-          await queue.settle(one.id, 'bench', [{ recipient: 0, kind: 'delivered', answer: undefined }], []);
+          await queue.settle(one.id, 'bench', [{ recipient: 0, kind: 'relayed', answer: undefined }], []);
           count += 1;
         }
       }),
@@ -91,6 +91,8 @@ try {
     queue.list({}, toQueueId((made - 50_000).toString(36).toUpperCase().padStart(20, '0')), 100),
   );
   await timed('a search that finds nothing', () => queue.list({ domain: 'no.example' }, undefined, 100));
+  await timed('summary', () => queue.summary({}, 1000));
+  await timed('summary of what matches a filter', () => queue.summary({ priorityMin: 0 }, 1000));
   await timed('count', () => queue.count());
   await timed('next due', () => queue.nextDueMs());
   await timed('lease 100', () => queue.lease('bench', Date.now(), Date.now() + 60_000, 100));

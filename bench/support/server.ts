@@ -56,7 +56,7 @@ dataDirectory = ${JSON.stringify(join(directory, 'data'))}
 tls.selfSigned = true
 outgoing.tls = "none"
 outgoing.port = ${sinkPort}
-listeners.smtp = { addresses = ["127.0.0.1"], port = ${smtpPort} }
+${onlySmtp(smtpPort)}
 [[routes]]
 name = "sink"
 recipients = ["sink.test"]
@@ -70,6 +70,15 @@ ${more}
   ])
     await command(entry, [...words, '--config', config]);
   return started(built, entry, ['serve', '--config', config], directory, { smtpPort, imapPort: undefined });
+}
+
+/** The listeners of a configuration: SMTP on loopback, and nothing else. */
+export function onlySmtp(port: number): string {
+  const others = ['submission', 'submissions', 'lmtp', 'imap', 'imaps'];
+  return [
+    `listeners.smtp = { addresses = ["127.0.0.1"], port = ${port} }`,
+    ...others.map((service) => `listeners.${service}.enabled = false`),
+  ].join('\n');
 }
 
 async function command(entry: string, words: readonly string[]): Promise<void> {

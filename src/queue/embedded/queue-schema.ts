@@ -89,7 +89,8 @@ export const QUEUE_FILE: FileKind = {
       AS (CASE WHEN json_valid(progress) THEN lower(json_extract(progress, '$.lastAnswer.text')) END) VIRTUAL;
     UPDATE recipient SET progress = json_set(progress, '$.hold', 'operator')
       WHERE state = 1 AND json_valid(progress);
-    CREATE INDEX recipient_group ON recipient (domain, state, hold, reason, status, due_at, id) WHERE state < 2;
+    CREATE INDEX recipient_group ON recipient (domain, state, hold, reason, status, due_at, id)
+      WHERE state < 2 AND progress <> '{"attempts":0,"delayReported":false}';
     CREATE TABLE suspension (
       scope TEXT PRIMARY KEY,
       since INTEGER NOT NULL
@@ -104,6 +105,9 @@ export const SELECT_MESSAGE = `
   FROM message m JOIN envelope e ON e.id = m.id WHERE m.id = ?`;
 export const SELECT_RECIPIENTS =
   'SELECT number, recipient, state, due_at, progress FROM recipient WHERE id = ? ORDER BY number';
+
+/** The column `recipient.progress` of one that waits and was never tried; the index of groups leaves such out. */
+export const UNTRIED = '{"attempts":0,"delayReported":false}';
 
 /** The column `recipient.state`. */
 export const STATE = { waiting: 0, held: 1, settled: 2 } as const;

@@ -8,7 +8,7 @@ import { known } from '../../store/ids.ts';
 import { PRIORITY_MAX, PRIORITY_MIN, lowerAscii } from '../progress.ts';
 import { toSuspensionScope } from '../queue.ts';
 import type { QueueFilter, QueueGroup, Suspension } from '../queue.ts';
-import { STATE, decodeState } from './queue-schema.ts';
+import { STATE, UNTRIED, decodeState } from './queue-schema.ts';
 
 /** Messages looked through before the event loop has its turn. */
 export const WINDOW_MESSAGES = 500;
@@ -62,26 +62,34 @@ export const SELECT_WINDOW: string = `
   FROM (SELECT id, priority FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`;
 
 const GROUP_COLUMNS = 'r.domain, r.state, r.hold, r.reason, r.status';
-/** Without a filter the index on recipients is all that is read. */
-const SELECT_ALL_GROUPS = groups(`FROM recipient r WHERE r.state < ${STATE.settled}`, 'LIMIT ?1');
-const SELECT_GROUPS = groups(
-  `FROM recipient r JOIN message m ON m.id = r.id
+/**
+ * Without a filter: those that were tried, or held, from their index, whose order is that of the groups; those that were not,
+ * for which an index would cost every `accept` a page of its own, by reading through.
+ */
+const SELECT_ALL_GROUPS = groups(`
+  SELECT ${GROUP_COLUMNS}, count(*) AS recipients, min(r.due_at) AS due_at, min(r.id) AS oldest
+  FROM recipient r INDEXED BY recipient_group WHERE r.state < ${STATE.settled} AND r.progress <> '${UNTRIED}'
+  GROUP BY ${GROUP_COLUMNS}
+  UNION ALL
+  SELECT r.domain, r.state, NULL, NULL, NULL, count(*), min(r.due_at), min(r.id)
+  FROM recipient r NOT INDEXED WHERE r.state < ${STATE.settled} AND r.progress = '${UNTRIED}' GROUP BY r.domain`);
+const SELECT_GROUPS = groups(`
+  SELECT ${GROUP_COLUMNS}, count(*) AS recipients, min(r.due_at) AS due_at, min(r.id) AS oldest
+  FROM recipient r JOIN message m ON m.id = r.id
   WHERE (?2 IS NULL OR m.id = ?2) AND m.priority >= ?18 AND m.priority <= ?19
-    AND ${RECIPIENT_MEANT} AND ${ENVELOPE_MEANT}`,
-  'LIMIT ?1',
-);
+    AND ${RECIPIENT_MEANT} AND ${ENVELOPE_MEANT}
+  GROUP BY ${GROUP_COLUMNS}`);
+/** One of a group that was tried, or held. */
 const SELECT_EXAMPLE = `
   SELECT state, due_at, progress FROM recipient
-  WHERE domain = ? AND state = ? AND hold IS ? AND reason IS ? AND status IS ? AND state < ${STATE.settled} LIMIT 1`;
+  WHERE domain = ? AND state = ? AND hold IS ? AND reason IS ? AND status IS ? AND state < ${STATE.settled}
+    AND progress <> '${UNTRIED}' LIMIT 1`;
 
-function groups(from: string, limit: string): string {
+function groups(select: string): string {
   return `
   SELECT g.domain, g.state, g.hold, g.reason, g.status, g.recipients, g.due_at,
     (SELECT e.arrived_at FROM envelope e WHERE e.id = g.oldest)
-  FROM (
-    SELECT ${GROUP_COLUMNS}, count(*) AS recipients, min(r.due_at) AS due_at, min(r.id) AS oldest
-    ${from} GROUP BY ${GROUP_COLUMNS} ORDER BY recipients DESC, r.domain ${limit}
-  ) g`;
+  FROM (SELECT * FROM (${select}) ORDER BY recipients DESC, domain LIMIT ?1) g`;
 }
 
 /** Those with the most recipients first. Reads only; call it within a snapshot. */
@@ -91,7 +99,8 @@ export function readGroups(database: Database, filter: QueueFilter, limit: numbe
       ? database.prepare(SELECT_ALL_GROUPS).rows(limit)
       : database.prepare(SELECT_GROUPS).rows(limit, filter.id ?? null, ...filterValues(filter));
   return rows.map((row) => {
-    const example = database.prepare(SELECT_EXAMPLE).row(...row.slice(0, 5));
+    // Without a reason there is no answer to show.
+    const example = row[3] === null ? undefined : database.prepare(SELECT_EXAMPLE).row(...row.slice(0, 5));
     return toGroup(row, example ?? []);
   });
 }

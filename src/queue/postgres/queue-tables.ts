@@ -78,8 +78,6 @@ ALTER TABLE queue_recipient
   ADD COLUMN host TEXT COLLATE "C" GENERATED ALWAYS AS (lower(substring(progress from '"host":"${TEXT}"') COLLATE "C")) STORED,
   ADD COLUMN answer TEXT COLLATE "C"
     GENERATED ALWAYS AS (lower(substring(progress from '"text":"${TEXT}"') COLLATE "C")) STORED;
-CREATE INDEX queue_recipient_group ON queue_recipient (domain, state, hold, reason, status, due_at, id)
-  WHERE state < ${STATE.settled};
 CREATE TABLE queue_suspension (
   scope TEXT COLLATE "C" PRIMARY KEY,
   since BIGINT NOT NULL
