@@ -89,7 +89,16 @@ export type TlsService = {
   stop(): Promise<void>;
 };
 
-export function composeTls(options: ServiceOptions): TlsService {
+/** What it is made of. */
+export type TlsParts = Pick<
+  ServiceOptions,
+  'config' | 'resolver' | 'clock' | 'loopbackAllowed' | 'outgoingTls'
+> & {
+  readonly observers: Pick<ServiceOptions['observers'], 'delivery'>;
+  readonly backends: Pick<ServiceOptions['backends'], 'tls'>;
+};
+
+export function composeTls(options: TlsParts): TlsService {
   const { config, resolver, clock, observers, loopbackAllowed, outgoingTls } = options;
   const records = options.backends.tls;
   const events = observers.delivery;

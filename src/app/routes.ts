@@ -40,21 +40,21 @@ const REFRESH_MS = 30_000;
 export class RouteAccounts {
   readonly #directory: Pick<Directory, 'accountByAddress'>;
   readonly #clock: Clock;
-  readonly #addresses: ReadonlySet<string>;
+  readonly #config: Pick<Config, 'routes' | 'pools'>;
   readonly #onFault: (cause: unknown) => void;
   #ids: ReadonlyMap<string, AccountId> = new Map();
   #timer: Timer | undefined;
   #stopped = false;
 
   constructor(
-    { routes, pools }: Pick<Config, 'routes' | 'pools'>,
+    config: Pick<Config, 'routes' | 'pools'>,
     directory: Pick<Directory, 'accountByAddress'>,
     clock: Clock,
     onFault: (cause: unknown) => void,
   ) {
     this.#directory = directory;
     this.#clock = clock;
-    this.#addresses = new Set([...routes, ...pools].flatMap(({ accounts }) => accounts));
+    this.#config = config;
     this.#onFault = onFault;
   }
 
@@ -64,7 +64,7 @@ export class RouteAccounts {
 
   /** Resolves once they are known for the first time: before that, mail would go another way. */
   async start(): Promise<void> {
-    while (!this.#stopped && this.#addresses.size > 0 && !(await this.#refresh()))
+    while (!this.#stopped && !(await this.#refresh()))
       await new Promise<void>((resolve) => {
         this.#timer = this.#clock.after(REFRESH_MS, resolve);
       });
@@ -77,7 +77,7 @@ export class RouteAccounts {
   }
 
   #schedule(): void {
-    if (this.#stopped || this.#addresses.size === 0) return;
+    if (this.#stopped || namesOf(this.#config).size === 0) return;
     this.#timer = this.#clock.after(REFRESH_MS, () => {
       void this.#refresh().then(() => this.#schedule());
     });
@@ -86,18 +86,30 @@ export class RouteAccounts {
   /** What was known stays where the directory cannot be asked. */
   async #refresh(): Promise<boolean> {
     try {
-      const ids = new Map<string, AccountId>();
-      for (const address of this.#addresses) {
-        const account = await this.#directory.accountByAddress(address);
-        if (account !== undefined) ids.set(address, account.id);
-      }
-      this.#ids = ids;
+      this.#ids = await accountIds(this.#config, this.#directory);
       return true;
     } catch (cause) {
       this.#onFault(cause);
       return false;
     }
   }
+}
+
+/** Of the accounts that routes and pools name; those that are not there are left out. */
+export async function accountIds(
+  config: Pick<Config, 'routes' | 'pools'>,
+  directory: Pick<Directory, 'accountByAddress'>,
+): Promise<ReadonlyMap<string, AccountId>> {
+  const ids = new Map<string, AccountId>();
+  for (const address of namesOf(config)) {
+    const account = await directory.accountByAddress(address);
+    if (account !== undefined) ids.set(address, account.id);
+  }
+  return ids;
+}
+
+function namesOf({ routes, pools }: Pick<Config, 'routes' | 'pools'>): ReadonlySet<string> {
+  return new Set([...routes, ...pools].flatMap(({ accounts }) => accounts));
 }
 
 export function createRouter(
@@ -152,7 +164,7 @@ function speechOf(route: RouteConfig, passwords: RoutePasswords): HopSpeech {
     username === undefined || password === undefined ? undefined : { authenticationId: username, password };
   const proxy = proxyOf(route, passwords);
   if (hosts.length === 0) return { ...DIRECT, tls: tls === 'auto' ? 'policy' : tls, proxy };
-  const auto = credentials === undefined ? 'opportunistic' : 'verified';
+  const auto = username === undefined ? 'opportunistic' : 'verified';
   return { protocol, implicitTls, tls: tls === 'auto' ? auto : tls, credentials, proxy };
 }
 

@@ -31,6 +31,7 @@ import {
 import { loadCertificate } from './certificate.ts';
 import { reporterOf } from './control/tls-methods.ts';
 import { openControlServer, type ControlServer } from './control/server.ts';
+import { routeExplainer } from './route-explainer.ts';
 import { returnPathOptions } from './return-paths.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
 import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';
@@ -208,6 +209,7 @@ class Supervisor implements RunningServer {
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
+        explainRoute: routeExplainer(config, backends.directory, this.#options.loopbackAllowed),
         queueEvents: (event) => this.#observers.queue(event),
         traces: async () => this.#traceReader?.reader ?? NO_TRACES,
         server: {

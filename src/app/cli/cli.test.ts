@@ -283,6 +283,10 @@ test('the same commands speak to a running server', async () => {
         queue: async () => queue as Queue,
         mailStore: async () => mailStore,
         tlsReports,
+        explainRoute: async ({ address, account }) =>
+          account === undefined
+            ? { address, resolution: 'unknown', mailboxes: [], remote: [] }
+            : 'no-such-account',
         queueEvents: () => undefined,
         traces: async () => traces,
         server: {
@@ -349,6 +353,10 @@ async function speak(at: readonly string[]): Promise<void> {
   const reports: unknown = JSON.parse(await ok('tls-report', 'show', '--domain', 'far.example', '--json'));
   assert.equal((reports as { reports: readonly unknown[] }).reports.length, 2);
   assert.match(await ok('tls-report', 'show', '--domain', 'none.example'), /Nothing/);
+  assert.equal(await ok('route', 'x@b.test', '--from', '<>'), 'x@b.test is nobody here: refused\n');
+  const nobody = await run(['route', 'x@b.test', '--account', 'zoe@a.test', ...at]);
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.error, /There is no account "zoe@a\.test"\n.*account list/);
   await speakOfTraces(ok);
   assert.match(await ok('status'), /^mx\.a\.test: Postrider 1/);
   await ok('stop');

@@ -97,6 +97,13 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
       },
       returnPaths: returnPathOptions(config),
       openStores: async () => (await import('../open-stores.ts')).openStores(dataDirectory, config),
+      explainerFor: (directory) => async (question) => {
+        const { localConfig } = await import('../open-stores.ts');
+        const { routeExplainer } = await import('../route-explainer.ts');
+        // As `localserve` and `serve` send.
+        const loopbackAllowed = config === undefined || config.outgoing.port !== 25;
+        return routeExplainer(config ?? localConfig(dataDirectory), directory, loopbackAllowed)(question);
+      },
       openTraces: async () => (await import('../open-stores.ts')).openTraces(dataDirectory, config),
       ...(config?.store.backend !== 'postgres'
         ? {}
@@ -188,7 +195,7 @@ const OF_ACCOUNTS: ReadonlySet<string> = new Set(['app-password', 'certificate']
 
 function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | undefined {
   if (kind === 'not-found') {
-    const [subject = ''] = method.split('.');
+    const [subject = ''] = method === 'route.explain' ? ['account'] : method.split('.');
     if (subject === 'trace') return 'It may be too old to be kept, or be of another post office.';
     const list =
       subject === 'sending' ? 'account' : OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject;

@@ -6,6 +6,7 @@ import { registerAlias } from './alias.ts';
 import { registerDomain } from './domain.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { registerQueue } from './queue.ts';
+import { registerRoute } from './route.ts';
 import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
 import { registerTrace } from './trace.ts';
@@ -62,6 +63,7 @@ function createProgram(terminal: Terminal): Command {
   registerAlias(program, terminal);
   registerSrs(program, terminal);
   registerQueue(program, terminal);
+  registerRoute(program, terminal);
   registerTlsReport(program, terminal);
   registerTrace(program, terminal);
   return program;

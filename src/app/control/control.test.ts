@@ -112,6 +112,10 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       queue: async () => queue,
       mailStore: async () => mailStore,
       tlsReports,
+      explainRoute: async ({ address, account }) =>
+        account === undefined
+          ? { address, resolution: 'unknown', mailboxes: [], remote: [] }
+          : 'no-such-account',
       queueEvents: (event) => void told.push(event),
       traces: async () => new MemoryTraceStore(),
       server: {

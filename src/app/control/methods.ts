@@ -14,6 +14,8 @@ import type { Fields } from './fields.ts';
 import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
 import { QUEUE_METHODS } from './queue-methods.ts';
+import { ROUTE_METHODS } from './route-methods.ts';
+import type { RouteControlPorts, RouteMethods } from './route-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
 import { SENDING_METHODS } from './sending-methods.ts';
 import type { SendingMethods } from './sending-methods.ts';
@@ -41,6 +43,7 @@ type Named = { readonly address: string };
 
 /** Each method with what it takes and what it gives. */
 export type ControlMethods = QueueMethods &
+  RouteMethods &
   SrsMethods &
   SendingMethods &
   TlsMethods &
@@ -113,6 +116,7 @@ export type ControlResult<Method extends ControlMethod> = ControlMethods[Method]
 /** What the methods work on. Queue and mail store are asked for when they are needed: a stopped server's are not open. */
 export type ControlPorts = QueueControlPorts &
   TlsControlPorts &
+  RouteControlPorts &
   TraceControlPorts & {
     mailStore(): Promise<MailStore>;
     /** `undefined` where no server runs. */
@@ -279,6 +283,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
 
   ...QUEUE_METHODS,
   ...TLS_METHODS,
+  ...ROUTE_METHODS,
   ...TRACE_METHODS,
 
   status: async (fields, ports) => {

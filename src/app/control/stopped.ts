@@ -38,6 +38,7 @@ export type StoppedOptions = {
   readonly settings: DirectorySettings;
   readonly returnPaths: ReturnPathOptions;
   openStores(): Promise<StoppedStores>;
+  explainerFor(directory: Directory): ControlPorts['explainRoute'];
   openTraces(): Promise<OpenedReader>;
   /** Undefined: the embedded one. */
   readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
@@ -64,6 +65,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
       tlsReports: async () => (await opened()).tlsReports,
+      explainRoute: options.explainerFor(kept.directory),
       // No log is open: what the command prints is all that is said.
       queueEvents: () => undefined,
       traces: async () => (await (traces ??= options.openTraces())).reader,

@@ -19,8 +19,9 @@ import { MessageForms } from './message-forms.ts';
 import type { Problem } from './problem.ts';
 import { sourcesFor } from './pool.ts';
 import { reasonOf, retryDecision } from './reply-class.ts';
-import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
-import type { HostAddresses, Routing } from './routing.ts';
+import { addressesOf, hostsOf } from './next-hosts.ts';
+import type { RemoteRoute, RouteHost } from './router.ts';
+import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
 import type { DomainTls, TlsConnection, TlsPolicy, TlsWish } from './tls-policy.ts';
 import { formatTlsLevel, type TlsFailure, type TlsLevel } from './tls-requirement.ts';
@@ -48,15 +49,6 @@ export type RemoteOutcome = {
 
 /** How far the hosts of a route were gone through. */
 type Progress = { spoke: boolean; visits: number };
-
-/** Where a route leads in this attempt. */
-type Hosts =
-  | {
-      readonly kind: 'hosts';
-      readonly hosts: readonly RouteHost[];
-      readonly tls: DomainTls & { kind: 'policy' };
-    }
-  | ({ readonly kind: 'delayed' | 'failed' | 'held' } & Problem);
 
 /** The recipients that no host has decided about yet, and the last word about each. */
 class Pending {
@@ -185,7 +177,7 @@ export class RemoteDelivery {
     pending: Pending,
     signal: AbortSignal,
   ): Promise<boolean> {
-    const found = await this.#hostsOf(route, message);
+    const found = await hostsOf(route, wishOf(message), this.#ports);
     if (found.kind === 'held') {
       for (const { number } of pending.recipients)
         pending.settle(number, { kind: 'held', answer: this.#own(found) });
@@ -204,24 +196,6 @@ export class RemoteDelivery {
     return progress.spoke || progress.visits === 0;
   }
 
-  async #hostsOf({ next, speech }: RemoteRoute, message: QueuedMessage): Promise<Hosts> {
-    const { routing, tlsPolicy } = this.#ports;
-    const { tls } = speech;
-    const wish = wishOf(message);
-    if (next.kind === 'hosts') return { kind: 'hosts', hosts: next.hosts, tls: fixedTls(tls, wish) };
-    if (next.kind !== 'domain') return next;
-    const { domain, port } = next;
-    const found = await routing.exchangesOf(domain);
-    if (found.kind !== 'exchanges') return found;
-    const { source, authentic, canonicalName } = found;
-    const policy =
-      tls === 'policy'
-        ? await tlsPolicy.ofDomain({ domain, source, authentic, canonicalName, port }, wish)
-        : fixedTls(tls, wish);
-    if (policy.kind !== 'policy') return policy;
-    return { kind: 'hosts', hosts: found.exchanges.map((host) => ({ host, port })), tls: policy };
-  }
-
   /** All addresses of one exchange; false where no other exchange is to follow. */
   async #tryHost({ host, port }: RouteHost, attempt: Attempt, progress: Progress): Promise<boolean> {
     const { route, pending, signal } = attempt;
@@ -229,11 +203,7 @@ export class RemoteDelivery {
     const goesOn = (): boolean =>
       pending.recipients.length > 0 && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
     if (!goesOn()) return false;
-    const named = next.kind === 'domain' ? 'by-dns' : 'by-operator';
-    const found: HostAddresses =
-      named === 'by-operator' && speech.proxy !== undefined
-        ? { kind: 'addresses', addresses: [host], canonicalName: host, authentic: false }
-        : await this.#ports.routing.addressesOf(host, named);
+    const found = await addressesOf(route, host, this.#ports.routing);
     if (found.kind === 'own') {
       pending.note('failed', this.#own(loop(next.kind === 'domain' ? next.domain : host)));
       return false;
@@ -427,23 +397,6 @@ function tlsEvent(queueId: QueueId, { host, tls }: HopTarget, connection: TlsCon
         ? `${outcome.failure.kind}: ${outcome.failure.text}`
         : formatTlsLevel(outcome),
     level: isVerified ? 'verified' : outcome.kind,
-  };
-}
-
-/**
- * What the route says itself. One that names its hosts and leaves it to the policy has no domain to ask that about. A message
- * that requires TLS has a host verified by its name (RFC 8689 §4.2.1).
- */
-function fixedTls(tls: HopSpeech['tls'], wish: TlsWish): DomainTls & { kind: 'policy' } {
-  return {
-    kind: 'policy',
-    of: async ({ host }) => ({
-      kind: 'require',
-      tls:
-        tls === 'verified' || wish === 'require'
-          ? { kind: 'verified', names: [host] }
-          : { kind: tls === 'policy' ? 'opportunistic' : tls },
-    }),
   };
 }
 
