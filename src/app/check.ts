@@ -79,13 +79,15 @@ async function checkClientAuthorities({ tls: { clientCaFile } }: Config): Promis
   }
 }
 
-async function checkPasswords({ routes }: Config): Promise<readonly Found[]> {
+async function checkPasswords({ routes, oauth }: Config): Promise<readonly Found[]> {
   const found = await Promise.all(
-    [...passwordFilesOf(routes)].map(async (file) => {
-      const password = await read(file);
-      if (typeof password !== 'string') return [password];
-      return password.trim() === '' ? [problem(`${file} holds no password`)] : [];
-    }),
+    [...passwordFilesOf(routes), ...(oauth === undefined ? [] : [oauth.clientSecretFile])].map(
+      async (file) => {
+        const password = await read(file);
+        if (typeof password !== 'string') return [password];
+        return password.trim() === '' ? [problem(`${file} holds no password`)] : [];
+      },
+    ),
   );
   return found.flat();
 }

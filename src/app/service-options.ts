@@ -1,4 +1,5 @@
 /** What the services of one thread are built from. */
+import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Connect } from '../base/connection.ts';
 import type { Random } from '../base/random.ts';
@@ -43,4 +44,6 @@ export type ServiceOptions = {
   /** Mail may be sent on to addresses of this machine: for a post office on loopback. */
   readonly loopbackAllowed: boolean;
   readonly routePasswords: RoutePasswords;
+  /** Where another authority's tokens let in. */
+  readonly tokens: TokenVerifier | undefined;
 };

@@ -13,6 +13,7 @@ import { readRoutePasswords } from './routes.ts';
 import { startServices, type Services } from './services.ts';
 import { openTraceSink } from './traces.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { createTokenVerifier } from './token-verifier.ts';
 import { createTrust } from './trust.ts';
 import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
 
@@ -59,6 +60,7 @@ async function start(): Promise<Services> {
     version: data.version,
     loopbackAllowed: data.loopbackAllowed,
     routePasswords: await readRoutePasswords(config),
+    tokens: await createTokenVerifier(config, systemClock),
   });
 }
 

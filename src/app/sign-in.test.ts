@@ -110,7 +110,7 @@ const identities: readonly (readonly [string, SaslClaim, string])[] = [
 ];
 for (const [name, claim, want] of identities) {
   test(`an authorization identity: ${name} (RFC 4422 §3.4.1)`, async () => {
-    const answer = await verifyClaim(await people(), claim, 'imap', '192.0.2.1');
+    const answer = await verifyClaim({ directory: await people() }, claim, 'imap', '192.0.2.1');
     assert.equal(answer.ok ? answer.value.identity.address : answer.error.kind, want);
   });
 }
@@ -126,7 +126,7 @@ test('a whole exchange by SCRAM, for oneself and for another (RFC 5802 §5.1)', 
   ] as const) {
     const credentials = { authorizationId, authenticationId: 'alice@a.test', password: 'right' };
     const client = scramClient(credentials, { hash: 'SHA-256', binding: 'not-supported', nonce: nonce() });
-    const begin = scram('SHA-256', false).server({ channel, nonce }, client.initial());
+    const begin = scram('SHA-256', false).server({ channel, nonce, tokenHints: {} }, client.initial());
     const talk = async (challenge: Uint8Array): Promise<Uint8Array | { readonly stop: string }> =>
       (await client.respond(challenge)) ?? { stop: 'gave up' };
     const end = await converse(begin, talk, signIn.verifier({ address: '192.0.2.1', port: 1 }));
@@ -148,7 +148,7 @@ test('a certificate that is kept lets in, whatever is in it', async () => {
       authorizationId: '',
       certificate: { der, isVerified },
     } as const;
-    const answer = await verifyClaim(directory, claim, 'imap', '192.0.2.1');
+    const answer = await verifyClaim({ directory }, claim, 'imap', '192.0.2.1');
     assert.equal(answer.ok && answer.value.identity.address, 'alice@a.test');
   }
 });

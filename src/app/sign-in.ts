@@ -2,6 +2,7 @@
 import type { Directory } from '../auth/directory.ts';
 import type { AuthProblem, Principal, Scope } from '../auth/principal.ts';
 import type { SignIn } from '../auth/sign-in.ts';
+import type { TokenVerifier } from '../auth/token-verifier.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -17,13 +18,17 @@ const NONCE_OCTETS = 18;
 const READY_CHECK_MS = 60_000;
 
 const SCRAM: readonly SaslMechanismName[] = ['SCRAM-SHA-256', 'SCRAM-SHA-1'];
+const PLAIN: readonly SaslMechanismName[] = ['PLAIN', 'LOGIN'];
+const TOKEN: readonly SaslMechanismName[] = ['OAUTHBEARER', 'XOAUTH2'];
 const BOUND: readonly SaslMechanismName[] = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'];
 
 export type SignInOptions = {
-  readonly config: Pick<Config, 'signIn'>;
+  readonly config: Pick<Config, 'signIn' | 'oauth'>;
   readonly directory: Directory;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where another authority's tokens let in. */
+  readonly tokens?: TokenVerifier | undefined;
   readonly onFault: (cause: unknown) => void;
 };
 
@@ -37,7 +42,11 @@ export class SignInOffer {
 
   constructor(options: SignInOptions) {
     const { plain, scram, channelBinding } = options.config.signIn;
-    const others = ['EXTERNAL', ...(plain ? (['PLAIN', 'LOGIN'] as const) : [])] as const;
+    const others: readonly SaslMechanismName[] = [
+      'EXTERNAL',
+      ...(options.tokens === undefined ? [] : TOKEN),
+      ...(plain ? PLAIN : []),
+    ];
     this.#options = options;
     this.#withScram = new Set([...SCRAM, ...(channelBinding ? BOUND : []), ...others]);
     this.#withoutScram = new Set(others);
@@ -67,34 +76,43 @@ export class SignInOffer {
 
   /** For one protocol. */
   signIn(scope: Scope): SignIn {
-    const { directory, random } = this.#options;
+    const { directory, random, tokens, config } = this.#options;
+    const { scope: tokenScope, openidConfiguration } = config.oauth ?? {};
     return {
       allowed: () => this.allowed(),
       nonce: () => encodeBase64(random.octets(NONCE_OCTETS)),
+      tokenHints: {
+        ...(tokenScope === undefined ? {} : { scope: tokenScope }),
+        ...(openidConfiguration === undefined ? {} : { openidConfiguration }),
+      },
       verifier: (remote) => ({
-        salt: async (hash, authenticationId) => directory.scramSalt(authenticationId, hash),
-        verify: async (claim) => verifyClaim(directory, claim, scope, remote.address),
+        salt: async (hash, authenticationId) => directory.authentication.scramSalt(authenticationId, hash),
+        isWithClaim: ({ kind }) => kind !== 'throttled',
+        verify: async (claim) => verifyClaim({ directory, tokens }, claim, scope, remote.address),
       }),
     };
   }
 }
 
+type Judges = Pick<SignInOptions, 'directory' | 'tokens'>;
+
 /** Checks a claim for a protocol: nobody acts for another account yet, so an authorization identity must be one's own. */
 export async function verifyClaim(
-  directory: Directory,
+  judges: Judges,
   claim: SaslClaim,
   scope: Scope,
   source: string,
 ): Promise<Result<SaslAccepted<Principal>, AuthProblem>> {
-  const accepted = await judge(directory, claim, scope, source);
-  // The holder of a certificate was looked for by this identity.
-  if (!accepted.ok || claim.kind === 'certificate' || claim.authorizationId === '') return accepted;
-  const other = await directory.accountByAddress(claim.authorizationId);
+  const accepted = await judge(judges, claim, scope, source);
+  // Who holds a certificate or a token was looked for by this identity.
+  const isLookedFor = claim.kind === 'certificate' || claim.kind === 'token';
+  if (!accepted.ok || isLookedFor || claim.authorizationId === '') return accepted;
+  const other = await judges.directory.accountByAddress(claim.authorizationId);
   return other?.id === accepted.value.identity.account ? accepted : err({ kind: 'refused' });
 }
 
 async function judge(
-  directory: Directory,
+  { directory, tokens }: Judges,
   claim: SaslClaim,
   scope: Scope,
   source: string,
@@ -105,13 +123,18 @@ async function judge(
         await directory.authenticate(claim.authenticationId, claim.password, scope, source),
       );
     case 'scram': {
-      const answer = await directory.authenticateScram(claim, scope, source);
+      const answer = await directory.authentication.byProof(claim, scope, source);
       if (!answer.ok) return answer;
       return ok({ identity: answer.value.principal, serverSignature: answer.value.serverSignature });
     }
     case 'certificate': {
       const names = certificateNames(claim.certificate);
-      return withoutProof(await directory.authenticateCertificate(names, claim.authorizationId, source));
+      return withoutProof(await directory.authentication.byCertificate(names, claim.authorizationId, source));
+    }
+    case 'token': {
+      const { token, authorizationId } = claim;
+      const vouch = async (): Promise<string | undefined> => tokens?.(token);
+      return withoutProof(await directory.authentication.byToken(authorizationId, vouch, source));
     }
     default:
       return unreachable(claim);

@@ -5,8 +5,8 @@
  * (RFC 5321 §2.4 lets only the owner of a domain decide; here upper and lower case are one), without `+detail`.
  */
 import type { Result } from '../base/result.ts';
-import type { ScramClaim, ScramHash, ScramSalt } from '../sasl/mechanism.ts';
 import type { AccountId } from '../store/ids.ts';
+import type { Authentication } from './authentication.ts';
 import type { AuthProblem, Principal, Scope } from './principal.ts';
 
 export type Domain = {
@@ -99,16 +99,6 @@ export type SignInMeans = {
   readonly hasScramKeys: boolean;
   readonly certificates: readonly AccountCertificate[];
 };
-
-/** What a certificate says of its holder. */
-export type CertificateNames = {
-  readonly fingerprint: string;
-  /** Addresses that an authority vouches for; none where the certificate leads to no authority of ours. */
-  readonly addresses: readonly string[];
-};
-
-/** SCRAM's proof holds; the server's own is for the client to judge. */
-export type ScramAccepted = { readonly principal: Principal; readonly serverSignature: Uint8Array };
 
 export type DirectoryProblem =
   | { readonly kind: 'exists' }
@@ -227,26 +217,10 @@ export type Directory = {
     source?: string,
   ): Promise<Result<Principal, AuthProblem>>;
 
-  /** What a client of SCRAM is told of a name: always something, always the same, whether or not it is anybody's. */
-  scramSalt(name: string, hash: ScramHash): Promise<ScramSalt>;
-  /** As {@link authenticate}, by a proof made for the salt of {@link scramSalt}. Costs no slow hash, for anybody. */
-  authenticateScram(
-    claim: ScramClaim,
-    scope: Scope,
-    source?: string,
-  ): Promise<Result<ScramAccepted, AuthProblem>>;
+  /** Ways to sign in beside {@link authenticate}. */
+  readonly authentication: Authentication;
   /** Whether every account and app password that lets in has keys for SCRAM: from then on nobody is worse off with it. */
   isScramReady(): Promise<boolean>;
-  /**
-   * The holder of a certificate: by its fingerprint, or else by its addresses.
-   *
-   * @param authorizationId the address that the client wants to be; '' where the certificate says enough
-   */
-  authenticateCertificate(
-    names: CertificateNames,
-    authorizationId: string,
-    source?: string,
-  ): Promise<Result<Principal, AuthProblem>>;
 
   domains(): Promise<readonly Domain[]>;
   addDomain(name: string): Promise<Result<Domain, DirectoryProblem>>;

@@ -13,7 +13,7 @@ import { LIMITS } from '../base/limits.ts';
 export type LoginAttempt = {
   /** As {@link LoginThrottle.networkOf} gave it. */
   readonly network: string | undefined;
-  /** In the form that accounts are found by. */
+  /** In the form that accounts are found by; '' where none was given. */
   readonly name: string;
   /** The account of that name signed in from that network lately. */
   readonly isAtHome: boolean;
@@ -86,10 +86,10 @@ function countsOf({ network, name: given, isAtHome }: LoginAttempt): readonly Co
   if (network === undefined) return [];
   const name = given.slice(0, NAME_CHARACTERS_MAX);
   if (isAtHome) return [{ key: `home ${network} ${name}`, failuresMax: LIMITS.loginFailuresMax }];
-  return [
-    { key: `network ${network}`, failuresMax: LIMITS.loginFailuresMax },
-    { key: `name ${name}`, failuresMax: LIMITS.loginNameFailuresMax },
-  ];
+  const ofNetwork = { key: `network ${network}`, failuresMax: LIMITS.loginFailuresMax };
+  return name === ''
+    ? [ofNetwork]
+    : [ofNetwork, { key: `name ${name}`, failuresMax: LIMITS.loginNameFailuresMax }];
 }
 
 const MAPPED = '::ffff:';

@@ -7,6 +7,7 @@ import type { Result } from '../base/result.ts';
 import type { ScramClaim, ScramHash } from '../sasl/mechanism.ts';
 import { saltedPassword } from '../sasl/scram-client.ts';
 import { digestOf, hmac, xor } from '../sasl/scram-key.ts';
+import type { Authentication } from './authentication.ts';
 import type { Directory } from './directory.ts';
 import type { Scope } from './principal.ts';
 
@@ -40,7 +41,7 @@ export function signInContract(it: It): void {
       assert.ok(answer.ok, hash);
       const { principal, serverSignature } = answer.value;
       assert.deepEqual([principal.account, principal.appPassword], [id, undefined]);
-      const salt = await directory.scramSalt('alice@a.test', hash);
+      const salt = await directory.authentication.scramSalt('alice@a.test', hash);
       const salted = await saltedPassword(hash, 'päss wörd', salt);
       assert.deepEqual(Buffer.from(serverSignature), hmac(hash, hmac(hash, salted, 'Server Key'), MESSAGE));
       assert.equal(await outcome(directory, 'alice@a.test', 'wrong', hash), 'refused');
@@ -79,7 +80,7 @@ export function signInContract(it: It): void {
     value(await directory.removeAccount(id));
     assert.equal(await saltOf(directory, 'alice@a.test'), before, 'and when it is gone');
     for (const name of ['alice@a.test', 'bob@a.test', 'bob@b.test', 'no address', '']) {
-      const { salt, iterations } = await directory.scramSalt(name, 'SHA-256');
+      const { salt, iterations } = await directory.authentication.scramSalt(name, 'SHA-256');
       shapes.add(`${salt.length} ${iterations}`);
       assert.notEqual(await saltOf(directory, name), await saltOf(directory, `x${name}`), name);
       assert.notEqual(await saltOf(directory, name), await saltOf(directory, name, 'SHA-1'), name);
@@ -112,9 +113,9 @@ export function signInContract(it: It): void {
       { proof: new Uint8Array(32) },
       { authenticationId: 'bob@a.test' },
     ];
-    assert.equal((await directory.authenticateScram(claim, 'imap')).ok, true);
+    assert.equal((await directory.authentication.byProof(claim, 'imap')).ok, true);
     for (const change of changes)
-      assert.equal((await directory.authenticateScram({ ...claim, ...change }, 'imap')).ok, false);
+      assert.equal((await directory.authentication.byProof({ ...claim, ...change }, 'imap')).ok, false);
   });
 
   it('knows app passwords by SCRAM, with their scopes', async ({ directory }) => {
@@ -190,7 +191,10 @@ export function signInContract(it: It): void {
       addresses: readonly string[],
       authorizationId = '',
     ): Promise<unknown> => {
-      const answer = await directory.authenticateCertificate({ fingerprint, addresses }, authorizationId);
+      const answer = await directory.authentication.byCertificate(
+        { fingerprint, addresses },
+        authorizationId,
+      );
       return answer.ok ? answer.value.address : answer.error.kind;
     };
     const cases: [string, readonly string[], string, string][] = [
@@ -223,6 +227,48 @@ export function signInContract(it: It): void {
       value(await directory.addCertificate(alice.id, more.toString(16).padStart(64, '0')));
     assert.equal(problem(await directory.addCertificate(alice.id, OTHER_FINGERPRINT)), 'too-many');
   });
+
+  it('takes the word of another authority for an address', async ({ directory }) => {
+    value(await directory.addDomain('a.test'));
+    const { id } = value(await directory.addAccount({ address: 'alice@a.test', password: undefined }));
+    value(await directory.addAccount({ address: 'bob@a.test', password: undefined }));
+    const from = async (address: string | undefined, authorizationId = ''): Promise<string> => {
+      const answer = await directory.authentication.byToken(authorizationId, async () => address);
+      return answer.ok ? answer.value.address : answer.error.kind;
+    };
+    assert.equal(await from('Alice@A.test'), 'alice@a.test');
+    assert.equal(await from('alice@a.test', 'ALICE@a.test'), 'alice@a.test');
+    assert.equal(await from('alice@a.test', 'bob@a.test'), 'refused');
+    assert.equal(await from('alice@a.test', 'nobody@a.test'), 'refused');
+    assert.equal(await from('nobody@a.test'), 'refused');
+    assert.equal(await from('no address'), 'refused');
+    assert.equal(await from(undefined), 'refused');
+    assert.equal(await from(undefined, 'alice@a.test'), 'refused');
+    value(await directory.setAccount(id, { disabled: true }));
+    assert.equal(await from('alice@a.test'), 'disabled');
+    const away = new Error('away');
+    const asking = directory.authentication.byToken('bob@a.test', async () => {
+      throw away;
+    });
+    await assert.rejects(asking, away);
+  });
+
+  it(
+    'asks no other authority for whoever is throttled',
+    async ({ directory }) => {
+      let asked = 0;
+      const fail = async (name: string): Promise<string> => {
+        const vouch = async (): Promise<undefined> => void (asked += 1);
+        const answer = await directory.authentication.byToken(name, vouch, '192.0.2.1');
+        return answer.ok ? 'ok' : answer.error.kind;
+      };
+      for (let attempt = 0; attempt < LIMITS.loginFailuresMax; attempt += 1)
+        assert.equal(await fail(attempt % 2 === 0 ? '' : 'x@a.test'), 'refused');
+      assert.equal(await fail(''), 'throttled');
+      assert.equal(asked, LIMITS.loginFailuresMax);
+    },
+    { throttled: true },
+  );
 
   it(
     'slows failures down whichever way they are made, and never an account at home',
@@ -257,7 +303,7 @@ export function signInContract(it: It): void {
         assert.equal(await scram('x@a.test', 'wrong', '192.0.2.1'), 'refused');
       assert.equal(await scram('alice@a.test', 'right', '192.0.2.1'), 'throttled', 'a home is not for ever');
       const from = { fingerprint: FINGERPRINT, addresses: [] };
-      const shown = await directory.authenticateCertificate(from, '', '192.0.2.1');
+      const shown = await directory.authentication.byCertificate(from, '', '192.0.2.1');
       assert.equal(!shown.ok && shown.error.kind, 'throttled');
     },
     { throttled: true },
@@ -294,7 +340,7 @@ async function claimOf(
   password: string,
   hash: ScramHash,
 ): Promise<ScramClaim> {
-  const salt = await directory.scramSalt(authenticationId, hash);
+  const salt = await directory.authentication.scramSalt(authenticationId, hash);
   const clientKey = hmac(hash, await saltedPassword(hash, password, salt), 'Client Key');
   const storedKey = createHash(digestOf(hash)).update(clientKey).digest();
   return {
@@ -315,9 +361,9 @@ async function prove(
   password: string,
   hash: ScramHash = 'SHA-256',
   ...where: [scope?: Scope, source?: string]
-): ReturnType<Directory['authenticateScram']> {
+): ReturnType<Authentication['byProof']> {
   const [scope = 'imap', source] = where;
-  return directory.authenticateScram(await claimOf(directory, name, password, hash), scope, source);
+  return directory.authentication.byProof(await claimOf(directory, name, password, hash), scope, source);
 }
 
 /** 'ok', or why not. */
@@ -327,7 +373,7 @@ async function outcome(...attempt: Parameters<typeof prove>): Promise<string> {
 }
 
 async function saltOf(directory: Directory, name: string, hash: ScramHash = 'SHA-256'): Promise<string> {
-  return Buffer.from((await directory.scramSalt(name, hash)).salt).toString('hex');
+  return Buffer.from((await directory.authentication.scramSalt(name, hash)).salt).toString('hex');
 }
 
 function value<Value>(result: Result<Value, { readonly kind: string }>): Value {

@@ -1,7 +1,13 @@
 /** The port by which sessions of every protocol let people in: what is offered now, and who judges. */
 import type { Endpoint, TlsInfo } from '../base/connection.ts';
 import type { SaslVerifier } from '../sasl/converse.ts';
-import type { SaslChannel, SaslMechanism, SaslMechanismName } from '../sasl/mechanism.ts';
+import type {
+  SaslChannel,
+  SaslMechanism,
+  SaslMechanismName,
+  SaslServerContext,
+  TokenHints,
+} from '../sasl/mechanism.ts';
 import { offeredMechanisms } from '../sasl/registry.ts';
 import type { AuthProblem, Principal } from './principal.ts';
 
@@ -10,6 +16,7 @@ export type SignIn = {
   allowed(): ReadonlySet<SaslMechanismName>;
   /** For a challenge: nobody can foresee it. Printable ASCII without commas. */
   nonce(): string;
+  readonly tokenHints: TokenHints;
   /** Judges those who come from `remote`. Throws `Fault` where the directory cannot be asked. */
   verifier(remote: Endpoint): SaslVerifier<Principal, AuthProblem>;
 };
@@ -19,7 +26,12 @@ export function offeredOn(signIn: SignIn, tls: TlsInfo | undefined): readonly Sa
   return offeredMechanisms(signIn.allowed(), channelOf(signIn, tls));
 }
 
-export function channelOf(signIn: SignIn, tls: TlsInfo | undefined): SaslChannel {
+/** What an exchange is begun with there. */
+export function contextOf(signIn: SignIn, tls: TlsInfo | undefined): SaslServerContext {
+  return { channel: channelOf(signIn, tls), nonce: () => signIn.nonce(), tokenHints: signIn.tokenHints };
+}
+
+function channelOf(signIn: SignIn, tls: TlsInfo | undefined): SaslChannel {
   if (tls === undefined) return IN_PLAIN;
   const { peerCertificate: der, peerVerified: isVerified } = tls;
   // Whoever is not offered to bind is right to say so (RFC 5802 §6): then there is nothing to bind to.

@@ -134,6 +134,11 @@ export const LIMITS = {
   /** How long a password that was verified is known again without its hash. */
   verifiedPasswordMs: 60_000,
   verifiedPasswordsMax: 10_000,
+  /** Questions about tokens on their way at once, and those that wait; how long one may take; octets of an answer. */
+  tokenQuestionsAtOnceMax: 8,
+  tokenQuestionsWaitingMax: 64,
+  tokenQuestionMs: 10_000,
+  tokenAnswerOctetsMax: 65_536,
   /** Certificates of one account. */
   accountCertificatesMax: 20,
   /** Iterations of SCRAM for passwords that are set here: some 50 ms of a telephone at each sign-in. RFC 7677 §4 asks for 4096 at least. */

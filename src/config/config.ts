@@ -66,7 +66,8 @@ function reportContradictions(config: Config, report: (path: string, text: strin
     report('tls.selfSigned', 'cannot be true beside certificateFile');
   if (config.tls.clientCaFile !== undefined && !config.tls.clientCertificates)
     report('tls.clientCaFile', 'is of no use without clientCertificates = true');
-  if (!config.signIn.plain && config.signIn.scram === 'never' && !config.tls.clientCertificates)
+  const { signIn, tls, oauth } = config;
+  if (!signIn.plain && signIn.scram === 'never' && !tls.clientCertificates && oauth === undefined)
     report('signIn', 'leaves no way to sign in');
 
   if (config.store.backend === 'postgres' && config.store.url === undefined)

@@ -58,6 +58,14 @@ function isPostgresUrl(text: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(text) && URL.canParse(text);
 }
 
+/** In plain only where nobody else hears it. */
+function isHttpsUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username } = new URL(text);
+  const isHere = hostname === 'localhost' || hostname === '127.0.0.1' || hostname === '[::1]';
+  return username === '' && (protocol === 'https:' || (protocol === 'http:' && isHere));
+}
+
 export const FORMATS: Readonly<
   Record<FormatName, { readonly test: (text: string) => boolean; readonly wanted: string }>
 > = {
@@ -98,5 +106,9 @@ export const FORMATS: Readonly<
     wanted: 'at most 20 letters, digits, dots, hyphens and underscores',
   },
   timestamp: { test: isTimestamp, wanted: 'a date and time in UTC such as "2030-01-01T00:00:00Z"' },
+  'https-url': {
+    test: isHttpsUrl,
+    wanted: 'a URL such as "https://login.example.org/introspect"',
+  },
   'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
 };

@@ -42,6 +42,7 @@ export type FormatName =
   | 'ip-port'
   | 'network'
   | 'postgres-url'
+  | 'https-url'
   | 'name'
   | 'proxy'
   | 'host-port'

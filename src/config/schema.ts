@@ -15,6 +15,7 @@ import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
 import { RULES } from './section/rules.ts';
 import { SIGN_IN } from './section/sign-in.ts';
+import { OAUTH } from './section/oauth.ts';
 import { SUBMISSION } from './section/submission.ts';
 import { FORWARDING } from './section/forwarding.ts';
 import { QUEUE } from './section/queue.ts';
@@ -68,6 +69,7 @@ const SECTIONS: {
   readonly rates: typeof RATES;
   readonly rules: typeof RULES;
   readonly signIn: typeof SIGN_IN;
+  readonly oauth: typeof OAUTH;
   readonly submission: typeof SUBMISSION;
   readonly forwarding: typeof FORWARDING;
   readonly queue: typeof QUEUE;
@@ -90,6 +92,7 @@ const SECTIONS: {
   rates: RATES,
   rules: RULES,
   signIn: SIGN_IN,
+  oauth: OAUTH,
   submission: SUBMISSION,
   forwarding: FORWARDING,
   queue: QUEUE,

@@ -3,7 +3,7 @@
  * RFC 5280 §4.2.1.6 (rfc822Name), RFC 9598 §3 (SmtpUTF8Mailbox). The subject's own fields say nothing: they are free text.
  */
 import { createHash, X509Certificate } from 'node:crypto';
-import type { CertificateNames } from '../auth/directory.ts';
+import type { CertificateNames } from '../auth/authentication.ts';
 import type { ChannelCertificate } from '../sasl/mechanism.ts';
 
 const ADDRESSES_MAX = 20;

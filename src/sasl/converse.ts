@@ -17,6 +17,8 @@ export type SaslVerifier<Identity, Problem> = {
   salt(hash: ScramHash, authenticationId: string): Promise<ScramSalt>;
   /** Whatever is wrong takes equally long. */
   verify(claim: SaslClaim): Promise<Result<SaslAccepted<Identity>, Problem>>;
+  /** Whether the problem is with the claim: else the client hears nothing of what may be wrong with it. */
+  isWithClaim(problem: Problem): boolean;
 };
 
 /**
@@ -38,6 +40,7 @@ export async function converse<Identity, Problem, Stop>(
 ): Promise<SaslEnd<Identity, Problem, Stop>> {
   let step = begin;
   let identity: { readonly of: Identity } | undefined;
+  let problem: { readonly of: Problem } | undefined;
   for (;;) {
     switch (step.kind) {
       case 'challenge': {
@@ -51,7 +54,13 @@ export async function converse<Identity, Problem, Stop>(
         break;
       case 'claim': {
         const verdict = await verifier.verify(step.claim);
-        if (!verdict.ok) return { kind: 'problem', problem: verdict.error };
+        if (!verdict.ok) {
+          if (step.refused === undefined || !verifier.isWithClaim(verdict.error))
+            return { kind: 'problem', problem: verdict.error };
+          problem = { of: verdict.error };
+          step = step.refused();
+          break;
+        }
         identity = { of: verdict.value.identity };
         const { serverSignature } = verdict.value;
         if (step.accepted === undefined || serverSignature === undefined)
@@ -64,7 +73,7 @@ export async function converse<Identity, Problem, Stop>(
         return { kind: 'accepted', identity: identity.of };
       case 'malformed':
       case 'refused':
-        return step;
+        return problem === undefined ? step : { kind: 'problem', problem: problem.of };
       default:
         return unreachable(step);
     }

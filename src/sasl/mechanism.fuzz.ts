@@ -19,6 +19,8 @@ export const seeds: readonly Uint8Array[] = [
   '\xff\0a\0b',
   'n,,n=user,r=abc\nc=biws,r=abcnonce,p=AAAA',
   'p=tls-exporter,a=x=2Cy,n=user,r=abc,x=y\nc=cD10bHMtZXhwb3J0ZXIsYT14PTJDeSxi,r=abcnonce,x=y,p=AAAA',
+  'n,a=x,\u0001host=h\u0001auth=Bearer abc==\u0001\u0001\n\u0001',
+  'user=x\u0001auth=Bearer abc\u0001\u0001\n',
   'r=abcnonce,s=QQ==,i=4096\nv=AAAA',
   'SCRAM-SHA-1$4096:QQ==$AAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAA=',
 ].map((text) => Buffer.from(text, 'latin1'));
@@ -30,6 +32,7 @@ const CONTEXT = {
     peerCertificate: { der: Buffer.from('certificate'), isVerified: true },
   },
   nonce: () => 'nonce',
+  tokenHints: {},
 };
 
 export function fuzz(octets: Uint8Array): void {

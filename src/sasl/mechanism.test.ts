@@ -18,7 +18,7 @@ function begin(
 ): SaslServerStep {
   const mechanism = mechanismNamed(name);
   assert.ok(mechanism !== undefined, name);
-  return mechanism.server({ channel, nonce: () => 'nonce' }, initial);
+  return mechanism.server({ channel, nonce: () => 'nonce', tokenHints: {} }, initial);
 }
 
 function respond(step: SaslServerStep, ...responses: readonly string[]): SaslServerStep {
@@ -96,18 +96,19 @@ test('EXTERNAL needs a certificate (RFC 4422 §A.1)', () => {
 
 const PLUS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS'];
 const SCRAM = ['SCRAM-SHA-256', 'SCRAM-SHA-1'];
+const TOKENS = ['OAUTHBEARER', 'XOAUTH2'];
 const offers = [
   { name: 'in plain, nothing', channel: { isPrivate: false }, want: [] },
-  { name: 'under TLS without a binding', channel: {}, want: [...SCRAM, 'PLAIN', 'LOGIN'] },
+  { name: 'under TLS without a binding', channel: {}, want: [...SCRAM, ...TOKENS, 'PLAIN', 'LOGIN'] },
   {
     name: 'under TLS with a binding',
     channel: { bindings: new Map([['tls-exporter', text('x')]]) },
-    want: [...PLUS, ...SCRAM, 'PLAIN', 'LOGIN'],
+    want: [...PLUS, ...SCRAM, ...TOKENS, 'PLAIN', 'LOGIN'],
   },
   {
     name: 'to a client with a certificate',
     channel: { peerCertificate: CERTIFICATE },
-    want: [...SCRAM, 'EXTERNAL', 'PLAIN', 'LOGIN'],
+    want: [...SCRAM, 'EXTERNAL', ...TOKENS, 'PLAIN', 'LOGIN'],
   },
 ];
 for (const { name, channel, want } of offers) {

@@ -10,7 +10,9 @@ export type ScramHash = 'SHA-1' | 'SHA-256';
 
 export type ScramMechanismName = `SCRAM-${ScramHash}` | `SCRAM-${ScramHash}-PLUS`;
 
-export type SaslMechanismName = 'PLAIN' | 'LOGIN' | 'EXTERNAL' | ScramMechanismName;
+export type TokenMechanismName = 'OAUTHBEARER' | 'XOAUTH2';
+
+export type SaslMechanismName = 'PLAIN' | 'LOGIN' | 'EXTERNAL' | ScramMechanismName | TokenMechanismName;
 
 type Identities = {
   /** The identity to act as; empty means the one that authenticates (RFC 4422 §3.4.1). */
@@ -43,8 +45,23 @@ export type CertificateClaim = {
   readonly certificate: ChannelCertificate;
 };
 
+/** A bearer token (RFC 6750) that another authority gave the client. */
+export type TokenClaim = {
+  readonly kind: 'token';
+  readonly mechanism: TokenMechanismName;
+  readonly authorizationId: string;
+  readonly token: string;
+};
+
 /** Who says to be whom, and by what proof. */
-export type SaslClaim = PasswordClaim | ScramClaim | CertificateClaim;
+export type SaslClaim = PasswordClaim | ScramClaim | CertificateClaim | TokenClaim;
+
+/** What a client hears whose token does not do, so that it can ask for another. Source: RFC 7628 §3.2.2. */
+export type TokenHints = {
+  readonly scope?: string;
+  /** Where the authority describes itself. */
+  readonly openidConfiguration?: string;
+};
 
 /** What a client must know to prove a password. */
 export type ScramSalt = { readonly salt: Uint8Array; readonly iterations: number };
@@ -70,6 +87,7 @@ export type SaslServerContext = {
   readonly channel: SaslChannel;
   /** Printable ASCII without commas that nobody can foresee. */
   nonce(): string;
+  readonly tokenHints: TokenHints;
 };
 
 /** What the server does next. After 'malformed' and 'refused', and after a claim that has no `accepted`, it is over. */
@@ -91,6 +109,8 @@ export type SaslServerStep =
       readonly claim: SaslClaim;
       /** Present where the client waits for a proof of the server; called when the claim holds. */
       readonly accepted?: (serverSignature: Uint8Array) => SaslServerStep;
+      /** Present where the client is told why not, before the end. */
+      readonly refused?: () => SaslServerStep;
     }
   /** The claim held, and the client has heard it. */
   | { readonly kind: 'done' }

@@ -2,6 +2,7 @@
 import { external } from './external.ts';
 import { login } from './login.ts';
 import type { SaslChannel, SaslMechanism, SaslMechanismName } from './mechanism.ts';
+import { oauthBearer, xoauth2 } from './oauth.ts';
 import { plain } from './plain.ts';
 import { scram } from './scram-server.ts';
 
@@ -11,6 +12,8 @@ export const MECHANISMS: readonly SaslMechanism[] = [
   scram('SHA-256', false),
   scram('SHA-1', false),
   external,
+  oauthBearer,
+  xoauth2,
   plain,
   login,
 ];

@@ -99,7 +99,7 @@ export function encodeName(name: string): string {
 }
 
 /** RFC 5802 §5.1: any other '=' fails the authentication. */
-function decodeName(name: string): string | undefined {
+export function decodeName(name: string): string | undefined {
   if (/=(?!2C|3D)/u.test(name)) return undefined;
   const decoded = name.replaceAll('=2C', ',').replaceAll('=3D', '=');
   return Buffer.byteLength(decoded) > IDENTITY_OCTETS_MAX ? undefined : decoded;

@@ -37,7 +37,7 @@ function begin(
   first: string,
 ): SaslServerStep {
   const channel = { isPrivate: true, bindings, peerCertificate: undefined };
-  return scram(hash, isPlus).server({ channel, nonce: () => nonce }, octets(first));
+  return scram(hash, isPlus).server({ channel, nonce: () => nonce, tokenHints: {} }, octets(first));
 }
 
 /** Goes on with a salt, and gives the server's first message. */

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { scramClient } from '../../src/sasl/scram-client.ts';
 import { makeCertificate } from '../support/certificates.ts';
@@ -114,26 +116,31 @@ test(
   },
 );
 
+/** As bob, to alice. */
+async function sendByMsmtp(server: RunningPostrider, auth: string, password: string): Promise<Ran> {
+  return run(
+    'msmtp',
+    [
+      '--host=127.0.0.1',
+      `--port=${server.port('submission')}`,
+      '--tls=on',
+      '--tls-starttls=on',
+      '--tls-certcheck=off',
+      `--auth=${auth}`,
+      `--user=${BOB.address}`,
+      `--passwordeval=echo ${password}`,
+      `--from=${BOB.address}`,
+      '--',
+      ALICE.address,
+    ],
+    { input: `From: ${BOB.address}\nSubject: ${auth}\n\nx\n` },
+  );
+}
+
 test('msmtp takes SCRAM of its own', { skip: msmtp.skip }, async () => {
   await using server = await startPostrider();
   for (const auth of ['on', 'scram-sha-256', 'plain']) {
-    const sent = await run(
-      'msmtp',
-      [
-        '--host=127.0.0.1',
-        `--port=${server.port('submission')}`,
-        '--tls=on',
-        '--tls-starttls=on',
-        '--tls-certcheck=off',
-        `--auth=${auth}`,
-        `--user=${BOB.address}`,
-        `--passwordeval=echo ${BOB.password}`,
-        `--from=${BOB.address}`,
-        '--',
-        ALICE.address,
-      ],
-      { input: `From: ${BOB.address}\nSubject: ${auth}\n\nx\n` },
-    );
+    const sent = await sendByMsmtp(server, auth, BOB.password);
     assert.equal(sent.code, 0, `${auth}: ${sent.stderr}`);
   }
   assert.equal((await waitForMessages(server, ALICE, 3)).length, 3);
@@ -213,6 +220,62 @@ test(
     }
   },
 );
+
+test('a token lets in, as its authority says of it', { skip: curl.skip ?? msmtp.skip }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postrider-tokens-'));
+  const login = `Basic ${Buffer.from('postrider:s3cret').toString('base64')}`;
+  const authority = createServer((request, response) => {
+    void text(request).then((body) => {
+      const isGood = new URLSearchParams(body).get('token') === 'good.token';
+      response.statusCode = request.headers.authorization === login ? 200 : 401;
+      response.end(JSON.stringify({ active: isGood, username: BOB.address, scope: 'profile mail' }));
+    });
+  });
+  authority.listen(0, '127.0.0.1');
+  await once(authority, 'listening');
+  try {
+    const at = authority.address();
+    const port = at !== null && typeof at === 'object' ? at.port : 0;
+    await writeFile(join(folder, 'secret'), 's3cret\n');
+    await using server = await startPostrider({
+      config: [
+        '[oauth]',
+        `introspectionUrl = "http://127.0.0.1:${port}/introspect"`,
+        'clientId = "postrider"',
+        `clientSecretFile = ${JSON.stringify(join(folder, 'secret'))}`,
+        'scope = "mail"',
+      ].join('\n'),
+    });
+    const byCurl = async (mechanism: string, user: string, token: string): Promise<Ran> =>
+      run('curl', [
+        '--silent',
+        '--show-error',
+        '--insecure',
+        '--oauth2-bearer',
+        token,
+        '--login-options',
+        `AUTH=${mechanism}`,
+        '--user',
+        `${user}:`,
+        `imaps://127.0.0.1:${server.port('imaps')}/`,
+      ]);
+    for (const mechanism of ['OAUTHBEARER', 'XOAUTH2']) {
+      const listed = await byCurl(mechanism, BOB.address, 'good.token');
+      assert.match(listed.stdout, /^\* LIST .* INBOX/m, listed.stderr);
+      assert.notEqual((await byCurl(mechanism, BOB.address, 'bad.token')).code, 0);
+      assert.notEqual((await byCurl(mechanism, ALICE.address, 'good.token')).code, 0);
+    }
+    for (const auth of ['oauthbearer', 'xoauth2']) {
+      const sent = await sendByMsmtp(server, auth, 'good.token');
+      assert.equal(sent.code, 0, `${auth}: ${sent.stderr}`);
+      assert.notEqual((await sendByMsmtp(server, auth, 'bad.token')).code, 0);
+    }
+    assert.equal((await waitForMessages(server, ALICE, 2)).length, 2);
+  } finally {
+    authority.close();
+    await rm(folder, { recursive: true });
+  }
+});
 
 test(
   'SCRAM is offered once everybody whose password is from before has shown it',

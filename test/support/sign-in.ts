@@ -15,6 +15,8 @@ export type SignInOptions = {
   readonly password: string;
   readonly principals: ReadonlyMap<string, Principal>;
   readonly certified?: Principal;
+  /** Whose holder may be anybody. */
+  readonly token?: string;
   readonly allowed?: readonly SaslMechanismName[];
   /** Instead of any answer. */
   readonly problem?: AuthProblem;
@@ -27,8 +29,10 @@ export function signInWith(options: SignInOptions): SignIn {
   return {
     allowed: () => allowed,
     nonce: () => 'server-nonce',
+    tokenHints: {},
     verifier: () => ({
       salt: async () => SALT,
+      isWithClaim: ({ kind }) => kind !== 'throttled',
       verify: async (claim) => verify(claim, options),
     }),
   };
@@ -36,10 +40,17 @@ export function signInWith(options: SignInOptions): SignIn {
 
 async function verify(
   claim: SaslClaim,
-  { password, principals, certified, problem, fault }: SignInOptions,
+  options: SignInOptions,
 ): Promise<Result<SaslAccepted<Principal>, AuthProblem>> {
+  const { password, principals, certified, problem, fault } = options;
   if (fault !== undefined) throw fault;
   if (problem !== undefined) return err(problem);
+  if (claim.kind === 'token') {
+    const named = principals.get(claim.authorizationId);
+    return named !== undefined && claim.token === options.token
+      ? ok({ identity: named, serverSignature: undefined })
+      : err({ kind: 'refused' });
+  }
   if (claim.kind === 'certificate')
     return certified === undefined
       ? err({ kind: 'refused' })

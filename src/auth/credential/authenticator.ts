@@ -21,7 +21,7 @@ import {
 import type { ScramKey } from '../../sasl/scram-key.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey } from '../address-key.ts';
-import type { CertificateNames, ScramAccepted } from '../directory.ts';
+import type { Authentication, CertificateNames, ScramAccepted } from '../authentication.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
 import { findAppPassword, toAppPassword } from './app-password.ts';
@@ -80,7 +80,7 @@ export type AuthenticatorOptions = {
   readonly clock: Clock;
 };
 
-export class Authenticator {
+export class Authenticator implements Authentication {
   readonly #source: CredentialSource;
   readonly #passwords: PasswordSecrets;
   readonly #verified: VerifiedPasswords;
@@ -110,7 +110,6 @@ export class Authenticator {
     );
   }
 
-  /** As `Directory.scramSalt`. */
   async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
     const credential = await this.#credential(name);
     const drawn = await this.#passwords.salt(hash, toNameKey(name));
@@ -119,11 +118,10 @@ export class Authenticator {
     return { salt: kept.salt, iterations: kept.iterations };
   }
 
-  /** As `Directory.authenticateScram`. */
-  async authenticateScram(
+  async byProof(
     claim: ScramClaim,
     scope: Scope,
-    source: string | undefined,
+    source?: string,
   ): Promise<Result<ScramAccepted, AuthProblem>> {
     const credential = await this.#credential(claim.authenticationId);
     return this.#attempt(source, toNameKey(claim.authenticationId), credential, () =>
@@ -131,15 +129,29 @@ export class Authenticator {
     );
   }
 
-  /** As `Directory.authenticateCertificate`. */
-  async authenticateCertificate(
+  async byCertificate(
     names: CertificateNames,
     authorizationId: string,
-    source: string | undefined,
+    source?: string,
   ): Promise<Result<Principal, AuthProblem>> {
     const holder = await this.#holderOf(names, authorizationId);
     return this.#attempt(source, holder?.address ?? names.fingerprint, holder, () => {
       if (holder === undefined) return err({ kind: 'refused' });
+      return holder.disabled ? err({ kind: 'disabled' }) : ok(toPrincipal(holder, holder.address, undefined));
+    });
+  }
+
+  async byToken(
+    authorizationId: string,
+    vouch: () => Promise<string | undefined>,
+    source?: string,
+  ): Promise<Result<Principal, AuthProblem>> {
+    const wanted = authorizationId === '' ? undefined : await this.#credential(authorizationId);
+    return this.#attempt(source, toNameKey(authorizationId), wanted, async () => {
+      const address = await vouch();
+      const holder = address === undefined ? undefined : await this.#credential(address);
+      if (holder === undefined || (authorizationId !== '' && holder.account !== wanted?.account))
+        return err({ kind: 'refused' });
       return holder.disabled ? err({ kind: 'disabled' }) : ok(toPrincipal(holder, holder.address, undefined));
     });
   }

@@ -12,7 +12,6 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Random } from '../../base/random.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import {
   isWorldError,
   numberAt,
@@ -54,13 +53,11 @@ import type {
   Alias,
   AliasChange,
   AppPassword,
-  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
-  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
@@ -99,12 +96,12 @@ export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): Embedd
 }
 
 export class EmbeddedDirectory implements Directory {
+  readonly authentication: Authenticator;
   readonly #database: Database;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
-  readonly #authenticator: Authenticator;
   /** `null`: known not to be there. */
   readonly #rows = new Map<string, DirectoryRow | null>();
   /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
@@ -127,7 +124,7 @@ export class EmbeddedDirectory implements Directory {
       },
       async () => this.secrets('scram-salt'),
     );
-    this.#authenticator = new Authenticator({
+    this.authentication = new Authenticator({
       source: {
         credential: (key) => this.#credential(key),
         credentialByCertificate: (fingerprint) => this.#credentialByCertificate(fingerprint),
@@ -230,19 +227,7 @@ export class EmbeddedDirectory implements Directory {
     scope: Scope,
     source?: string,
   ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticate(name, password, scope, source);
-  }
-
-  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
-    return this.#authenticator.scramSalt(name, hash);
-  }
-
-  async authenticateScram(
-    claim: ScramClaim,
-    scope: Scope,
-    source?: string,
-  ): Promise<Result<ScramAccepted, AuthProblem>> {
-    return this.#authenticator.authenticateScram(claim, scope, source);
+    return this.authentication.authenticate(name, password, scope, source);
   }
 
   async isScramReady(): Promise<boolean> {
@@ -250,14 +235,6 @@ export class EmbeddedDirectory implements Directory {
       (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
         SELECT 1 FROM app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL)) LIMIT 1`;
     return this.#read(() => this.#database.prepare(sql).row() === undefined);
-  }
-
-  async authenticateCertificate(
-    names: CertificateNames,
-    authorizationId: string,
-    source?: string,
-  ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
   }
 
   async domains(): Promise<readonly Domain[]> {

@@ -5,7 +5,6 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Random } from '../../base/random.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import { known, toAccountId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
@@ -36,13 +35,11 @@ import type {
   Alias,
   AliasChange,
   AppPassword,
-  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
-  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
@@ -79,11 +76,11 @@ const FAST = { memory: 64, passes: 1, parallelism: 1 };
 const FAST_ITERATIONS = 4096;
 
 export class MemoryDirectory implements Directory {
+  readonly authentication: Authenticator;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
-  readonly #authenticator: Authenticator;
   readonly #domains = new Map<string, Domain>();
   readonly #accounts = new Map<string, KeptAccount>();
   readonly #aliases = new Map<string, Alias>();
@@ -104,7 +101,7 @@ export class MemoryDirectory implements Directory {
       },
       async () => this.secrets('scram-salt'),
     );
-    this.#authenticator = new Authenticator({
+    this.authentication = new Authenticator({
       source: {
         credential: (key) => toCredential(this.#accounts.get(key)),
         credentialByCertificate: (fingerprint) => toCredential(this.#byCertificate(fingerprint)),
@@ -199,19 +196,7 @@ export class MemoryDirectory implements Directory {
     scope: Scope,
     source?: string,
   ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticate(name, password, scope, source);
-  }
-
-  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
-    return this.#authenticator.scramSalt(name, hash);
-  }
-
-  async authenticateScram(
-    claim: ScramClaim,
-    scope: Scope,
-    source?: string,
-  ): Promise<Result<ScramAccepted, AuthProblem>> {
-    return this.#authenticator.authenticateScram(claim, scope, source);
+    return this.authentication.authenticate(name, password, scope, source);
   }
 
   async isScramReady(): Promise<boolean> {
@@ -223,14 +208,6 @@ export class MemoryDirectory implements Directory {
           (passwordHash === undefined || scramKeys !== undefined) &&
           appPasswords.every((one) => one.scramKeys !== undefined),
       );
-  }
-
-  async authenticateCertificate(
-    names: CertificateNames,
-    authorizationId: string,
-    source?: string,
-  ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
   }
 
   async domains(): Promise<readonly Domain[]> {

@@ -13,7 +13,6 @@ import type { Result } from '../../base/result.ts';
 import type { Postgres, Transaction } from '../../postgres/postgres.ts';
 import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
 import type { Row } from '../../sqlite/database.ts';
-import type { ScramClaim, ScramHash, ScramSalt } from '../../sasl/mechanism.ts';
 import { known, toAccountId } from '../../store/ids.ts';
 import type { AccountId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
@@ -47,13 +46,11 @@ import type {
   Alias,
   AliasChange,
   AppPassword,
-  CertificateNames,
   Directory,
   DirectoryPage,
   DirectoryProblem,
   Domain,
   Resolution,
-  ScramAccepted,
   Secret,
   SecretPurpose,
   Sending,
@@ -96,12 +93,12 @@ const RENEWING = 'Renewing what is kept of a password';
 type Rows = Map<string, DirectoryRow | null>;
 
 export class PostgresDirectory implements Directory {
+  readonly authentication: Authenticator;
   readonly #postgres: Postgres;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #passwords: PasswordSecrets;
   readonly #settings: DirectorySettings;
-  readonly #authenticator: Authenticator;
   #rows: Rows = new Map();
   /** By the address as it was asked for. Only what is local: strangers may ask for anything. */
   #resolutions = new Map<string, Resolution>();
@@ -124,7 +121,7 @@ export class PostgresDirectory implements Directory {
       },
       async () => this.secrets('scram-salt'),
     );
-    this.#authenticator = new Authenticator({
+    this.authentication = new Authenticator({
       source: {
         credential: (key) => this.#credential(key),
         credentialByCertificate: (fingerprint) =>
@@ -226,31 +223,11 @@ export class PostgresDirectory implements Directory {
     scope: Scope,
     source?: string,
   ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticate(name, password, scope, source);
-  }
-
-  async scramSalt(name: string, hash: ScramHash): Promise<ScramSalt> {
-    return this.#authenticator.scramSalt(name, hash);
-  }
-
-  async authenticateScram(
-    claim: ScramClaim,
-    scope: Scope,
-    source?: string,
-  ): Promise<Result<ScramAccepted, AuthProblem>> {
-    return this.#authenticator.authenticateScram(claim, scope, source);
+    return this.authentication.authenticate(name, password, scope, source);
   }
 
   async isScramReady(): Promise<boolean> {
     return (await this.#postgres.row(READING, DIRECTORY_SQL.withoutScram)) === undefined;
-  }
-
-  async authenticateCertificate(
-    names: CertificateNames,
-    authorizationId: string,
-    source?: string,
-  ): Promise<Result<Principal, AuthProblem>> {
-    return this.#authenticator.authenticateCertificate(names, authorizationId, source);
   }
 
   async domains(): Promise<readonly Domain[]> {

@@ -9,7 +9,7 @@ import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
-import { channelOf, offeredOn } from '../../auth/sign-in.ts';
+import { contextOf, offeredOn } from '../../auth/sign-in.ts';
 import { converse } from '../../sasl/converse.ts';
 import type { SaslServerStep } from '../../sasl/mechanism.ts';
 import { mechanismNamed } from '../../sasl/registry.ts';
@@ -473,7 +473,7 @@ class ImapSession {
     if (!this.#isSecure) return this.#complete(tag, NEEDS_TLS);
     if (!offeredOn(signIn, this.#connection.tls).includes(mechanism))
       return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'That mechanism is not offered' });
-    const context = { channel: channelOf(signIn, this.#connection.tls), nonce: () => signIn.nonce() };
+    const context = contextOf(signIn, this.#connection.tls);
     return this.#exchange(tag, mechanism.server(context, initial), mechanism.name);
   }
 

@@ -169,3 +169,18 @@ test('every other reason looks alike (RFC 4954 §6)', async () => {
   }
   assert.deepEqual([...replies], ['535 5.7.8 Authentication credentials invalid\r\n']);
 });
+
+test('a token of another authority lets in, and a bad one is answered in JSON before the end (RFC 7628 §3.2.3)', async () => {
+  const talk = new Talk(submission({ token: 'good' }), { tls: true });
+  await talk.say(EHLO);
+  const message = (token: string): string => base64(`n,a=alice,\u0001auth=Bearer ${token}\u0001\u0001`);
+  const said = await talk.say(`AUTH OAUTHBEARER ${message('bad')}\r\n`);
+  assert.deepEqual(JSON.parse(Buffer.from(said.slice(4), 'base64').toString()), { status: 'invalid_token' });
+  assert.deepEqual(await talk.codes('AQ==\r\n'), ['535 5.7.8']);
+  assert.deepEqual(
+    await talk.codes(`AUTH XOAUTH2 ${base64('user=alice\u0001auth=Bearer bad\u0001\u0001')}\r\n`),
+    ['334'],
+  );
+  assert.deepEqual(await talk.codes('\r\n'), ['535 5.7.8']);
+  assert.deepEqual(await talk.codes(`AUTH OAUTHBEARER ${message('good')}\r\n`), ['235 2.7.0']);
+});

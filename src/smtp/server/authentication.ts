@@ -1,7 +1,7 @@
 /** Carries one SASL exchange over AUTH. The lines hold secrets: nothing of them goes into events. Source: RFC 4954 §4. */
 import type { AuthProblem, Principal } from '../../auth/principal.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
-import { channelOf } from '../../auth/sign-in.ts';
+import { contextOf } from '../../auth/sign-in.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { decodeBase64, encodeBase64 } from '../../sasl/base64.ts';
 import { converse } from '../../sasl/converse.ts';
@@ -39,7 +39,6 @@ export async function exchange(
     initial = initialResponse === '=' ? new Uint8Array() : decodeBase64(initialResponse);
     if (initial === undefined) return NOT_BASE64;
   }
-  const context = { channel: channelOf(signIn, session.tls), nonce: () => signIn.nonce() };
   const talk = async (challenge: Uint8Array): Promise<Uint8Array | { readonly stop: Stop }> => {
     channel.say(reply(334, undefined, encodeBase64(challenge)));
     const line = await nextLine(channel, lineOctetsMax);
@@ -48,7 +47,13 @@ export async function exchange(
     if (line === '*') return { stop: CANCELLED };
     return decodeBase64(line) ?? { stop: NOT_BASE64 };
   };
-  return toEnd(await converse(mechanism.server(context, initial), talk, signIn.verifier(session.remote)));
+  return toEnd(
+    await converse(
+      mechanism.server(contextOf(signIn, session.tls), initial),
+      talk,
+      signIn.verifier(session.remote),
+    ),
+  );
 }
 
 type ExchangeDeps = {
