@@ -106,15 +106,27 @@ export class MemoryConnection implements Connection {
       this.destroy();
       return err({ kind: 'handshake', text: 'Octets in plain where a handshake was due' });
     }
+    let late = false;
     const done = await new Promise<boolean>((resolve) => {
       if (peer.#handshake !== undefined) {
         peer.#handshake(true);
         resolve(true);
         return;
       }
-      this.#handshake = resolve;
+      const timer = this.#clock?.after(request.timeoutMs, () => {
+        late = true;
+        resolve(false);
+      });
+      this.#handshake = (is) => {
+        timer?.cancel();
+        resolve(is);
+      };
     });
     this.#handshake = undefined;
+    if (late) {
+      this.destroy();
+      return err({ kind: 'timeout', text: 'No handshake in time' });
+    }
     if (!done) return err({ kind: 'reset', text: 'The peer went away' });
     const info: TlsInfo =
       request.side === 'client' ? { ...MEMORY_TLS, servername: request.servername } : MEMORY_TLS;

@@ -1,0 +1,306 @@
+/**
+ * What next hops do wrong, at each step of a session, through the whole way out: a first host that misbehaves, a second that
+ * does not. Each fault costs its deadline (RFC 5321 §4.5.3.2) and no more, and nothing that may have arrived is sent twice.
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import type { MemoryConnection } from '../../../test/support/memory-connection.ts';
+import { memoryPair } from '../../../test/support/memory-connection.ts';
+import { newMessage, queued, remoteRecipient } from '../../../test/support/queued.ts';
+import { directRoute, singleSessions } from '../../../test/support/routes.ts';
+import { EHLO, obliging, play } from '../../../test/support/scripted-hop.ts';
+import { seededRandom } from '../../../test/support/world.ts';
+import { fromLatin1, latin1 } from '../../base/bytes.ts';
+import type { Connect } from '../../base/connection.ts';
+import { sleep } from '../../base/clock.ts';
+import { err, ok } from '../../base/result.ts';
+import type { Zone } from '../../dns/memory/resolver.ts';
+import { MemoryResolver } from '../../dns/memory/resolver.ts';
+import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
+import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
+import { RemoteDelivery } from './remote-delivery.ts';
+import { Routing } from './routing.ts';
+import { SmtpHop } from './smtp-hop.ts';
+import { uniformTlsPolicy } from './tls-policy.ts';
+
+const ZONE = {
+  'far.example': {
+    mx: [
+      { preference: 10, exchange: 'one.example' },
+      { preference: 20, exchange: 'two.example' },
+    ],
+  },
+  'one.example': { a: ['192.0.2.1'] },
+  'two.example': { a: ['192.0.2.2'] },
+};
+
+/** Plays one connection to the first host, or says that there is none. */
+type FirstHost = (server: MemoryConnection, clock: FakeClock, visit: number) => Promise<void> | 'no-answer';
+
+const CONNECT_MS = 30_000;
+
+async function send(
+  first: FirstHost,
+  content = 'Subject: x\r\n\r\nx\r\n',
+  /** Where given, a second attempt is made by this zone. */
+  later?: Zone,
+) {
+  const clock = new FakeClock();
+  const startMs = clock.monotonicMs();
+  const visits: string[] = [];
+  let toFirst = 0;
+  const connect: Connect = async ({ host, timeoutMs }) => {
+    visits.push(`${host} after ${clock.monotonicMs() - startMs}`);
+    const { client, server } = memoryPair({ clock, windowOctets: 1000 });
+    if (host === 'two.example') void play(server, '220 two\r\n', obliging({}, '250 two\r\n').script);
+    else {
+      toFirst += 1;
+      const played = first(server, clock, toFirst);
+      if (played === 'no-answer') {
+        await sleep(clock, timeoutMs);
+        return err({ kind: 'timeout', text: 'no answer' });
+      }
+      void played;
+    }
+    return ok(client);
+  };
+  const resolver = new MemoryResolver(ZONE);
+  const blobs = openMemoryBlobStore();
+  const writer = blobs.create();
+  await writer.write(fromLatin1(content));
+  const delivery = new RemoteDelivery({
+    routing: new Routing({
+      resolver,
+      random: seededRandom(),
+      ownNames: [],
+      ownAddresses: [],
+      loopbackAllowed: false,
+    }),
+    tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
+    hop: new SmtpHop({
+      connect,
+      clock,
+      random: seededRandom(),
+      connectTimeoutMs: CONNECT_MS,
+      timeouts: SMTP_TIMEOUTS,
+      sessions: singleSessions(clock),
+    }),
+    blobs,
+    clock,
+    events: () => undefined,
+  });
+  const message = queued(newMessage([remoteRecipient('bob@far.example')], { blob: await writer.finish() }));
+  const signal = new AbortController().signal;
+  const attempt = async () => {
+    const delivering = delivery.deliver(message, directRoute('far.example'), message.recipients, signal);
+    await clock.advance(3_600_000);
+    return (await delivering).outcomes.get(0);
+  };
+  let outcome = await attempt();
+  if (later !== undefined) {
+    assert.equal(outcome?.kind, 'delayed');
+    resolver.replace(later);
+    outcome = await attempt();
+  }
+  return {
+    said: `${outcome?.kind} ${outcome?.answer?.host ?? outcome?.answer?.reason}`,
+    status: outcome?.answer?.status,
+    visits,
+    left: clock.pending,
+  };
+}
+
+const scripted =
+  (
+    answers: Readonly<Record<string, string | undefined>>,
+    hello = EHLO,
+    greeting: string | undefined = '220 one\r\n',
+  ): FirstHost =>
+  (server) =>
+    play(server, greeting, obliging(answers, hello).script);
+
+const silentFromTheStart: FirstHost = (server) => play(server, undefined, () => undefined);
+
+/** Takes commands up to DATA, says 354, and reads no further. */
+const deaf: FirstHost = async (server) => {
+  const say = (text: string): void => void server.write(fromLatin1(text));
+  say('220 one\r\n');
+  for (;;) {
+    const chunk = await server.read(1e9);
+    if (typeof chunk === 'string') return;
+    const line = latin1(chunk);
+    if (line.startsWith('DATA')) return say('354 go\r\n');
+    say(line.startsWith('EHLO') ? '250 one\r\n' : '250 Ok\r\n');
+  }
+};
+
+/** Reads what it is sent after a pause each time. */
+const slow: FirstHost = async (server, clock) => {
+  const say = (text: string): void => void server.write(fromLatin1(text));
+  say('220 one\r\n');
+  let inData = false;
+  for (;;) {
+    const chunk = await server.read(1e9);
+    if (typeof chunk === 'string') return;
+    const line = latin1(chunk);
+    if (!inData) {
+      inData = line.startsWith('DATA');
+      say(inData ? '354 go\r\n' : line.startsWith('EHLO') ? '250 one\r\n' : '250 Ok\r\n');
+    } else {
+      await sleep(clock, 100_000);
+      if (line.endsWith('\r\n.\r\n')) {
+        inData = false;
+        say('250 2.0.0 taken slowly\r\n');
+      }
+    }
+  }
+};
+
+/** Dribbles an answer that never ends, an octet a second. */
+const dribbling: FirstHost = async (server, clock) => {
+  for (;;) {
+    if (server.gone !== undefined) return;
+    void server.write(fromLatin1('2'));
+    await sleep(clock, 100_000);
+  }
+};
+
+const TLS = '250-one\r\n250 STARTTLS\r\n';
+const LARGE = `Subject: x\r\n\r\n${'x'.repeat(70)}\r\n`.padEnd(200_000, `${'y'.repeat(70)}\r\n`);
+
+/** What the first host does, how long until the second is gone to; undefined: it never is. */
+const stalls: readonly (readonly [
+  step: string,
+  first: FirstHost,
+  secondAfterMs: number | undefined,
+  said?: string,
+])[] = [
+  ['connecting', () => 'no-answer', CONNECT_MS],
+  ['the greeting (RFC 5321 §4.5.3.2.1)', silentFromTheStart, 300_000],
+  ['the greeting, octet by octet', dribbling, 300_000],
+  ['EHLO', scripted({ EHLO: undefined }), 300_000],
+  ['STARTTLS', scripted({ STARTTLS: undefined }, TLS), 300_000],
+  ['MAIL (RFC 5321 §4.5.3.2.2)', scripted({ MAIL: undefined }), 300_000],
+  ['RCPT (RFC 5321 §4.5.3.2.3)', scripted({ RCPT: undefined }), 300_000],
+  ['DATA (RFC 5321 §4.5.3.2.4)', scripted({ DATA: undefined }), 120_000],
+  // The copy may have arrived: the mail waits, and no other host is given it.
+  ['the final dot (RFC 5321 §4.5.3.2.6)', scripted({ '.': undefined }), undefined, 'delayed smtp.timeout'],
+  ['QUIT', scripted({ QUIT: undefined }), undefined, 'relayed one.example'],
+];
+for (const [step, first, secondAfterMs, said = 'relayed two.example'] of stalls)
+  test(`a host that stalls at ${step}: ${said}`, async () => {
+    const found = await send(first);
+    assert.equal(found.said, said);
+    const second = secondAfterMs === undefined ? [] : [`two.example after ${secondAfterMs}`];
+    assert.deepEqual(found.visits, ['one.example after 0', ...second]);
+    assert.equal(found.left, 0, 'no timer is left');
+  });
+
+test('a host that takes no more of the content is given up after three minutes (RFC 5321 §4.5.3.2.5)', async () => {
+  const { said, visits } = await send(deaf, LARGE);
+  assert.deepEqual(
+    [said, visits],
+    ['relayed two.example', ['one.example after 0', 'two.example after 180000']],
+  );
+});
+
+test('a host that reads slowly, but reads, is waited for', async () => {
+  const { said, visits } = await send(slow, LARGE);
+  assert.deepEqual([said, visits], ['relayed one.example', ['one.example after 0']]);
+});
+
+test('a handshake that stalls is followed by plain text, as TLS is opportunistic (RFC 7435)', async () => {
+  const { said, visits } = await send((server, _clock, visit) =>
+    play(server, '220 one\r\n', obliging({ STARTTLS: '220 go\r\n' }, visit === 1 ? TLS : EHLO).script),
+  );
+  assert.deepEqual(
+    [said, visits],
+    ['relayed one.example', ['one.example after 0', 'one.example after 60000']],
+  );
+});
+
+const STEPS = ['EHLO', 'MAIL', 'RCPT', 'DATA', '.'] as const;
+const LONG = `250 ${'x'.repeat(10_000_000)}\r\n`;
+const ENDLESS = '250-more\r\n'.repeat(100_000);
+
+const faults: readonly (readonly [what: string, answer: string, afterTheDot: string])[] = [
+  ['closes', 'close', 'delayed smtp.reset'],
+  ['resets', 'reset', 'delayed smtp.reset'],
+  ['says 421 (RFC 5321 §3.8)', '421 4.3.2 shutting down\r\n', 'delayed one.example'],
+  ['speaks another protocol', 'HTTP/1.1 400 Bad Request\r\n', 'delayed smtp.garbage'],
+  ['says a line of 10 MB', LONG, 'delayed smtp.garbage'],
+  ['says lines without end', ENDLESS, 'delayed smtp.garbage'],
+  ['says lines of different codes (RFC 5321 §4.2.1)', '250-one\r\n550 two\r\n', 'delayed smtp.garbage'],
+  ['says NUL and octets beyond ASCII', '\0\xff\xfe\r\n', 'delayed smtp.garbage'],
+];
+for (const [what, answer, afterTheDot] of faults) {
+  test(`a host that ${what} instead of greeting: the next`, async () => {
+    const found = await send(scripted({}, EHLO, answer));
+    assert.deepEqual([found.said, found.visits.length], ['relayed two.example', 2]);
+  });
+  for (const step of STEPS)
+    test(`a host that ${what} at ${step === '.' ? 'the final dot' : step}`, async () => {
+      const found = await send(scripted({ [step]: answer }));
+      const want = step === '.' ? [afterTheDot, 1] : ['relayed two.example', 2];
+      assert.deepEqual([found.said, found.visits.length], want);
+      assert.equal(found.left, 0, 'no timer is left');
+    });
+}
+
+const odd: readonly (readonly [what: string, first: FirstHost, want: string, visits: number])[] = [
+  ['says 250 to DATA', scripted({ DATA: '250 what\r\n' }), 'relayed two.example', 2],
+  ['says 354 to RCPT', scripted({ RCPT: '354 go\r\n' }), 'relayed two.example', 2],
+  ['answers MAIL twice', scripted({ MAIL: '250 Ok\r\n250 Ok\r\n' }), 'relayed two.example', 2],
+  [
+    'says yes with a status of no (RFC 2034 §4)',
+    scripted({ '.': '250 5.0.0 Ok\r\n' }),
+    'relayed one.example',
+    1,
+  ],
+  ['says no with a status of yes', scripted({ RCPT: '550 2.1.5 Ok\r\n' }), 'failed one.example', 1],
+  [
+    'announces PIPELINING and reads one command of each packet (RFC 2920 §3.2)',
+    (server) => onePerPacket(server),
+    'relayed two.example',
+    2,
+  ],
+];
+for (const [what, first, want, visits] of odd)
+  test(`a host that ${what}: ${want}`, async () => {
+    const found = await send(first);
+    assert.deepEqual([found.said, found.visits.length], [want, visits]);
+  });
+
+async function onePerPacket(server: MemoryConnection): Promise<void> {
+  const say = (text: string): void => void server.write(fromLatin1(text));
+  say('220 one\r\n');
+  for (;;) {
+    const chunk = await server.read(1e9);
+    if (typeof chunk === 'string') return;
+    say(latin1(chunk).startsWith('EHLO') ? '250-one\r\n250 PIPELINING\r\n' : '250 Ok\r\n');
+  }
+}
+
+const changed: readonly (readonly [what: string, later: Zone, want: string])[] = [
+  [
+    'another host',
+    {
+      'far.example': { mx: [{ preference: 1, exchange: 'two.example' }] },
+      'two.example': { a: ['192.0.2.2'] },
+    },
+    'relayed two.example',
+  ],
+  [
+    'a null MX (RFC 7505 §3)',
+    { 'far.example': { mx: [{ preference: 0, exchange: '' }] } },
+    'failed dns.null-mx',
+  ],
+  ['no domain', {}, 'failed dns.no-domain'],
+  ['no answer', { 'far.example': { fails: 'timeout' } }, 'delayed dns.timeout'],
+];
+for (const [what, later, want] of changed)
+  test(`a domain that has ${what} at the next attempt: ${want}`, async () => {
+    const { said } = await send(scripted({ '.': '451 4.3.0 later\r\n' }), undefined, later);
+    assert.equal(said, want);
+  });
