@@ -100,6 +100,21 @@ export type DeliveryEvent =
       readonly address: string;
       readonly text: string;
     }
+  /** What came of going to one address of a host: one for each recipient that it had a word for. */
+  | {
+      readonly name: 'delivery.attempted';
+      readonly queueId: QueueId;
+      readonly host: string;
+      readonly address: string;
+      readonly port: number;
+      /** Undefined: the word is about all of them. */
+      readonly recipient: string | undefined;
+      readonly status: string;
+      readonly reason: string;
+      /** Word for word, where the host said it. */
+      readonly text: string;
+      readonly tls: string | undefined;
+    }
   /** A connection to another host stands, or failed of its TLS. */
   | {
       readonly name: 'delivery.tls';

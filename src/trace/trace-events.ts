@@ -181,7 +181,7 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
     },
   },
   'smtp.fault': {
-    of: OF_SESSION,
+    of: OF_EITHER,
     keeps: ['doing'],
     tells: (said) => `Temporary failure here: ${said('doing')}`,
     sums: (story, said) => story.refuse(said('doing')),
@@ -324,6 +324,13 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
     keys: { member: 'address' },
     tells: (said) => `It is about ${said('member')}, whom ${said('address')} names`,
   },
+  'delivery.attempted': {
+    of: OF_QUEUED,
+    keeps: ['host', 'address', 'port', 'recipient', 'status', 'reason', 'text', 'tls'],
+    tells: (said) =>
+      `${said('host')} [${said('address')}]:${said('port')}${labelled(said, { recipient: ' about ' })}: ` +
+      `${said('text')} (${said('reason')}${labelled(said, { tls: ', ' })})`,
+  },
   'delivery.tls': {
     of: OF_QUEUED,
     keeps: ['host', 'address', 'required', 'reached', 'level'],
@@ -386,7 +393,8 @@ function tellSession(said: Said): string {
 }
 
 function tellSettled(said: Said): string {
-  const words = said('text') === '' ? '' : `: ${said('text')}`;
+  // What took it said so in the entry before.
+  const words = said('text') === '' || said('outcome') === 'relayed' ? '' : `: ${said('text')}`;
   const reason = said('reason') === '' ? '' : ` (${said('reason')})`;
   const where =
     said('mailbox') !== '' ? ` into ${said('mailbox')}` : said('host') === '' ? '' : ` by ${said('host')}`;

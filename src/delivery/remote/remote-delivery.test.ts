@@ -571,10 +571,32 @@ test('a source address that cannot be used is told of, and the next of its famil
   const sources = visited.map(({ target }) => `${target.localAddress} ${target.helloName}`).toSorted();
   assert.deepEqual(sources, ['192.0.2.50 fifty.example', '192.0.2.51 fifty-one.example']);
   assert.deepEqual(
-    events.map((event) => event.name === 'delivery.source-unusable' && [event.pool, event.address]),
+    events.flatMap((event) =>
+      event.name === 'delivery.source-unusable' ? [[event.pool, event.address]] : [],
+    ),
     [['bulk', unusable[0]]],
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
+});
+
+test('every address that was gone to is told, with what was said of whom', async () => {
+  let visits = 0;
+  const { events } = await deliver('two.example', ['bob', 'eve'], () => {
+    visits += 1;
+    return visits === 1
+      ? { kind: 'no-connection', problem: { kind: 'refused', text: 'Connection refused' } }
+      : session(said('content', 250), said('rcpt', 550));
+  });
+  assert.deepEqual(
+    events.flatMap((event) =>
+      event.name === 'delivery.attempted' ? [[event.recipient, event.reason, event.text.slice(0, 13)]] : [],
+    ),
+    [
+      [undefined, 'connect.refused', 'No connection'],
+      ['bob@two.example', 'smtp.accepted', '250 250 said'],
+      ['eve@two.example', 'smtp.refused', '550 550 said'],
+    ],
+  );
 });
 
 test('where no source can be used, mail waits, and the host does not count as down', async () => {

@@ -307,15 +307,17 @@ export class RemoteDelivery {
       case 'no-connection': {
         const { kind, text } = visit.problem;
         // RFC 3463 §3.5: 4.4.1 no answer from host.
-        pending.note(
-          'delayed',
-          ownAnswer(nowMs, '4.4.1', `connect.${kind}`, `No connection to ${where}: ${text}`),
-        );
+        const answer = ownAnswer(nowMs, '4.4.1', `connect.${kind}`, `No connection to ${where}: ${text}`);
+        this.#tell(message.id, target, undefined, answer);
+        pending.note('delayed', answer);
         return;
       }
-      case 'tls-failed':
-        pending.note(...tlsVerdict(visit.failure, where, nowMs, wishOf(message)));
+      case 'tls-failed': {
+        const [fate, answer] = tlsVerdict(visit.failure, where, nowMs, wishOf(message));
+        this.#tell(message.id, target, undefined, answer);
+        pending.note(fate, answer);
         return;
+      }
       case 'unfit':
         pending.note('failed', this.#own(visit.problem));
         return;
@@ -324,15 +326,32 @@ export class RemoteDelivery {
         for (const [index, recipient] of recipients.entries()) {
           const answer = visit.answers[index];
           if (answer === undefined) continue;
-          this.#take(
-            under(visit.opened?.tls, classify(answer, target.host, nowMs)),
-            recipient.number,
-            visit,
-            pending,
-          );
+          const verdict = under(visit.opened?.tls, classify(answer, target.host, nowMs));
+          this.#tell(message.id, target, recipient, verdict.answer);
+          this.#take(verdict, recipient.number, visit, pending);
         }
       }
     }
+  }
+
+  #tell(
+    queueId: QueueId,
+    { host, address, port }: HopTarget,
+    recipient: QueuedRecipient | undefined,
+    { status, reason, text, tls }: LastAnswer,
+  ): void {
+    this.#ports.events({
+      name: 'delivery.attempted',
+      queueId,
+      host,
+      address,
+      port,
+      recipient: recipient?.forwardPath,
+      status,
+      reason,
+      text,
+      tls,
+    });
   }
 
   #take(

@@ -178,6 +178,33 @@ export const DELIVERY_EVENTS = {
         { name: 'postrider_sources_unusable_total', help: 'Visits that a source address was no use for.' },
       ],
     },
+    'delivery.attempted': {
+      level: 'debug',
+      text: 'A host was gone to with a message',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message.' },
+        host: { type: 'text', description: 'The host.' },
+        address: { type: 'text', description: 'Its address.' },
+        port: { type: 'number', description: 'Its port.' },
+        recipient: {
+          type: 'text',
+          description: 'Whom its word is about; absent: all of them.',
+          optional: true,
+          sensitive: 'address',
+        },
+        status: { type: 'text', description: 'The enhanced status code.' },
+        reason: { type: 'text', description: 'The stable reason code.' },
+        text: { type: 'text', description: 'What was said, word for word.', sensitive: 'detail' },
+        tls: { type: 'text', description: 'The TLS of the session.', optional: true },
+      },
+      metrics: [
+        {
+          name: 'postrider_delivery_attempts_total',
+          help: 'Words of next hops about recipients, and why there were none.',
+          labels: ['reason'],
+        },
+      ],
+    },
     'delivery.tls': {
       level: 'debug',
       text: 'A connection to another host stands, or failed of its TLS',

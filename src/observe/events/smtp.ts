@@ -284,6 +284,7 @@ export const SMTP_EVENTS = {
         role: { type: 'text', description: '`relay`, `submission` or `lmtp`.' },
         remoteAddress: { type: 'text', description: 'The IP address of the client.' },
         doing: { type: 'text', description: 'What was being done.' },
+        traceId: { type: 'text', description: 'The id of the message, if one was begun.', optional: true },
         cause: { type: 'cause', description: 'What failed.' },
       },
       metrics: [{ name: 'postrider_smtp_faults_total', help: 'Commands answered 451 for a fault.' }],

@@ -103,7 +103,13 @@ export type SmtpEvent =
       readonly messageId: string | undefined;
     })
   /** A port threw a fault of the world. */
-  | (OfSession & { readonly name: 'smtp.fault'; readonly doing: string; readonly cause: unknown })
+  | (OfSession & {
+      readonly name: 'smtp.fault';
+      readonly doing: string;
+      readonly cause: unknown;
+      /** Where a transaction was open. */
+      readonly traceId: string | undefined;
+    })
   /** A broken invariant: the session was ended. */
   | (OfSession & { readonly name: 'smtp.bug'; readonly cause: unknown })
   | (OfSession & {

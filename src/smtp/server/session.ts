@@ -556,12 +556,15 @@ class SmtpSession {
   }
 
   #faulted(doing: string, cause: unknown): void {
-    this.#emit({ ...this.#named('smtp.fault'), doing, cause });
+    this.#emit({ ...this.#named('smtp.fault'), doing, cause, traceId: this.#openTraceId() });
+  }
+
+  #openTraceId(): string | undefined {
+    return 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
   }
 
   #refusedEvent(verb: string, { reply: { code, status, lines }, reason = '', about }: Outcome): void {
     this.#delay(verb, code);
-    const open = 'transaction' in this.#state ? this.#state.transaction.traceId : undefined;
     this.#emit({
       ...this.#named('smtp.command-refused'),
       verb,
@@ -569,7 +572,7 @@ class SmtpSession {
       status,
       reason,
       text: lines.join(' '),
-      traceId: about?.traceId ?? open,
+      traceId: about?.traceId ?? this.#openTraceId(),
       recipient: about?.recipient,
     });
   }
