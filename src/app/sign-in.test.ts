@@ -69,10 +69,11 @@ test('SCRAM waits until nobody is without keys, and is looked for now and then',
   const directory = await people();
   let isReady = false;
   let asked = 0;
-  directory.isScramReady = async () => {
+  const everybody = await directory.accounts();
+  directory.accountsWithoutScram = async () => {
     asked += 1;
     if (asked === 2) throw new Error('away');
-    return isReady;
+    return isReady ? [] : everybody;
   };
   const faults: unknown[] = [];
   const offered = offer(directory, {}, faults);

@@ -68,7 +68,8 @@ export class SignInOffer {
     this.#checkedMs = nowMs;
     try {
       // What is ready stays so: whoever is added, or sets a password, gets keys at once.
-      this.#isReady = await directory.isScramReady();
+      const [waitedFor] = await directory.accountsWithoutScram({ after: undefined, limit: 1 });
+      this.#isReady = waitedFor === undefined;
     } catch (cause) {
       onFault(cause);
     }

@@ -219,8 +219,11 @@ export type Directory = {
 
   /** Ways to sign in beside {@link authenticate}. */
   readonly authentication: Authentication;
-  /** Whether every account and app password that lets in has keys for SCRAM: from then on nobody is worse off with it. */
-  isScramReady(): Promise<boolean>;
+  /**
+   * Accounts that are not disabled and have a password, or an app password, without keys for SCRAM; ordered as `accounts`.
+   * Where there are none, nobody is worse off with SCRAM, and that stays so.
+   */
+  accountsWithoutScram(page?: DirectoryPage): Promise<readonly Account[]>;
 
   domains(): Promise<readonly Domain[]>;
   addDomain(name: string): Promise<Result<Domain, DirectoryProblem>>;

@@ -311,6 +311,7 @@ test(
     await using first = await startPostrider(again);
     const config = ['--config', join(first.directory, 'postrider.toml')];
     assert.match(await postrider(['account', 'show', ALICE.address, ...config]), /\(PLAIN, LOGIN\)/);
+    assert.match(await postrider(['account', 'list', '--without-scram', ...config]), /alice@example\.test/);
     assert.equal(await offered(first), false, 'alice would fail with it');
     assert.match(await postrider(['account', 'show', ALICE.address, ...config]), /\(PLAIN, LOGIN, SCRAM\)/);
     await first.stop();

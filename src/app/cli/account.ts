@@ -42,15 +42,19 @@ export function registerAccount(program: Command, terminal: Terminal): void {
 }
 
 function registerReading(account: Command, terminal: Terminal): void {
-  addPostOfficeOptions(account.command('list').description('show them')).action(
-    async (options: PostOfficeOptions) => {
+  addPostOfficeOptions(account.command('list').description('show them'))
+    .option('--without-scram', 'only those whose password, or an app password, SCRAM does not know yet')
+    .action(async (options: PostOfficeOptions & { readonly withoutScram?: boolean }) => {
+      const which = options.withoutScram === true ? { withoutScram: true } : {};
       const accounts = await withPostOffice('account list', options, async (office) =>
         allPages(
-          async (page) => (await office.call('account.list', page)).accounts,
+          async (page) => (await office.call('account.list', { ...page, ...which })).accounts,
           (one) => one.address,
         ),
       );
       if (options.json === true) return printJson(terminal, { accounts });
+      if (accounts.length === 0 && options.withoutScram === true)
+        return terminal.out('SCRAM waits for nobody.\n');
       if (accounts.length === 0)
         return terminal.out("No accounts yet. Add one: 'postrider account add ADDRESS'.\n");
       const rows = accounts.map((one) => [
@@ -60,8 +64,7 @@ function registerReading(account: Command, terminal: Terminal): void {
         one.displayName,
       ]);
       return terminal.out(formatTable(['ADDRESS', 'STATE', 'QUOTA', 'NAME'], rows));
-    },
-  );
+    });
 
   addPostOfficeOptions(account.command('show <address>').description('show one, and what it holds')).action(
     async (address: string, options: PostOfficeOptions) => {

@@ -340,6 +340,7 @@ async function speak(at: readonly string[]): Promise<void> {
     await ok('account', 'show', 'alice@a.test'),
     /signs in +by password \(PLAIN, LOGIN, SCRAM\), 1 certificates \(EXTERNAL\)/,
   );
+  assert.match(await ok('account', 'list', '--without-scram'), /SCRAM waits for nobody/);
   await ok('account', 'certificate', 'remove', 'alice@a.test', fingerprint);
   await ok('account', 'set', 'alice@a.test', '--disable', '--quota', 'none');
   assert.match(await ok('account', 'list'), /alice@a\.test +disabled +none/);

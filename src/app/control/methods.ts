@@ -51,7 +51,10 @@ export type ControlMethods = QueueMethods &
     'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
     'domain.add': { params: { readonly name: string }; result: { readonly domain: DomainView } };
     'domain.remove': { params: { readonly name: string }; result: None };
-    'account.list': { params: Page; result: { readonly accounts: readonly AccountView[] } };
+    'account.list': {
+      params: Page & { /** Only those that SCRAM waits for. */ readonly withoutScram?: boolean };
+      result: { readonly accounts: readonly AccountView[] };
+    };
     'account.show': {
       params: Named;
       result: {
@@ -143,8 +146,10 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   },
 
   'account.list': async (fields, { directory }) => {
+    const withoutScram = fields.flag('withoutScram') === true;
     const page = lastField(fields, fields.page());
-    return ok({ accounts: (await directory.accounts(page)).map(viewAccount) });
+    const accounts = withoutScram ? directory.accountsWithoutScram(page) : directory.accounts(page);
+    return ok({ accounts: (await accounts).map(viewAccount) });
   },
   'account.show': async (fields, ports) => {
     const address = lastField(fields, fields.text('address'));

@@ -64,7 +64,8 @@ const PROOFS_MIN = 8;
 
 /** As the tables give them: `192.0.2.1 1700000000000,…`. */
 export function parseHomeNetworks(text: string | undefined): readonly HomeNetwork[] {
-  return (text ?? '')
+  if (text === undefined) return [];
+  return text
     .split(',')
     .map((one) => one.split(' '))
     .map(([network = '', seenAtMs]) => ({ network, seenAtMs: Number(seenAtMs) }));

@@ -230,11 +230,12 @@ export class EmbeddedDirectory implements Directory {
     return this.authentication.authenticate(name, password, scope, source);
   }
 
-  async isScramReady(): Promise<boolean> {
-    const sql = `SELECT 1 FROM account a WHERE disabled = 0 AND (
+  async accountsWithoutScram(page?: DirectoryPage): Promise<readonly Account[]> {
+    const sql = `SELECT ${ACCOUNT_COLUMNS} FROM account a WHERE address > ? AND disabled = 0 AND (
       (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
-        SELECT 1 FROM app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL)) LIMIT 1`;
-    return this.#read(() => this.#database.prepare(sql).row() === undefined);
+        SELECT 1 FROM app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL))
+      ORDER BY address LIMIT ?`;
+    return this.#accountRows(sql, page);
   }
 
   async domains(): Promise<readonly Domain[]> {
@@ -266,12 +267,7 @@ export class EmbeddedDirectory implements Directory {
 
   async accounts(page?: DirectoryPage): Promise<readonly Account[]> {
     const sql = `SELECT ${ACCOUNT_COLUMNS} FROM account WHERE address > ? ORDER BY address LIMIT ?`;
-    return this.#read(() =>
-      this.#database
-        .prepare(sql)
-        .rows(page?.after ?? '', page?.limit ?? LIMIT_NONE)
-        .map(toAccount),
-    );
+    return this.#accountRows(sql, page);
   }
 
   async account(id: AccountId): Promise<Account | undefined> {
@@ -618,6 +614,17 @@ export class EmbeddedDirectory implements Directory {
       .map((target) => textAt(target, 0));
     const owning = toOwning(optionalTextAt(row, 2), numberAt(row, 3) !== 0);
     return { address, targets, ...owning, createdAtMs: numberAt(row, 1) };
+  }
+
+  /** @param sql takes an address to begin behind, and a limit */
+  #accountRows(sql: string, page: DirectoryPage | undefined): readonly Account[] {
+    const values = [page?.after ?? '', page?.limit ?? LIMIT_NONE] as const;
+    return this.#read(() =>
+      this.#database
+        .prepare(sql)
+        .rows(...values)
+        .map(toAccount),
+    );
   }
 
   #accountById(id: AccountId): Account | undefined {

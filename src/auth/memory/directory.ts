@@ -199,15 +199,15 @@ export class MemoryDirectory implements Directory {
     return this.authentication.authenticate(name, password, scope, source);
   }
 
-  async isScramReady(): Promise<boolean> {
-    return this.#accounts
-      .values()
-      .filter(({ disabled }) => !disabled)
-      .every(
-        ({ passwordHash, scramKeys, appPasswords }) =>
-          (passwordHash === undefined || scramKeys !== undefined) &&
-          appPasswords.every((one) => one.scramKeys !== undefined),
-      );
+  async accountsWithoutScram(page?: DirectoryPage): Promise<readonly Account[]> {
+    const without = ({ disabled, passwordHash, scramKeys, appPasswords }: KeptAccount): boolean =>
+      !disabled &&
+      ((passwordHash !== undefined && scramKeys === undefined) ||
+        appPasswords.some((one) => one.scramKeys === undefined));
+    return paged(
+      sorted(this.#accounts).filter(([, one]) => without(one)),
+      page,
+    ).map(toAccount);
   }
 
   async domains(): Promise<readonly Domain[]> {

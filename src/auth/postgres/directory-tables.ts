@@ -180,9 +180,11 @@ export const DIRECTORY_SQL = {
   credentialByCertificate: `${CREDENTIAL}
     WHERE a.id = (SELECT account_id FROM directory_certificate WHERE fingerprint = $1)
     ORDER BY p.created_at_ms, p.name`,
-  withoutScram: `SELECT 1 FROM directory_account a WHERE disabled = 0 AND (
-    (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
-      SELECT 1 FROM directory_app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL)) LIMIT 1`,
+  withoutScram: `SELECT ${ACCOUNT_COLUMNS} FROM directory_account a
+    WHERE address > $1 AND disabled = 0 AND (
+      (password_hash IS NOT NULL AND scram_keys IS NULL) OR EXISTS (
+        SELECT 1 FROM directory_app_password p WHERE p.account_id = a.id AND p.scram_keys IS NULL))
+    ORDER BY address LIMIT $2::bigint`,
   /** Numbers, as everything that is true or not here. */
   signInMeans: `SELECT (password_hash IS NOT NULL)::int::bigint, (scram_keys IS NOT NULL)::int::bigint
     FROM directory_account WHERE id = $1`,

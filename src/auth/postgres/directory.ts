@@ -226,8 +226,9 @@ export class PostgresDirectory implements Directory {
     return this.authentication.authenticate(name, password, scope, source);
   }
 
-  async isScramReady(): Promise<boolean> {
-    return (await this.#postgres.row(READING, DIRECTORY_SQL.withoutScram)) === undefined;
+  async accountsWithoutScram(page?: DirectoryPage): Promise<readonly Account[]> {
+    const values = [page?.after ?? '', page?.limit ?? null] as const;
+    return (await this.#postgres.rows(READING, DIRECTORY_SQL.withoutScram, ...values)).map(toAccount);
   }
 
   async domains(): Promise<readonly Domain[]> {
