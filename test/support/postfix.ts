@@ -13,6 +13,8 @@ import { run } from './command.ts';
 export type PostfixOptions = FarAgentOptions & {
   /** Another user there, whose mail is taken first, and then comes back as undeliverable. */
   readonly bouncingUser?: string;
+  /** The socket of a Dovecot that judges logins; with `tls`. */
+  readonly saslSocket?: string;
 };
 
 /** A program that takes nothing. */
@@ -22,6 +24,7 @@ export async function startPostfix({
   domain,
   relayPort,
   bouncingUser,
+  saslSocket,
   tls,
 }: PostfixOptions): Promise<FarAgent> {
   const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
@@ -67,6 +70,14 @@ export async function startPostfix({
             'smtpd_tls_security_level = may',
             `smtpd_tls_chain_files = ${tls.keyFile}, ${tls.certificateFile}`,
             'smtp_tls_security_level = encrypt',
+          ]),
+      ...(saslSocket === undefined
+        ? []
+        : [
+            'smtpd_sasl_auth_enable = yes',
+            'smtpd_sasl_type = dovecot',
+            `smtpd_sasl_path = ${saslSocket}`,
+            'smtpd_tls_auth_only = yes',
           ]),
       'smtputf8_enable = yes',
       'minimal_backoff_time = 1s',
