@@ -23,6 +23,16 @@ const ZONE: Zone = {
   'ours.example': { a: ['192.0.2.99'] },
   'ours6.example': { aaaa: ['2001:db8::99'] },
   'inner.example': { a: ['127.0.0.1', '0.0.0.0'], aaaa: ['::1', '::ffff:127.0.0.1'] },
+  'dangling.example': { cname: 'nowhere.example' },
+  'round.example': { cname: 'round.example' },
+  'number.example': { mx: mx([10, '192.0.2.7']) },
+  'via-alias.example': { mx: mx([10, 'alias-of-a.example']) },
+  'alias-of-a.example': { cname: 'a.example' },
+  'to-nowhere.example': { mx: mx([10, 'nowhere.example']), a: ['192.0.2.1'] },
+  'twice.example': { mx: mx([10, 'a.example'], [20, 'b.example'], [30, 'A.example']) },
+  'loud-loop.example': { mx: mx([10, 'HERE.example'], [20, 'a.example']) },
+  'bogus.example': { fails: 'bogus' },
+  'empty.example': { txt: ['x'] },
   'half.example': { a: ['127.0.0.1', '192.0.2.5'] },
 };
 
@@ -65,6 +75,34 @@ const plans = [
   { name: 'IPv4 literal (RFC 5321 §4.1.3)', domain: '[192.0.2.7]', want: exchanges('192.0.2.7') },
   { name: 'IPv6 literal', domain: '[IPv6:2001:db8::7]', want: exchanges('2001:db8::7') },
   { name: 'an unknown literal', domain: '[X25:123]', want: ['failed', '5.1.2', 'route.bad-domain'] },
+  {
+    name: 'an alias to nowhere (RFC 5321 §5.1)',
+    domain: 'dangling.example',
+    want: ['failed', '5.1.2', 'dns.no-domain'],
+  },
+  { name: 'aliases that lead round', domain: 'round.example', want: ['delayed', '4.4.3', 'dns.malformed'] },
+  { name: 'signatures that do not hold', domain: 'bogus.example', want: ['delayed', '4.4.3', 'dns.bogus'] },
+  {
+    name: 'MX that cannot be used: never the domain itself (RFC 5321 §5.1)',
+    domain: 'to-nowhere.example',
+    want: exchanges('nowhere.example'),
+  },
+  {
+    name: 'one host twice, in whatever case (RFC 4343 §3)',
+    domain: 'twice.example',
+    want: exchanges('a.example', 'b.example'),
+  },
+  {
+    name: 'own name in capitals',
+    domain: 'loud-loop.example',
+    want: ['failed', '5.4.6', 'route.loop'],
+  },
+  {
+    name: 'MX with an address instead of a name (RFC 5321 §5.1)',
+    domain: 'number.example',
+    want: ['failed', '5.4.4', 'dns.bad-exchange'],
+  },
+  { name: 'MX that names an alias', domain: 'via-alias.example', want: exchanges('alias-of-a.example') },
   { name: 'no host name', domain: 'a b', want: ['failed', '5.1.2', 'route.bad-domain'] },
 ] as const;
 for (const { name, domain, want } of plans)
@@ -89,6 +127,16 @@ test('equal preferences share the load (RFC 5321 §5.1)', async () => {
     first.set(name, (first.get(name) ?? 0) + 1);
   }
   for (const name of names) assert.ok((first.get(name) ?? 0) > 800, `${name}: ${first.get(name)}`);
+});
+
+test('where only one kind of address can be had, that is used; what cannot be asked is no proof of none', async () => {
+  const resolver = new MemoryResolver(ZONE);
+  const silent = { kind: 'unavailable', reason: 'timeout' } as const;
+  const six = routing({ resolver: Object.assign(new MemoryResolver(ZONE), { a: async () => silent }) });
+  const found = await six.addressesOf('a.example', 'by-dns');
+  assert.deepEqual(found.kind === 'addresses' && found.addresses, ['2001:db8::10']);
+  const four = routing({ resolver: Object.assign(resolver, { aaaa: async () => silent }) });
+  assert.equal((await four.addressesOf('ours6.example', 'by-dns')).kind, 'delayed');
 });
 
 const sources = [
@@ -133,6 +181,9 @@ const hosts = [
   { host: 'half.example', want: ['192.0.2.5'] },
   { host: '192.0.2.4', want: ['192.0.2.4'] },
   { host: '::1', want: 'failed' },
+  // Out of RFC 5321 §5.1, and followed all the same, as everybody does.
+  { host: 'alias-of-a.example', want: ['2001:db8::10', '192.0.2.10', '192.0.2.11'] },
+  { host: 'empty.example', want: 'failed' },
 ] as const;
 for (const { host, want } of hosts)
   test(`addresses of ${host}`, async () => {

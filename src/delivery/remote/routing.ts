@@ -91,7 +91,9 @@ export class Routing {
 
   #fromMx(domain: string, { records, authentic, canonicalName }: FoundMx): Exchanges {
     // RFC 7505 §3: a null MX stands alone; beside others it says nothing.
-    const named = records.filter((record) => record.exchange !== '');
+    const named = records
+      .filter((record) => record.exchange !== '')
+      .map(({ preference, exchange }) => ({ preference, exchange: exchange.toLowerCase() }));
     if (named.length === 0)
       return {
         kind: 'failed',
@@ -106,7 +108,16 @@ export class Routing {
     );
     const usable = named.filter((record) => record.preference < cut);
     if (usable.length === 0) return { kind: 'failed', ...loop(domain) };
-    const exchanges = this.#ordered(usable).slice(0, LIMITS.mxHostsMax);
+    // RFC 5321 §5.1: MX must name a host; an address in its place is none, and is no way to hosts that have no name.
+    const hosts = usable.filter((record) => !isIpAddress(record.exchange));
+    if (hosts.length === 0)
+      return {
+        kind: 'failed',
+        status: '5.4.4',
+        reason: 'dns.bad-exchange',
+        text: `The MX records of ${domain} name no host`,
+      };
+    const exchanges = this.#ordered(hosts).slice(0, LIMITS.mxHostsMax);
     return { kind: 'exchanges', exchanges, source: 'mx', authentic, canonicalName };
   }
 
