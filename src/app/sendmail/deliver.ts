@@ -44,7 +44,8 @@ export function factsOf(
 ): SubmittedFacts {
   return {
     domain,
-    sender,
+    // Fields are octets (RFC 6532 §3.2).
+    sender: sender === null ? null : fromUtf8AsLatin1(sender),
     address: `${login}@${domain}`,
     fullName,
     nowMs,
@@ -118,7 +119,7 @@ function toRecipients(
   domain: string,
 ): readonly string[] {
   const named = recipients.flatMap((word) => toAddresses(word, domain));
-  const all = [...new Set([...named, ...(fromHeader ? recipientsOf(header, domain) : [])])];
+  const all = [...new Set([...named, ...(fromHeader ? recipientsOf(header, domain).map(toUnicode) : [])])];
   if (all.length === 0)
     throw new SendmailProblem(
       SYSEXITS.usage,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -151,6 +151,25 @@ test('a disk that refuses loses a batch, and the next is taken', () =>
     using reader = new EmbeddedTraceReader(folder);
     const all = { key: KEY, from: undefined, before: undefined, limit: 9 };
     assert.deepEqual(await reader.find(all), [partAt(NOON_MS + 3).id, partAt(NOON_MS).id]);
+  }));
+
+test('a damaged file loses what is in it, and the next one is begun', () =>
+  inFolder(async (folder) => {
+    const nowMs = (): number => NOON_MS;
+    const first = new TraceWriter({ folder, ...BOUNDS, nowMs });
+    put(first, partAt(NOON_MS));
+    first[Symbol.dispose]();
+    await writeFile(join(folder, '2026-01-10.1.sqlite'), 'x'.repeat(10_000));
+    using writer = new TraceWriter({ folder, ...BOUNDS, nowMs });
+    put(writer, partAt(NOON_MS + 1));
+    using reader = new EmbeddedTraceReader(folder);
+    const all = { key: KEY, from: undefined, before: undefined, limit: 9 };
+    await assert.rejects(reader.find(all), /^Fault: Reading the traces of 2026-01-10\.1\.sqlite/);
+    await rm(join(folder, '2026-01-10.1.sqlite'));
+    assert.deepEqual(await reader.find(all), [partAt(NOON_MS + 1).id]);
+    // One that is just being made has nothing in it yet.
+    await writeFile(join(folder, '2026-01-10.3.sqlite'), '');
+    assert.equal((await reader.find(all)).length, 1);
   }));
 
 test('no folder: no traces', () =>

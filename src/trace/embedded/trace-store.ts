@@ -5,6 +5,7 @@ import { Fault } from '../../base/fault.ts';
 import { queueIdTimeMs, firstIdAt } from '../../queue/queue-id.ts';
 import { toQueueId } from '../../queue/queue.ts';
 import { numberAt, reading, textAt, type Database, type Row } from '../../sqlite/database.ts';
+import { DatabaseRefused } from '../../sqlite/migrate.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { startThread, type Writer, type WriterThread } from '../../sqlite/writer.ts';
 import { decodeEntries } from '../entry-form.ts';
@@ -129,7 +130,7 @@ export class EmbeddedTraceReader implements TraceReader, Disposable {
     }
   }
 
-  /** Undefined where the file has just been deleted. */
+  /** Undefined where the file has just been deleted, or is just being made. */
   #in<Answer>({ name }: TraceFileName, read: (database: Database) => Answer): Answer | undefined {
     let database = this.#open.get(name);
     if (database === undefined) {
@@ -139,8 +140,9 @@ export class EmbeddedTraceReader implements TraceReader, Disposable {
           cacheKib: CACHE_KIB,
         });
       } catch (cause) {
-        if (!this.#list().includes(name)) return undefined;
-        throw cause;
+        const isBegun = cause instanceof DatabaseRefused && cause.refusal.kind === 'older';
+        if (isBegun || !this.#list().includes(name)) return undefined;
+        throw new Fault(`Reading the traces of ${name}`, cause);
       }
       this.#open.set(name, database);
     }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
 import { isWorldError } from '../../sqlite/database.ts';
 import type { Database, Statement } from '../../sqlite/database.ts';
+import { DatabaseRefused } from '../../sqlite/migrate.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import type { TraceBatch, TraceBounds } from '../trace-store.ts';
 import { fileNameAt, sortFiles, TRACE_FILE, type TraceFileName } from './trace-file.ts';
@@ -35,7 +36,7 @@ const FILES = 8;
 const LOOK_OCTETS = 4_194_304;
 /** Some four keys for each part: about 4 MiB of pages. */
 const CHUNK_PARTS = 16_384;
-const CACHE_KIB = 16_384;
+const DATABASE = { cacheKib: 16_384 } as const;
 
 type Current = {
   readonly file: TraceFileName;
@@ -125,14 +126,12 @@ export class TraceWriter implements Disposable {
   /** The last file goes on where it is of this day and has room. */
   #open(nowMs: number): Current {
     const today = fileNameAt(nowMs, 1);
-    const last = this.#files().at(-1);
-    const isLater = last !== undefined && last.fromMs >= today.fromMs;
-    const file = !isLater
-      ? today
-      : this.#octetsOf(last) < this.#fileOctetsMax
-        ? last
-        : fileNameAt(last.fromMs, last.number + 1);
-    const database = openDatabase(join(this.#options.folder, file.name), TRACE_FILE, { cacheKib: CACHE_KIB });
+    const last = this.#files().findLast(({ fromMs }) => fromMs >= today.fromMs);
+    const next = last === undefined ? today : fileNameAt(last.fromMs, last.number + 1);
+    const hasRoom = last !== undefined && this.#octetsOf(last) < this.#fileOctetsMax;
+    const goesOn = hasRoom ? this.#openSound(last) : undefined;
+    const file = goesOn === undefined || last === undefined ? next : last;
+    const database = goesOn ?? openDatabase(join(this.#options.folder, next.name), TRACE_FILE, DATABASE);
     database.setSynced(false);
     return {
       file,
@@ -147,11 +146,21 @@ export class TraceWriter implements Disposable {
     };
   }
 
+  /** Undefined for a file that is damaged, or none of ours: the next one is begun, and whoever reads is told. */
+  #openSound({ name }: TraceFileName): Database | undefined {
+    try {
+      return openDatabase(join(this.#options.folder, name), TRACE_FILE, DATABASE);
+    } catch (cause) {
+      if (cause instanceof DatabaseRefused || isWorldError(cause) || cause instanceof Fault) return undefined;
+      throw cause;
+    }
+  }
+
   /** What a crash left in a WAL is put into its file, so that it can be read without writing. */
   #recover(): void {
     const names = new Set(this.#onDisk('Reading the traces', () => readdirSync(this.#options.folder)));
-    for (const { name } of sortFiles([...names]))
-      if (names.has(`${name}-wal`)) openDatabase(join(this.#options.folder, name), TRACE_FILE).close();
+    for (const file of sortFiles([...names]))
+      if (names.has(`${file.name}-wal`)) this.#openSound(file)?.close();
   }
 
   #expire(): void {
