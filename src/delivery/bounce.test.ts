@@ -415,6 +415,16 @@ test('eight bits that no header has go back as they are, and so does plain ASCII
   assert.deepEqual([ascii.frame.encoding, ascii.root.children[2]?.subtype], ['7bit', 'rfc822']);
 });
 
+test('a header of eight bits that nobody agreed to goes back in seven (RFC 6522 §3)', () => {
+  const recipients = [
+    { recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer: undefined },
+  ] as const;
+  const { frame, root } = parsed({ recipients, eightBit: true, returned: 'header' });
+  assert.deepEqual([frame.encoding, frame.eightBit], ['quoted-printable', false]);
+  const [, , header] = root.children;
+  assert.deepEqual([header?.subtype, header?.encoding], ['rfc822-headers', 'quoted-printable']);
+});
+
 for (const [status, text] of [
   ['5.1.1', 'There is no such address.'],
   ['5.1.2', 'There is no such domain.'],
@@ -450,3 +460,16 @@ test('a subject of the sender makes no line of its own, and is not shown for eve
   assert.equal(root.children.length, 3);
   assert.match(body(0).replaceAll('\r\n', ' '), /Your message "x --=_boundary y+ \.\.\." could not be/);
 });
+
+for (const [host, want] of [
+  ['mx.far.example', 'mx.far.example'],
+  ['192.0.2.1', '[192.0.2.1]'],
+  ['2001:db8::1', '[IPv6:2001:db8::1]'],
+] as const)
+  test(`the host ${host} is named ${want} (RFC 3461 §9.3)`, () => {
+    const answer = { atMs: 0, host, status: '5.0.0', text: 'No', reason: 'x' };
+    const { groups } = parsed({
+      recipients: [{ recipient: MESSAGE.recipients[0] ?? assert.fail(), action: 'failed', answer }],
+    });
+    assert.ok(groups[1]?.includes(`Remote-MTA: dns; ${want}`));
+  });

@@ -69,20 +69,23 @@ export function returnedPart(
 
 /**
  * RFC 6533 §4.5: an internationalized message goes back as it is only where the way back is internationalized itself;
- * elsewhere in seven bits, which its type allows, unlike message/rfc822.
+ * elsewhere in seven bits, which its type allows, unlike message/rfc822. So does a header with eight bits, which no host
+ * on the way could convert (RFC 6522 §3).
  */
 export function returnedEncoding(
   { reversePath, smtpUtf8 }: Pick<QueuedMessage, 'reversePath' | 'smtpUtf8'>,
+  returned: 'message' | 'header',
   eightBit: boolean,
 ): ReturnedEncoding {
   if (!eightBit) return '7bit';
-  return smtpUtf8 && !isBeyondAscii(reversePath ?? '') ? 'quoted-printable' : '8bit';
+  const isEncoded = (smtpUtf8 || returned === 'header') && !isBeyondAscii(reversePath ?? '');
+  return isEncoded ? 'quoted-printable' : '8bit';
 }
 
 export function buildDsn(request: DsnRequest): DsnFrame {
   const { message, original, recipients, hostname, boundary, nowMs } = request;
   const global = isBeyondAscii(message.reversePath ?? '');
-  const encoding = returnedEncoding(message, request.eightBit);
+  const encoding = returnedEncoding(message, request.returned, request.eightBit);
   const text = textPart(request);
   const textEncoding: ReturnedEncoding = !isBeyondAscii(text) ? '7bit' : global ? '8bit' : 'quoted-printable';
   const status = statusPart(request, global);

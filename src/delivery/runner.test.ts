@@ -326,6 +326,17 @@ test('what does not reach the postmaster is not told to the postmaster', async (
   await runner.stop(0);
 });
 
+test('a message with eight bits in its header comes back as a header in seven, whoever carries it (RFC 6522 §3)', async () => {
+  const { runner, accept, clock, reports, blobOf } = await world(() => REFUSED);
+  const blob = await blobOf('Subject: Gr\u00fc\u00dfe\r\n\r\nText\r\n');
+  await accept([remoteRecipient('bob@far.example')], { blob });
+  runner.start();
+  await clock.advance(1000);
+  const [report] = await reports();
+  assert.equal(report?.original, 'Received: x\r\nSubject: Gr=FC=DFe\r\n');
+  await runner.stop(0);
+});
+
 test('a sender at our domain who is not there is not told', async () => {
   const { runner, accept, clock, events } = await world(() => REFUSED);
   await accept([remoteRecipient('bob@far.example')], { reversePath: 'gone@here.example' });

@@ -326,8 +326,10 @@ export class Settler {
     );
     const header = await this.#headerOctets(message);
     // What has to be encoded is in memory as a whole: no more of it than goes back without being asked for.
-    const fits = octets <= LIMITS.dsnReturnedOctets || returnedEncoding(message, true) === '8bit';
-    const original = await this.#original(message, fits ? wanted : 'header', header);
+    const fits = octets <= LIMITS.dsnReturnedOctets || returnedEncoding(message, 'message', true) === '8bit';
+    // RFC 6522 §3: a header of eight bits cannot stand in a message/rfc822 that may be sent anywhere.
+    const isLegal = message.smtpUtf8 || !isEightBit(header);
+    const original = await this.#original(message, fits && isLegal ? wanted : 'header', header);
     const boundary = Buffer.from(random.octets(18)).toString('base64url');
     const frame = buildDsn({
       message,

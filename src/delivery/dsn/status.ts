@@ -49,6 +49,11 @@ function receivedFrom(helo: string | undefined, remote: string, global: boolean)
   return `dns; ${name} (${literal})`;
 }
 
+/** RFC 3461 §9.3: a name, or an address in brackets. */
+function hostName(host: string): string {
+  return /^[0-9.]+$|:/.test(host) ? addressLiteral(host) : host;
+}
+
 /** RFC 3464 §2.3. */
 function recipientFields(
   { recipient, action, answer }: DsnRecipient,
@@ -63,7 +68,9 @@ function recipientFields(
     field('Final-Recipient', typedAddress(recipient.forwardPath, global)),
     field('Action', action),
     field('Status', statusFor(action, answer)),
-    ...(answer?.host === undefined ? [] : [field('Remote-MTA', `dns; ${said(answer.host, global)}`)]),
+    ...(answer?.host === undefined
+      ? []
+      : [field('Remote-MTA', `dns; ${said(hostName(answer.host), global)}`)]),
     ...(answer === undefined || answer.text === '' ? [] : [diagnostic(answer, global)]),
     // RFC 3464 §2.3.7: not where nothing was tried.
     ...(action === 'expanded' ? [] : [field('Last-Attempt-Date', formatDate(answer?.atMs ?? nowMs, 0))]),
