@@ -1,16 +1,21 @@
 /** Puts the checks together: which there are, in which order they are asked, and what each is given. */
+import type { Directory } from '../auth/directory.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import { sendNotice, type Notice } from '../delivery/notice.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
-import { accountGuard } from '../policy/account-guard.ts';
+import { accountGuard, type AccountSign } from '../policy/account-guard.ts';
 import type { Check } from '../policy/check.ts';
 import { deliveryChecks, type DeliveryChecks } from '../policy/delivery-checks.ts';
 import { Pipeline } from '../policy/pipeline.ts';
+import type { Gauge, Rates } from '../policy/rate.ts';
 import { ratesCheck } from '../policy/rates.ts';
 import { rulesCheck } from '../policy/rules.ts';
 import { sessionChecks, type SessionChecks } from '../policy/session-checks.ts';
 import { submissionCheck } from '../policy/submission.ts';
+import type { Trust } from '../policy/trust.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
+import type { AccountId } from '../store/ids.ts';
 import { AccountSuspension } from './account-suspension.ts';
 import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -28,23 +33,40 @@ export type PolicyOptions = Pick<
 >;
 
 export function composePolicy(options: PolicyOptions): Policies {
-  const { clock, observers } = options;
-  const pipeline = new Pipeline(composeChecks(options), { clock, events: observers.policy });
+  const { config, backends, clock, random, observers, rates, admission: gauge, trust } = options;
+  const { directory } = backends;
+  const suspension = composeSuspension(options);
+  const checks = composeChecks({
+    config,
+    directory,
+    clock,
+    newId: createQueueIds(clock, random),
+    rates,
+    gauge,
+    trust,
+    suspend: (account, sign) => suspension.suspend(account, sign),
+  });
+  const pipeline = new Pipeline(checks, { clock, events: observers.policy });
   return { sessionChecks: sessionChecks(pipeline), delivery: deliveryChecks(pipeline) };
 }
 
+export type CheckOptions = {
+  readonly config: Config;
+  readonly directory: Pick<Directory, 'sending' | 'sendingRight'>;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  readonly rates: Rates;
+  readonly gauge: Gauge;
+  readonly trust: Trust;
+  readonly suspend: (account: AccountId, sign: AccountSign) => void;
+};
+
 /** In the order in which they are asked: what is counted comes last, so that only what may pass is counted. */
-function composeChecks(options: PolicyOptions): readonly Check[] {
-  const { config, backends, clock, random, rates, admission: gauge, trust } = options;
-  const { directory } = backends;
+export function composeChecks(options: CheckOptions): readonly Check[] {
+  const { config, directory, clock, newId, rates, gauge, trust, suspend } = options;
   const isExempt = (address: string): boolean => trust.isExempt(address);
-  const newId = createQueueIds(clock, random);
   const ruleCheck = rulesCheck(config.rules);
-  const suspension = composeSuspension(options);
-  const guard = accountGuard(
-    { rates, isExempt, suspend: (account, sign) => suspension.suspend(account, sign) },
-    { ...config.submission.suspend, ...config.rates },
-  );
+  const guard = accountGuard({ rates, isExempt, suspend }, { ...config.submission.suspend, ...config.rates });
   return [
     ...(ruleCheck === undefined ? [] : [ruleCheck]),
     submissionCheck({ directory, clock, newId, hostname: config.hostname }, config.submission),

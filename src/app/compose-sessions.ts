@@ -1,21 +1,20 @@
 /** Gives the sessions of each service what they need: roles, limits, ports, rules. */
 import { addressQueries } from './address-queries.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Config, ListenerConfig, ServiceName } from '../config/config.ts';
+import type { ListenerConfig, ServiceName } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import type { SmtpServerDeps } from '../smtp/server/deps.ts';
-import type { SmtpExtensions } from '../smtp/server/extensions.ts';
-import { SMTP_LIMITS } from '../smtp/server/limits.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
 import { withoutBlindCopies } from './blind-copies.ts';
 import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
 import type { SignInOffer } from './sign-in.ts';
+import { extensionsOf, smtpLimitsOf } from './smtp-settings.ts';
 
 type Serve = (service: ServiceName, settings: ListenerConfig) => ListenerOptions['serve'];
 
@@ -31,17 +30,7 @@ export function composeSessions(
   const traceId = createQueueIds(clock, random);
   const smtpOf = (role: SmtpRole, settings: ListenerConfig): Omit<SmtpServerDeps, 'policy'> => ({
     role,
-    limits: {
-      ...SMTP_LIMITS,
-      messageOctetsMax: limits.messageOctetsMax,
-      recipientsMax: limits.recipientsMax,
-      transactionsMax: limits.smtpMessagesMax,
-      recipientDomainsMax: limits.recipientDomainsMax === 0 ? undefined : limits.recipientDomainsMax,
-      errorsMax: limits.smtpErrorsMax,
-      idleMs: limits.smtpIdleSeconds * 1000,
-      unauthenticatedMs: limits.signInSeconds * 1000,
-      withoutMessageMs: Math.max(SMTP_LIMITS.withoutMessageMs, 2000 * limits.smtpIdleSeconds),
-    },
+    limits: smtpLimitsOf(config),
     extensions: extensionsOf(config),
     trust: options.trust,
     addresses: addressQueries(backends.directory),
@@ -91,23 +80,5 @@ export function composeSessions(
         return (connection) => serveImap(connection, deps);
       }
     }
-  };
-}
-
-function extensionsOf({ smtp, submission }: Config): SmtpExtensions {
-  const { holdSecondsMax, holdUntilMax, priorityMax } = submission;
-  return {
-    hold:
-      holdSecondsMax === 0
-        ? undefined
-        : {
-            secondsMax: holdSecondsMax,
-            untilMaxMs: holdUntilMax === undefined ? undefined : Date.parse(holdUntilMax),
-          },
-    deliverBySecondsMin: smtp.deliverByMinSeconds,
-    priorityPolicy: smtp.priorityPolicy,
-    priorityMax,
-    vrfy: smtp.vrfy,
-    expn: smtp.expn,
   };
 }

@@ -4,6 +4,8 @@ import { Fault } from '../base/fault.ts';
 import { openBackends, openWriters, recoverStorage } from './backends.ts';
 import type { StoppedStores } from './control/stopped.ts';
 import { reporterOf } from './control/tls-methods.ts';
+import { createRateMemory, RateTable } from '../net/rate-table.ts';
+import type { Rates } from '../policy/rate.ts';
 import { systemClock, systemRandom } from './system.ts';
 import { openTraceReader, type OpenedReader } from './traces.ts';
 
@@ -33,6 +35,15 @@ export async function openStores(dataDirectory: string, config: Config | undefin
 /** Traces of a post office that is not running, for one command. */
 export async function openTraces(dataDirectory: string, config: Config | undefined): Promise<OpenedReader> {
   return openTraceReader(config ?? localConfig(dataDirectory));
+}
+
+/** What a stopped post office would run with: nobody has been counted. */
+export async function openSimulation(
+  dataDirectory: string,
+  config: Config | undefined,
+): Promise<{ readonly config: Config; readonly rates: Rates }> {
+  const rates = new RateTable(createRateMemory(1, 1), systemClock);
+  return { config: config ?? localConfig(dataDirectory), rates };
 }
 
 /** What opening the data asks of a configuration, with every default in place. */

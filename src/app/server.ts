@@ -12,7 +12,7 @@ import type { Directory } from '../auth/directory.ts';
 import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
-import { createRateMemory, type RateMemory } from '../net/rate-table.ts';
+import { createRateMemory, RateTable, type RateMemory } from '../net/rate-table.ts';
 import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
@@ -208,6 +208,7 @@ class Supervisor implements RunningServer {
         ),
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
+        simulation: async () => ({ config, rates: new RateTable(this.#rates, systemClock) }),
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         explainRoute: routeExplainer(config, backends.directory, this.#options.loopbackAllowed),
         queueEvents: (event) => this.#observers.queue(event),

@@ -6,17 +6,15 @@
  * LMTP (RFC 2033 §4.2): a recipient that is one account of ours is answered when the message is in the mailbox, without
  * the queue in between. One that stands for several, or leads elsewhere, is answered when the queue has it.
  */
-import type { Directory, Resolution } from '../auth/directory.ts';
-import type { Principal } from '../auth/principal.ts';
+import type { Directory } from '../auth/directory.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { formatTimestamp } from '../message/timestamp.ts';
 import type { Hold, NewQueuedMessage, NewRecipient, NotifyOn, QueueId } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
-import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
-import type { ForwardPath, ReversePath } from '../smtp/wire/path.ts';
+import type { RcptParameters } from '../smtp/wire/parameter.ts';
+import type { ForwardPath } from '../smtp/wire/path.ts';
 import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
-import type { Reply } from '../smtp/wire/reply.ts';
 import { reply } from '../smtp/wire/reply.ts';
 import type { BlobRef, BlobStore, BlobWriter } from '../store/blob-store.ts';
 import type { MailStore } from '../store/mail-store.ts';
@@ -26,13 +24,15 @@ import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient, Expansion } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 import type { LocalDeliverer } from './hook.ts';
+import type { IntakeRefusal, IntakeSession, IntakeTransaction } from './intake-facts.ts';
+import { refuse, reversePathOf, sourceOf } from './intake-facts.ts';
 import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, mailboxOf, ownAnswer } from './outcome.ts';
 import type { Router } from './remote/router.ts';
-import type { SrsOriginal } from './return-path/srs.ts';
+import { RecipientVerifier } from './recipient-verifier.ts';
 import type { ReturnPaths } from './return-paths.ts';
 import type { Settler } from './settler.ts';
 
@@ -58,29 +58,6 @@ export type IntakeOptions = {
   readonly hostname: string;
 };
 
-/** What is asked of a session's facts. */
-export type IntakeSession = {
-  /** `local`: of a program of this machine, which is not there any more to be told no. */
-  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' | 'local' };
-  readonly remote: { readonly address: string };
-  readonly hello: { readonly domain: string } | undefined;
-  readonly principal: Principal | undefined;
-  /** What a trusted forwarder said of where the message came from before. */
-  readonly forwarded?:
-    | { readonly address: string | undefined; readonly helo: string | undefined }
-    | undefined;
-};
-
-/** What is asked of a transaction's facts. */
-export type IntakeTransaction = {
-  readonly traceId: string;
-  readonly startedAtMs: number;
-  readonly reversePath: ReversePath;
-  readonly parameters: MailParameters;
-  readonly recipients: readonly { readonly forwardPath: ForwardPath; readonly parameters: RcptParameters }[];
-};
-
-export type IntakeRefusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
 export type IntakeOutcome = { readonly kind: 'accepted' } | IntakeRefusal;
 export type IntakeAnswer =
   | IntakeOutcome
@@ -110,72 +87,21 @@ const ACCEPTED = { kind: 'accepted' } as const;
 export class DeliveryIntake {
   readonly #ports: IntakePorts;
   readonly #options: IntakeOptions;
+  readonly #verifier: RecipientVerifier;
 
   constructor(ports: IntakePorts, options: IntakeOptions) {
     this.#ports = ports;
+    this.#verifier = new RecipientVerifier(ports);
     this.#options = options;
   }
 
-  /** At RCPT. Relaying is for those who have authenticated; LMTP's clients deliver here and nowhere else. */
-  async verify(
+  /** At RCPT. */
+  verify(
     forwardPath: ForwardPath,
     transaction: IntakeTransaction,
     session: IntakeSession,
   ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
-    const address = formatEnvelopeAddress(forwardPath);
-    const original = await this.#ports.returnPaths.original(address);
-    if (original !== undefined) return verdictOnRewritten(original, transaction, session);
-    const resolution = await this.#ports.directory.resolve(address);
-    switch (resolution.kind) {
-      case 'local':
-        return session.role.name === 'relay' ? this.#roomFor(resolution, transaction) : { kind: 'accept' };
-      case 'unknown':
-        return refuse(reply(550, '5.1.1', 'No such mailbox here'), 'recipient.unknown');
-      case 'disabled':
-        return refuse(reply(550, '5.2.1', 'This mailbox is closed'), 'recipient.disabled');
-      case 'remote':
-        return session.principal !== undefined && session.role.name !== 'lmtp'
-          ? this.#routable(address, resolution.domain, transaction, session)
-          : refuse(reply(550, '5.7.1', 'Relaying is not permitted'), 'recipient.relay-denied');
-    }
-  }
-
-  /**
-   * A mailbox that cannot take the message is told of before it comes, where it is the only one that the address leads to:
-   * a stranger's message would have to be answered by a report. RFC 1870 §6.1, RFC 3463 §3.3.
-   */
-  async #roomFor(
-    { accounts: [only, ...others], forwards, lists = [] }: Extract<Resolution, { kind: 'local' }>,
-    { parameters }: IntakeTransaction,
-  ): Promise<{ readonly kind: 'accept' } | IntakeRefusal> {
-    if (only?.quotaOctets === undefined || others.length + forwards.length + lists.length > 0)
-      return { kind: 'accept' };
-    const { octetsUsed, octetsMax = Infinity } = await this.#ports.mail.quota(only.account);
-    const { declaredOctets = 0 } = parameters;
-    if (declaredOctets > octetsMax) return TOO_LARGE;
-    return octetsUsed >= octetsMax || octetsUsed + declaredOctets > octetsMax ? FULL : { kind: 'accept' };
-  }
-
-  /** What a route refuses is refused here: later, its sender would have to be told by a report. */
-  #routable(
-    address: string,
-    domain: string,
-    transaction: IntakeTransaction,
-    session: IntakeSession,
-  ): { readonly kind: 'accept' } | IntakeRefusal {
-    const { clock, router } = this.#ports;
-    const nowMs = clock.nowMs();
-    const { next } = router.plan(
-      {
-        reversePath: reversePathOf(transaction),
-        source: sourceOf(session),
-        arrivedAtMs: nowMs,
-      },
-      { forwardPath: address },
-      domain,
-      nowMs,
-    );
-    return next.kind === 'failed' ? refuse(reply(550, '5.7.1', next.text), next.reason) : { kind: 'accept' };
+    return this.#verifier.verify(forwardPath, transaction, session);
   }
 
   /** Takes one message. */
@@ -516,26 +442,8 @@ const NOTIFY = { SUCCESS: 'success', FAILURE: 'failure', DELAY: 'delay' } as con
 const BODY = { '7BIT': '7bit', '8BITMIME': '8bitmime', BINARYMIME: 'binarymime' } as const;
 const RET = { FULL: 'full', HDRS: 'hdrs' } as const;
 
-function reversePathOf({ reversePath }: IntakeTransaction): string | null {
-  return reversePath === null ? null : formatEnvelopeAddress(reversePath);
-}
-
 function notifyOf({ notify }: RcptParameters): NotifyOn | undefined {
   return notify?.map((condition) => NOTIFY[condition]);
-}
-
-function sourceOf({ role, remote, hello, principal, forwarded }: IntakeSession): NewQueuedMessage['source'] {
-  return {
-    kind: role.name === 'relay' ? 'mx' : role.name,
-    // What a forwarder says of where it came from is not mixed with what is known of the forwarder.
-    remote: role.name === 'local' ? undefined : forwarded === undefined ? remote.address : forwarded.address,
-    helo: forwarded === undefined ? hello?.domain : forwarded.helo,
-    account: principal?.account,
-  };
-}
-
-function refuse(text: Reply, reason: string): IntakeRefusal {
-  return { kind: 'refuse', reply: text, reason };
 }
 
 const LOOP: IntakeRefusal = refuse(
@@ -546,42 +454,9 @@ const CHANGED: IntakeRefusal = refuse(
   reply(451, '4.3.0', 'A recipient changed meanwhile, try again'),
   'recipient.changed',
 );
-const FULL: IntakeRefusal = refuse(reply(452, '4.2.2', 'The mailbox is full'), 'mailbox.over-quota');
-const TOO_LARGE: IntakeRefusal = refuse(
-  reply(552, '5.2.3', 'The message is larger than the whole mailbox may be'),
-  'mailbox.too-large',
-);
 const LOOPED_TEXT = 'The message loops: it was delivered to this address before';
 const LOOPED: IntakeRefusal = refuse(reply(554, '5.4.6', LOOPED_TEXT), 'delivery.loop');
 const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any more'), 'recipient.unknown');
-
-/**
- * A rewritten address of ours stands for a stranger's, and whoever has seen one could send there through us: so only
- * reports get through, which is what it was made for. Exim's manual has the same rule (`senders = :`); beside the null
- * reverse-path the names stay that hosts without it give their reports, and that those who verify addresses call with.
- */
-function verdictOnRewritten(
-  original: SrsOriginal,
-  { reversePath }: IntakeTransaction,
-  session: IntakeSession,
-): { readonly kind: 'accept' } | IntakeRefusal {
-  if (original.kind === 'bad-hash')
-    return refuse(
-      reply(550, '5.1.1', 'This SRS address was not made here, or was changed since'),
-      'srs.bad-hash',
-    );
-  if (original.kind === 'expired')
-    return refuse(reply(550, '5.1.1', 'This SRS address is too old'), 'srs.expired');
-  const reports = reversePath === null || REPORTERS.has(reversePath.localPart.toLowerCase());
-  return reports || session.principal !== undefined
-    ? { kind: 'accept' }
-    : refuse(
-        reply(550, '5.7.1', 'Only reports about forwarded mail are taken for this address'),
-        'srs.no-report',
-      );
-}
-
-const REPORTERS: ReadonlySet<string> = new Set(['mailer-daemon', 'postmaster']);
 
 function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
   if (originalRecipient === undefined) return undefined;

@@ -9,7 +9,8 @@ import type { DroppedMessage, Maildrop, OpenedDrop } from '../sendmail/maildrop.
 import type { DropEnvelope } from '../sendmail/wire/drop-file.ts';
 import { formatEnvelopeAddress } from '../smtp/wire/path.ts';
 import { reply } from '../smtp/wire/reply.ts';
-import type { IntakeAnswer, IntakeMessage, IntakeTransaction } from './intake.ts';
+import type { IntakeTransaction } from './intake-facts.ts';
+import type { IntakeAnswer, IntakeMessage } from './intake.ts';
 import { IntakeSink } from './intake.ts';
 import type { PickupRules } from './pickup.ts';
 import { Pickup } from './pickup.ts';

@@ -19,7 +19,8 @@ import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
 import { POSTMASTER_PATH } from '../smtp/wire/path.ts';
 import type { ForwardPath } from '../smtp/wire/path.ts';
 import { formatEnvelopeAddress, parseEnvelopeAddress } from '../smtp/wire/path.ts';
-import type { IntakeTransaction, DeliveryIntake } from './intake.ts';
+import type { IntakeTransaction } from './intake-facts.ts';
+import type { DeliveryIntake } from './intake.ts';
 
 export type PickupPorts = {
   readonly maildrop: Maildrop;

@@ -20,6 +20,7 @@ import { MemoryTraceStore } from '../../trace/memory/trace-store.ts';
 import { toTraceKeys } from '../../trace/trace-key.ts';
 import { openControlServer } from '../control/server.ts';
 import { takeDataLock } from '../data-lock.ts';
+import { openSimulation } from '../open-stores.ts';
 import { systemClock, systemRandom } from '../system.ts';
 import { readAccount, readBasePort, readQuota, readScopes } from './argument.ts';
 import type { ExitCode } from './exit-code.ts';
@@ -134,6 +135,47 @@ test('domains, accounts and aliases are tended with no server, from the shell', 
       list.out,
       /^ADDRESS +STATE +QUOTA +NAME\nalice@xn--bcher-kva\.example +active +none +Alice\n$/,
     );
+  });
+});
+
+test('a session is simulated with no server, from the shell', async () => {
+  await inFolder(async (folder) => {
+    const at = ['--dir', folder];
+    await postrider(['domain', 'add', 'a.test', ...at]);
+    await postrider(['account', 'add', 'alice@a.test', '--app-passwords-only', ...at]);
+    const facts = ['simulate', '--client', '192.0.2.1', '--helo', 'mx.b.test', '--from', 'bob@b.test'];
+    const taken = await postrider([...facts, '--to', 'alice@a.test', '--json', ...at]);
+    assert.deepEqual([taken.code, taken.error], [0, '']);
+    const { simulation } = JSON.parse(taken.out) as { simulation: { outcome: string; recipients: string[] } };
+    assert.deepEqual([simulation.outcome, simulation.recipients], ['accepted', ['alice@a.test']]);
+    const refused = await postrider([...facts, '--to', 'nobody@a.test', ...at]);
+    assert.equal(refused.code, 6);
+    assert.match(refused.out, /^recipient RCPT TO:<nobody@a\.test>\n +550 .*\(recipient\.unknown\)$/m);
+    assert.match(refused.out, /^outcome +refused$/m);
+    const own = await postrider([
+      ...facts.slice(0, 3),
+      '--from',
+      '<>',
+      '--to',
+      'x@c.test',
+      '--account',
+      'alice@a.test',
+      ...at,
+    ]);
+    assert.deepEqual([own.code, /AUTH PLAIN \(alice@a\.test\)/.test(own.out)], [0, true]);
+    const nobody = await postrider([...facts, '--to', 'x@c.test', '--account', 'eve@a.test', ...at]);
+    assert.equal(nobody.code, 1);
+    const noAddress = await postrider([
+      'simulate',
+      '--client',
+      'here',
+      '--from',
+      'a@b.test',
+      '--to',
+      'x@c.test',
+      ...at,
+    ]);
+    assert.deepEqual([noAddress.code, /no IP address/.test(noAddress.error)], [1, true]);
   });
 });
 
@@ -282,6 +324,7 @@ test('the same commands speak to a running server', async () => {
         returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
         queue: async () => queue as Queue,
         mailStore: async () => mailStore,
+        simulation: async () => openSimulation('/nowhere', undefined),
         tlsReports,
         explainRoute: async ({ address, account }) =>
           account === undefined

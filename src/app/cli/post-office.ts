@@ -104,6 +104,7 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
         const loopbackAllowed = config === undefined || config.outgoing.port !== 25;
         return routeExplainer(config ?? localConfig(dataDirectory), directory, loopbackAllowed)(question);
       },
+      simulation: async () => (await import('../open-stores.ts')).openSimulation(dataDirectory, config),
       openTraces: async () => (await import('../open-stores.ts')).openTraces(dataDirectory, config),
       ...(config?.store.backend !== 'postgres'
         ? {}

@@ -10,6 +10,7 @@ import { registerRoute } from './route.ts';
 import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
 import { registerTrace } from './trace.ts';
+import { registerSimulate } from './simulate.ts';
 import { plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { registerTlsReport } from './tls-report.ts';
@@ -64,6 +65,7 @@ function createProgram(terminal: Terminal): Command {
   registerSrs(program, terminal);
   registerQueue(program, terminal);
   registerRoute(program, terminal);
+  registerSimulate(program, terminal);
   registerTlsReport(program, terminal);
   registerTrace(program, terminal);
   return program;

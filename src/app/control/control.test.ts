@@ -15,6 +15,7 @@ import { MemoryTraceStore } from '../../trace/memory/trace-store.ts';
 import { toQueueId } from '../../queue/queue.ts';
 import type { Queue, QueueFilter, QueuedMessage } from '../../queue/queue.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
+import { openSimulation } from '../open-stores.ts';
 import { systemClock, systemRandom } from '../system.ts';
 import { connectControl } from './client.ts';
 import type { ControlClient } from './client.ts';
@@ -111,6 +112,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
       queue: async () => queue,
       mailStore: async () => mailStore,
+      simulation: async () => openSimulation('/nowhere', undefined),
       tlsReports,
       explainRoute: async ({ address, account }) =>
         account === undefined

@@ -18,6 +18,8 @@ import { ROUTE_METHODS } from './route-methods.ts';
 import type { RouteControlPorts, RouteMethods } from './route-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
 import { SENDING_METHODS } from './sending-methods.ts';
+import { SIMULATE_METHODS } from './simulate-methods.ts';
+import type { SimulateControlPorts, SimulateMethods } from './simulate-methods.ts';
 import type { SendingMethods } from './sending-methods.ts';
 import type { SrsMethods } from './srs-methods.ts';
 import type { QueueControlPorts, QueueMethods } from './queue-methods.ts';
@@ -46,6 +48,7 @@ export type ControlMethods = QueueMethods &
   RouteMethods &
   SrsMethods &
   SendingMethods &
+  SimulateMethods &
   TlsMethods &
   TraceMethods & {
     'domain.list': { params: None; result: { readonly domains: readonly DomainView[] } };
@@ -118,6 +121,7 @@ export type ControlResult<Method extends ControlMethod> = ControlMethods[Method]
 
 /** What the methods work on. Queue and mail store are asked for when they are needed: a stopped server's are not open. */
 export type ControlPorts = QueueControlPorts &
+  SimulateControlPorts &
   TlsControlPorts &
   RouteControlPorts &
   TraceControlPorts & {
@@ -285,6 +289,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
 
   ...SRS_METHODS,
   ...SENDING_METHODS,
+  ...SIMULATE_METHODS,
 
   ...QUEUE_METHODS,
   ...TLS_METHODS,

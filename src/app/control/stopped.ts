@@ -40,6 +40,7 @@ export type StoppedOptions = {
   openStores(): Promise<StoppedStores>;
   explainerFor(directory: Directory): ControlPorts['explainRoute'];
   openTraces(): Promise<OpenedReader>;
+  simulation: ControlPorts['simulation'];
   /** Undefined: the embedded one. */
   readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
 };
@@ -64,6 +65,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       returnPaths: new ReturnPaths({ directory: kept.directory, clock: systemClock }, options.returnPaths),
       queue: async () => (await opened()).queue,
       mailStore: async () => (await opened()).mailStore,
+      simulation: options.simulation,
       tlsReports: async () => (await opened()).tlsReports,
       explainRoute: options.explainerFor(kept.directory),
       // No log is open: what the command prints is all that is said.
