@@ -58,6 +58,12 @@ const TABLE: Readonly<Record<string, Resolution>> = {
     forwards: [],
     lists: [listOf(true, 'boss@sender.example')],
   },
+  'some@here.example': {
+    kind: 'local',
+    accounts: [],
+    forwards: [],
+    lists: [{ ...listOf(false, 'owner-news@here.example'), accounts: [one(2, 'amy@here.example')] }],
+  },
   'mixed@here.example': {
     kind: 'local',
     accounts: [one(2, 'amy@here.example')],
@@ -293,5 +299,17 @@ test('a report to a list stays one: nobody hears of what becomes of it (RFC 5321
       ['bob@here.example', undefined],
       ['eve@far.example', undefined],
     ],
+  );
+});
+
+test('a list that two ways lead to has the members of both, each once', async () => {
+  const { lists, targets } = await expand([rcpt('some@here.example'), rcpt('news@here.example')]);
+  assert.deepEqual(
+    lists.map((list) => list.recipients.map(({ forwardPath }) => forwardPath)),
+    [['amy@here.example', 'bob@here.example', 'eve@far.example']],
+  );
+  assert.deepEqual(
+    targets.map((target) => target?.lists),
+    [[0], [0]],
   );
 });

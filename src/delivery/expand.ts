@@ -104,8 +104,13 @@ export async function expandRecipients(
     // oxlint-disable-next-line no-await-in-loop -- earlier recipients decide what later ones share
     for (const one of await directTargets(ports, message, recipient, local, own.length))
       numbers.push(recipients.add(one));
-    for (const list of own)
-      if (!lists.has(list.address)) lists.set(list.address, { list, number: lists.size });
+    for (const list of own) {
+      const known = lists.get(list.address);
+      lists.set(list.address, {
+        list: known === undefined ? list : united(known.list, list),
+        number: known?.number ?? lists.size,
+      });
+    }
     targets.push({
       recipients: numbers,
       lists: own.map(({ address }) => lists.get(address)?.number).filter((number) => number !== undefined),
@@ -135,6 +140,18 @@ async function resolved(
   return resolution.kind === 'remote'
     ? { recipient, resolution: { kind: 'local', accounts: [], forwards: [original.address] } }
     : { recipient: { ...recipient, address: original.address }, resolution };
+}
+
+/** One list as two ways lead to it: who was reached past it on one of them may not be on the other. */
+function united(one: ListTargets, other: ListTargets): ListTargets {
+  const accounts = [...one.accounts, ...other.accounts];
+  return {
+    ...one,
+    accounts: accounts.filter(
+      ({ account }, index) => accounts.findIndex((first) => first.account === account) === index,
+    ),
+    forwards: [...new Set([...one.forwards, ...other.forwards])],
+  };
 }
 
 /** A list taken for an alias. */

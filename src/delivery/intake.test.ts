@@ -777,3 +777,19 @@ test('a program of this machine is not there to be told no: a recipient who is n
     ),
   );
 });
+
+for (const to of ['away@here.example', 'news@here.example'])
+  test(`of a loop at ${to} nobody hears who asked for NEVER, and nobody hears that it was delivered (RFC 3461 §4.1)`, async () => {
+    const { send, now, accepted, blobs, directory } = await world();
+    await directory.setAlias('away@here.example', ['eve@far.example']);
+    await directory.setAlias('news@here.example', ['eve@far.example'], { owner: 'amy@here.example' });
+    const looping = `Delivered-To: ${to}\r\n\r\n`;
+    await send([to, 'bob@here.example'], 'submission', looping, []);
+    await now.idle();
+    assert.equal(accepted.length, 0);
+    await send([to, 'bob@here.example'], 'submission', looping, ['SUCCESS', 'FAILURE']);
+    await now.idle();
+    const [report] = accepted.filter(({ message }) => message.source.kind === 'dsn');
+    const text = (await blobs.read(report?.message.blob ?? assert.fail())).toString('latin1');
+    assert.deepEqual(text.match(/^Action: .*(?=\r$)/gm), ['Action: failed']);
+  });

@@ -79,7 +79,7 @@ type Messages = {
   readonly main: NewQueuedMessage;
   readonly copies: readonly ListMessage[];
   /** The addresses of ours that it came back to. */
-  readonly looped: readonly string[];
+  readonly looped: readonly EnvelopeRecipient[];
 };
 
 const ACCEPTED = { kind: 'accepted' } as const;
@@ -153,18 +153,23 @@ export class DeliveryIntake {
 
   /** The message, and what lists redistribute of it; those who loop are in neither. */
   #messages(message: IntakeMessage, blob: BlobRef, expansion: Expansion, facts: MessageFacts): Messages {
-    const looped: string[] = [];
+    const looped = new Map<string, EnvelopeRecipient>();
     const wasAt = (address: string): boolean => facts.deliveredTo.includes(address.toLowerCase());
-    const recipients = expansion.recipients.filter(({ forwardedFrom }) => {
+    const recipients = expansion.recipients.filter(({ forwardedFrom, notify, originalRecipient }) => {
       if (forwardedFrom === undefined || !wasAt(forwardedFrom)) return true;
-      looped.push(forwardedFrom);
+      looped.set(forwardedFrom, { address: forwardedFrom, notify, originalRecipient });
       return false;
     });
     const main = this.#newMessage(message, blob, recipients, facts);
     const copies: ListMessage[] = [];
-    for (const { address, owner, recipients: members } of expansion.lists) {
-      if (wasAt(address)) looped.push(address);
-      else if (members.length > 0) {
+    for (const [number, { address, owner, recipients: members }] of expansion.lists.entries()) {
+      if (wasAt(address)) {
+        const asked = message.transaction.recipients.find((_, index) =>
+          expansion.targets[index]?.lists.includes(number),
+        );
+        const notify = asked === undefined ? undefined : notifyOf(asked.parameters);
+        looped.set(address, { address, notify, originalRecipient: undefined });
+      } else if (members.length > 0) {
         // The one message that there is keeps the name that its client was told.
         const id = recipients.length + copies.length === 0 ? main.id : this.#ports.newId();
         // RFC 3461 §5.2.7.1 (b): nothing that the sender asked for goes on.
@@ -173,27 +178,29 @@ export class DeliveryIntake {
         copies.push({ list: address, message: { ...main, ...own } });
       }
     }
-    return { main, copies, looped: [...new Set(looped)] };
+    return { main, copies, looped: [...looped.values()] };
   }
 
   /** @param unknown of programs of this machine: whom nobody could refuse before */
   async #report(
     main: NewQueuedMessage,
     expansion: Expansion,
-    looped: readonly string[],
+    looped: readonly EnvelopeRecipient[],
     unknown: IntakeTransaction['recipients'] = [],
   ): Promise<void> {
     const nowMs = this.#ports.clock.nowMs();
     const answer = ownAnswer(nowMs, '5.4.6', 'delivery.loop', LOOPED_TEXT);
-    const unsaid = { notify: undefined, originalRecipient: undefined };
+    const isLooped = (address: string): boolean => looped.some((one) => one.address === address);
     await this.#ports.settler.reportTaken(main, [
-      ...expansion.reports.map(({ recipient, action }) => ({
+      ...expansion.reports
+        .filter(({ recipient }) => !isLooped(recipient.address))
+        .map(({ recipient, action }) => ({
+          recipient: { ...recipient, forwardPath: recipient.address },
+          action,
+          answer: undefined,
+        })),
+      ...looped.map((recipient) => ({
         recipient: { ...recipient, forwardPath: recipient.address },
-        action,
-        answer: undefined,
-      })),
-      ...looped.map((forwardPath) => ({
-        recipient: { ...unsaid, forwardPath },
         action: 'failed' as const,
         answer,
       })),
@@ -207,6 +214,12 @@ export class DeliveryIntake {
         answer: ownAnswer(nowMs, '5.1.1', 'recipient.unknown', 'No such mailbox here'),
       })),
     ]);
+    for (const [index, { address: forwardPath }] of looped.entries())
+      this.#tellDelivered(
+        main.id,
+        { number: main.recipients.length + index, forwardPath },
+        { kind: 'failed', answer },
+      );
     for (const { forwardPath } of unknown) this.#tellUnknown(main.id, formatEnvelopeAddress(forwardPath));
   }
 
