@@ -19,12 +19,12 @@ import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { measureLoopback, measureSyncedWrites, measureSyncs } from './support/limits.ts';
-import { freePort } from './support/free-port.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { numberOf, pathOf, runScript, ScriptRun, type Fields } from './support/child.ts';
 import { peersMissing, startPeer, type PeerKind } from './support/peers.ts';
 import { cpuSeconds, familyPids, memoryOf } from './support/process.ts';
 import { benchDirectory, startPostrider, startRelay, type MeasuredServer } from './support/server.ts';
-import { startSink, type Sink } from './support/sink.ts';
+import { startSink, type Sink } from '../test/support/smtp-sink.ts';
 import { run } from '../test/support/command.ts';
 import { countCalls } from './support/strace.ts';
 

@@ -19,7 +19,7 @@ import { localConfig } from '../../src/app/open-stores.ts';
 import { newMessage, remoteRecipient } from '../../test/support/queued.ts';
 import { startDnsServer } from '../../test/support/dns-server.ts';
 import { pathOf } from '../support/child.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { memoryOf } from '../support/process.ts';
 import { benchDirectory, onlySmtp } from '../support/server.ts';
 

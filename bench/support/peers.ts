@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { selfSigned } from '../../src/net/self-signed.ts';
 import { masterOf } from '../../test/support/postfix.ts';
 import { run } from '../../test/support/command.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { benchDirectory, type MeasuredServer } from './server.ts';
 
 export type PeerKind = 'postfix' | 'postfix tuned' | 'postfix+dovecot';

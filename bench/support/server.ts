@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { freeBasePort } from '../../test/support/postrider.ts';
 import { pathOf } from './child.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../test/support/free-port.ts';
 
 export type MeasuredServer = AsyncDisposable & {
   readonly name: string;

@@ -12,9 +12,10 @@ export type Sink = AsyncDisposable & {
   reach(messages: number): Promise<void>;
 };
 
-export async function startSink(port: number): Promise<Sink> {
+/** @param words its own options: `-r RCPT` puts every recipient off, `-q MAIL` hangs up, `-w 5` is slow */
+export async function startSink(port: number, words: readonly string[] = []): Promise<Sink> {
   // It gives its rights away, and wants a queue of connections named.
-  const child = spawn('smtp-sink', ['-u', 'postfix', '-c', `127.0.0.1:${port}`, '1000'], {
+  const child = spawn('smtp-sink', ['-u', 'postfix', '-c', ...words, `127.0.0.1:${port}`, '1000'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
