@@ -147,6 +147,9 @@ function toRule(route: RouteConfig, passwords: RoutePasswords): RouteRule {
         ? { kind: 'deliver', hosts: hostsOf(route), speech: speechOf(route, passwords) }
         : { kind: route.action, text: route.text },
     pool,
+    ...(route.retryAfterSeconds.length === 0
+      ? {}
+      : { retryMs: route.retryAfterSeconds.map((seconds) => seconds * 1000) }),
     fallback:
       fallback === undefined
         ? undefined

@@ -17,7 +17,12 @@ export type Outcome =
       /** The next hop keeps to the time by which the message is to be delivered (RFC 2852 §4.1.4). */
       readonly keepsTime?: boolean;
     }
-  | { readonly kind: 'delayed'; readonly answer: LastAnswer }
+  | {
+      readonly kind: 'delayed';
+      readonly answer: LastAnswer;
+      /** Between the tries, where its route has a schedule of its own. */
+      readonly pausesMs?: readonly number[] | undefined;
+    }
   /** A rule keeps it back until it is released, or throws it away; the sender hears of neither. */
   | { readonly kind: 'held' | 'dropped'; readonly answer: LastAnswer }
   | { readonly kind: 'failed'; readonly answer: LastAnswer };

@@ -761,6 +761,21 @@ test('a lease that was lost cuts the work, and nothing is written down', async (
   await made.runner.stop(0);
 });
 
+test('a route has a schedule of its own', async () => {
+  const rule = routeRule('slow', { recipients: ['far.example'], retryMs: [60_000, 3_600_000] });
+  const made = await world(() => answered('rcpt', 450, 'Not yet'), { router: ruleRouter({ rules: [rule] }) });
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
+  await made.clock.advance(100);
+  await made.clock.advance(75_000);
+  assert.equal(made.visited.length, 2, 'after a minute');
+  await made.clock.advance(40 * 60_000);
+  assert.equal(made.visited.length, 2);
+  await made.clock.advance(40 * 60_000);
+  assert.equal(made.visited.length, 3, 'after another hour');
+  await made.runner.stop(0);
+});
+
 test('a message for other hosts goes straight from its acceptance to its next hop, and once', async () => {
   const made = await world(() => took);
   const now = new DeliverNow(made.ports, 'session');

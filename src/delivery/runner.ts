@@ -373,7 +373,9 @@ export class DeliveryRunner {
     let settling: Promise<void> = Promise.resolve();
     for (const group of groups)
       works.push(
-        this.#visit(message, group, signal, note).then(() => {
+        this.#visit(message, group, signal, (number, outcome) =>
+          note(number, pacedBy(group.route, outcome)),
+        ).then(() => {
           left -= 1;
           if (left > 0) settling = settling.then(() => this.#settleRelayed(message, outcomes));
         }),
@@ -515,4 +517,8 @@ function copyFor(message: QueuedMessage, recipients: readonly QueuedRecipient[])
 /** Who takes turns with others at a destination. */
 function senderOf({ source, reversePath }: QueuedMessage): string {
   return source.account === undefined ? (reversePath ?? '') : String(source.account);
+}
+
+function pacedBy({ retryMs }: RemoteRoute, outcome: Outcome): Outcome {
+  return outcome.kind === 'delayed' && retryMs !== undefined ? { ...outcome, pausesMs: retryMs } : outcome;
 }

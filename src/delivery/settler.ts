@@ -188,7 +188,11 @@ export class Settler {
     const { pace } = retryDecision(answer.reason);
     // The last attempt is made when time runs out, not after.
     const dueAtMs = Math.min(
-      withinTime(message, this.#ports.nextDueMs({ attempts, pace }, nowMs), nowMs),
+      withinTime(
+        message,
+        this.#ports.nextDueMs({ attempts, pace, pausesMs: outcome.pausesMs }, nowMs),
+        nowMs,
+      ),
       message.expiresAtMs,
     );
     return {

@@ -49,6 +49,8 @@ export type Tried = {
   /** Attempts made so far, the one that has just failed included: at least 1. */
   readonly attempts: number;
   readonly pace: RetryPace;
+  /** Those of its route, in the place of the schedule's. */
+  readonly pausesMs?: readonly number[] | undefined;
 };
 
 export function nextDueMs(
@@ -62,7 +64,8 @@ export function nextDueMs(
   return nowMs + pauseMs - spanMs + random.below(2 * spanMs + 1);
 }
 
-function pauseOf({ attempts, pace }: Tried, { pausesMs, soonMs, slowMs }: RetrySchedule): number {
+function pauseOf(tried: Tried, { soonMs, slowMs, ...schedule }: RetrySchedule): number {
+  const { attempts, pace, pausesMs = schedule.pausesMs } = tried;
   const at = Math.max(0, attempts - 1);
   const usualMs = pausesMs[at] ?? pausesMs.at(-1) ?? HOUR_MS;
   switch (pace) {

@@ -17,6 +17,7 @@ export const ROUTES = {
       'tls',
       'implicitTls',
       'fallbackAfterSeconds',
+      'retryAfterSeconds',
     ],
     properties: {
       name: { type: 'string', format: 'name', description: 'Letters, digits and hyphens.' },
@@ -130,6 +131,13 @@ export const ROUTES = {
         default: 0,
         description:
           'How long mail waits before it takes the fallback in any case. 0: never only for waiting.',
+      },
+      retryAfterSeconds: {
+        type: 'array',
+        items: { type: 'integer', minimum: 1, maximum: 604_800 },
+        minItems: 0,
+        default: [],
+        description: 'The pauses between attempts; the last one repeats. Empty: those of `queue`.',
       },
     },
   },

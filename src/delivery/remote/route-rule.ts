@@ -26,6 +26,8 @@ export type RouteRule = {
     | { readonly kind: 'deliver'; readonly hosts: readonly RouteHost[]; readonly speech: HopSpeech }
     | { readonly kind: 'hold' | 'refuse'; readonly text: string };
   readonly pool: string | undefined;
+  /** Pauses between the tries, the last one repeats; undefined: as for all mail. */
+  readonly retryMs?: readonly number[] | undefined;
   readonly fallback: { readonly rule: string; readonly afterMs: number } | undefined;
 };
 

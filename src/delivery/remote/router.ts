@@ -43,6 +43,8 @@ export type RemoteRoute = {
   readonly next: NextHop;
   readonly speech: HopSpeech;
   readonly pool: Pool;
+  /** Pauses between the tries, the last one repeats; undefined: as for all mail. */
+  readonly retryMs?: readonly number[] | undefined;
   /** The way to go where no host of this one answers. */
   readonly fallback: RemoteRoute | undefined;
 };

@@ -99,6 +99,7 @@ export class RuleRouter implements Router {
       next,
       speech: rule?.action.kind === 'deliver' ? rule.action.speech : DIRECT,
       pool: chosen,
+      ...(rule?.retryMs === undefined ? {} : { retryMs: rule.retryMs }),
       fallback: fallback === undefined ? undefined : this.#route(fallback, domain, pool),
     };
   }
