@@ -178,9 +178,11 @@ class Supervisor implements RunningServer {
     await mustHavePorts(config);
     const hashes = startHashThreads();
     this.#hashes = hashes;
-    await this.#startTraces();
     void hashes.ended.then((cause) => this.#writerEnded(cause));
-    const writers = await this.#openWriters();
+    // Both are waited for: a thread that is being started can be closed only when it stands.
+    const [opened] = await Promise.allSettled([this.#openWriters(), this.#startTraces()]);
+    if (opened.status === 'rejected') throw opened.reason;
+    const writers = opened.value;
     const backends = await openBackends({
       config,
       writers: writers.connect(),

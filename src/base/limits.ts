@@ -182,9 +182,6 @@ export const LIMITS = {
   /** Characters of a policy as it is reported, and of what was wrong. */
   tlsReportPolicyCharactersMax: 8192,
   tlsReportReasonCharactersMax: 200,
-  /** Octets and days of traces that are kept. */
-  traceOctetsMax: 1_073_741_824,
-  traceDaysMax: 30,
   /** The envelope of a message in the maildrop, and its recipients. */
   dropHeadOctetsMax: 1_048_576,
   dropRecipientsMax: 10_000,

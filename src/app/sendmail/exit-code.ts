@@ -10,7 +10,6 @@ export const SYSEXITS = {
   /** Not to be had here. */
   unavailable: 69,
   software: 70,
-  ioError: 74,
   /** Not now: whoever called should try again. */
   tempFail: 75,
   noPermission: 77,

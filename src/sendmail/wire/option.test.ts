@@ -23,7 +23,7 @@ const read: readonly (readonly [string, string, Partial<SendmailOptions>])[] = [
   ['-N', '-N failure,delay', { notify: ['failure', 'delay'] }],
   ['-N never', '-Nnever', { notify: [] }],
   ['-R and -V (RFC 3461)', '-R hdrs -V QQ314', { ret: 'hdrs', envid: 'QQ314' }],
-  ['-B', '-B 8BITMIME', { body: '8bitmime' }],
+  ['-B is found out', '-B 8BITMIME', {}],
   ['what submitters of another kind know: -au, -ap', '-au bob -apsecret -am LOGIN a', { recipients: ['a'] }],
   ['ignored', '-Am -G -U -v -n -m -h 5 -L label -O Opt=1 -p smtp -X log -x a', { recipients: ['a'] }],
   ['-bm', '-bm', {}],
@@ -45,7 +45,6 @@ const DEFAULTS: SendmailOptions = {
   notify: undefined,
   ret: undefined,
   envid: undefined,
-  body: undefined,
   recipients: [],
 };
 for (const [what, line, want] of read)

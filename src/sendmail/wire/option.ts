@@ -39,8 +39,6 @@ export type SendmailOptions = {
   readonly notify: readonly ('success' | 'failure' | 'delay')[] | undefined;
   readonly ret: 'full' | 'hdrs' | undefined;
   readonly envid: string | undefined;
-  /** `-B` */
-  readonly body: '7bit' | '8bitmime' | undefined;
   readonly recipients: readonly string[];
 };
 
@@ -75,7 +73,6 @@ export function parseOptions(words: readonly string[]): Result<SendmailOptions, 
     notify: undefined,
     ret: undefined,
     envid: undefined,
-    body: undefined,
     recipients: [],
   };
   for (let at = 0; at < words.length; at += 1) {
@@ -161,7 +158,7 @@ function setValue(options: Draft, letter: string, value: string): string | undef
       return undefined;
     case 'B':
       if (!/^(?:7bit|8bitmime)$/i.test(value)) return `-B is 7BIT or 8BITMIME, not ${JSON.stringify(value)}`;
-      options.body = value.toLowerCase() === '7bit' ? '7bit' : '8bitmime';
+      // What the content is shows when it comes.
       return undefined;
     case 'X':
       return value.startsWith('V') ? '-XV is not offered: lists have their own return paths' : undefined;
