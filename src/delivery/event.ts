@@ -98,7 +98,7 @@ export type DeliveryEvent =
       readonly name: 'delivery.source-unusable';
       readonly pool: string;
       readonly address: string;
-      readonly text: string;
+      readonly problem: string;
     }
   /** What came of going to one address of a host: one for each recipient that it had a word for. */
   | {

@@ -5,6 +5,7 @@
  * §4.5.4 and §5.1 (other hosts), RFC 3463 (subjects).
  */
 import type { LastAnswer } from '../../queue/queue.ts';
+import type { PeerReply } from '../../smtp/wire/reply.ts';
 import { ownAnswer, peerAnswer } from '../outcome.ts';
 import type { HopAnswer } from './hop.ts';
 import { classOf, reasonOf } from './reply-class.ts';
@@ -32,12 +33,10 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
     // A yes that leads nowhere is no refusal either.
     return { kind: 'next', last: 'delayed', answer: { ...said, status: '4.5.0' } };
   }
-  // RFC 5321 §4.5.3.1.10: 552 to RCPT means too many recipients, and is to be treated as 452.
-  if (at === 'rcpt' && reply.code === 552)
-    return {
-      kind: 'delayed',
-      answer: { ...said, status: '4.5.3', reason: reasonOf('too-many-recipients') },
-    };
+  if (at === 'rcpt' && reply.code === 552) {
+    const limit = limitOf(reply);
+    if (limit !== undefined) return { kind: 'delayed', answer: { ...said, ...limit } };
+  }
   const permanent = reply.code >= 500;
   if (at === 'greeting' || at === 'hello' || at === 'tls')
     return { kind: 'next', last: permanent ? 'failed' : 'delayed', answer: said };
@@ -46,4 +45,16 @@ export function classify(answer: HopAnswer, host: string, nowMs: number): HopVer
   return at === 'content'
     ? { kind: 'delayed', answer: said }
     : { kind: 'next', last: 'delayed', answer: said };
+}
+
+/**
+ * RFC 5321 §4.5.3.1.10: 552 to RCPT means too many recipients and is to be treated as 452, unless its status or its words say
+ * something else. A full mailbox may have room before the message's time is over.
+ */
+function limitOf(reply: PeerReply): Pick<LastAnswer, 'status' | 'reason'> | undefined {
+  const means = classOf({ ...reply, code: 550 });
+  if (means === 'mailbox-full') return { status: '4.2.2', reason: reasonOf(means) };
+  return means === 'refused' || means === 'too-many-recipients'
+    ? { status: '4.5.3', reason: reasonOf('too-many-recipients') }
+    : undefined;
 }

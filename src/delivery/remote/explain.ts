@@ -191,7 +191,7 @@ async function hostOf(
 
 /** @param route that says it itself */
 function whyOf(tls: TlsRequirement, route: string | undefined): string {
-  if (route !== undefined) return `the route ${route} says so`;
+  if (route !== undefined) return `as the route ${route} has it`;
   switch (tls.kind) {
     case 'none':
       return 'the configuration says so';

@@ -154,6 +154,24 @@ const cases: readonly {
     want: 'failed 5.1.1',
   },
   {
+    name: '552 at RCPT is too many recipients (RFC 5321 §4.5.3.1.10)',
+    visit: () => session(said('rcpt', 552, 'too much')),
+    hosts: 1,
+    want: 'delayed 4.5.3',
+  },
+  {
+    name: '552 at RCPT, a full mailbox by its status',
+    visit: () => session(said('rcpt', 552, '5.2.2 full')),
+    hosts: 1,
+    want: 'delayed 4.2.2',
+  },
+  {
+    name: '552 at RCPT, too large by its status',
+    visit: () => session(said('rcpt', 552, '5.3.4 too large')),
+    hosts: 1,
+    want: 'failed 5.3.4',
+  },
+  {
     name: 'refused for now at RCPT: the next host',
     visit: at('one.example', session(said('rcpt', 450)), session(said('content', 250))),
     hosts: 2,

@@ -256,7 +256,7 @@ export class RemoteDelivery {
         name: 'delivery.source-unusable',
         pool: route.pool.name ?? '',
         address: localAddress ?? '',
-        text: visit.problem.text,
+        problem: visit.problem.text,
       });
     }
     // RFC 3463 §3.4: X.3.5, system incorrectly configured.

@@ -172,7 +172,7 @@ export const DELIVERY_EVENTS = {
       fields: {
         pool: { type: 'text', description: 'The pool.' },
         address: { type: 'text', description: 'The address.' },
-        text: { type: 'text', description: 'What the system said.' },
+        problem: { type: 'text', description: 'What the system said.' },
       },
       metrics: [
         { name: 'postrider_sources_unusable_total', help: 'Visits that a source address was no use for.' },
