@@ -3,6 +3,7 @@
  * Source: RFC 6409 §6.1 (enforcement), §8.1 to §8.4 (additions); RFC 5322 §3.6.
  */
 import type { Directory, SendingRight } from '../auth/directory.ts';
+import type { Principal } from '../auth/principal.ts';
 import { fromLatin1 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { flattenAddresses, formatAddrSpec, parseAddresses } from '../message/address.ts';
@@ -36,39 +37,54 @@ type RightTo = (address: string) => Promise<SendingRight>;
 /** Who writes: an account's own address is among the authors, or all of them were granted, or it may not. */
 type Authorship = 'own' | 'granted' | Verdict;
 
+/** Strangers are let pass at once; only what is asked about an account is waited for. */
 export function submissionCheck(ports: SubmissionPorts, rules: SubmissionRules): Check {
-  const { directory } = ports;
   return {
     name: 'submission',
-    mail: async (transaction, { principal }) => {
-      if (principal === undefined) return ACCEPT;
-      const { account } = principal;
-      if ((await directory.sending(account)).suspended !== undefined) return SUSPENDED;
-      const reversePath = reversePathOf(transaction);
-      // Reports about mail may come from anybody who has signed in.
-      if (!rules.ownAddressesOnly || reversePath === null) return ACCEPT;
-      const right = await directory.sendingRight(account, reversePath);
-      return right === undefined ? NOT_OWN_REVERSE_PATH : ACCEPT;
-    },
-    message: async ({ fields }, transaction, { principal }) => {
-      if (principal === undefined) return ACCEPT;
-      // It may have been suspended since MAIL.
-      if ((await directory.sending(principal.account)).suspended !== undefined) return SUSPENDED;
-      const rightTo: RightTo = (address) => directory.sendingRight(principal.account, address);
-      let authorship: Authorship = 'own';
-      if (rules.ownAddressesOnly || rules.addSender) authorship = await authorshipOf(fields, rightTo);
-      if (rules.ownAddressesOnly) {
-        if (typeof authorship === 'object') return authorship;
-        const problem = await problemOfSender(fields, rightTo);
-        if (problem !== undefined) return problem;
-      }
-      let added = rules.addMissingFields ? missingFields(fields, reversePathOf(transaction), ports) : '';
-      // RFC 6409 §8.1: where who submits is not among the authors.
-      if (rules.addSender && authorship !== 'own' && findField(fields, 'sender') === undefined)
-        added += `Sender: <${principal.address}>\r\n`;
-      return added === '' ? ACCEPT : { kind: 'accept', fields: added, reason: 'submission.completed' };
-    },
+    mail: (transaction, { principal }) =>
+      principal === undefined ? ACCEPT : checkMail(ports, rules, transaction, principal),
+    message: ({ fields }, transaction, { principal }) =>
+      principal === undefined ? ACCEPT : checkMessage(ports, rules, fields, transaction, principal),
   };
+}
+
+async function checkMail(
+  { directory }: SubmissionPorts,
+  rules: SubmissionRules,
+  transaction: TransactionFacts,
+  { account }: Principal,
+): Promise<Verdict> {
+  if ((await directory.sending(account)).suspended !== undefined) return SUSPENDED;
+  const reversePath = reversePathOf(transaction);
+  // Reports about mail may come from anybody who has signed in.
+  if (!rules.ownAddressesOnly || reversePath === null) return ACCEPT;
+  const right = await directory.sendingRight(account, reversePath);
+  return right === undefined ? NOT_OWN_REVERSE_PATH : ACCEPT;
+}
+
+async function checkMessage(
+  ports: SubmissionPorts,
+  rules: SubmissionRules,
+  fields: readonly Field[],
+  transaction: TransactionFacts,
+  { account, address }: Principal,
+): Promise<Verdict> {
+  const { directory } = ports;
+  // It may have been suspended since MAIL.
+  if ((await directory.sending(account)).suspended !== undefined) return SUSPENDED;
+  const rightTo: RightTo = (one) => directory.sendingRight(account, one);
+  let authorship: Authorship = 'own';
+  if (rules.ownAddressesOnly || rules.addSender) authorship = await authorshipOf(fields, rightTo);
+  if (rules.ownAddressesOnly) {
+    if (typeof authorship === 'object') return authorship;
+    const problem = await problemOfSender(fields, rightTo);
+    if (problem !== undefined) return problem;
+  }
+  let added = rules.addMissingFields ? missingFields(fields, reversePathOf(transaction), ports) : '';
+  // RFC 6409 §8.1: where who submits is not among the authors.
+  if (rules.addSender && authorship !== 'own' && findField(fields, 'sender') === undefined)
+    added += `Sender: <${address}>\r\n`;
+  return added === '' ? ACCEPT : { kind: 'accept', fields: added, reason: 'submission.completed' };
 }
 
 async function authorshipOf(fields: readonly Field[], rightTo: RightTo): Promise<Authorship> {
