@@ -15,7 +15,7 @@ export function encodeEntries(entries: readonly TraceEntry[]): string {
 
 /** What is not as it should be is left out: a trace is read by people, and the rest of it is worth reading. */
 export function decodeEntries(text: string): readonly TraceEntry[] {
-  const list: unknown = JSON.parse(text);
+  const list = parseJson(text);
   if (!Array.isArray(list)) return [];
   const entries: TraceEntry[] = [];
   for (const item of list) {
@@ -25,6 +25,14 @@ export function decodeEntries(text: string): readonly TraceEntry[] {
       entries.push({ atMs, event, fields });
   }
   return entries;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function isFields(value: unknown): value is TraceFields {

@@ -25,6 +25,28 @@ for (const [name, row] of Object.entries(TRACE_EVENTS)) {
   });
 }
 
+/** Told by another event, to the word. */
+const LEFT_OUT = new Set(['smtp.message-accepted']);
+
+test('every event of a message is in its trace, or left out knowingly', () => {
+  for (const [name, { fields }] of catalogue) {
+    if (name.startsWith('imap.') || LEFT_OUT.has(name)) continue;
+    const isOfMessage = ['traceId', 'queueId', 'sessionId'].some((field) => Object.hasOwn(fields, field));
+    assert.equal(
+      Object.hasOwn(TRACE_EVENTS, name),
+      isOfMessage,
+      `${name}: CONTRIBUTING.md, Events and traces`,
+    );
+  }
+});
+
+test('a message that lists alone redistribute is delivered where its copies are', () => {
+  const story = new Story('MAIN');
+  const redistributed = { queueId: 'MAIN', copyId: 'COPY', address: 'list@x.test', owner: 'owner@x.test' };
+  TRACE_EVENTS['delivery.redistributed']?.sums?.(story, saidOf(redistributed));
+  assert.equal(story.outcome, 'delivered');
+});
+
 test('content is kept only where the operator may take it out: the subject', () => {
   for (const [name, { keeps }] of Object.entries(TRACE_EVENTS))
     for (const field of keeps)

@@ -312,6 +312,7 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
     sums: (story, said) => {
       if (story.id === said('queueId')) {
         story.recipients.set(said('address'), 'expanded');
+        story.accept();
         return;
       }
       story.sender = said('owner');
