@@ -173,7 +173,7 @@ for (const { name, content, offers, more, body, ends } of converted)
     // RFC 1870 §5: it may be less, not more.
     assert.ok(sent.foretold >= sent.content.length);
     assert.deepEqual(
-      events.map((event) => event.name === 'delivery.converted' && event.to).at(-1),
+      events.flatMap((event) => (event.name === 'delivery.converted' ? [event.to] : [])).at(-1),
       body === more?.body ? undefined : body,
     );
   });
