@@ -262,7 +262,8 @@ async function waysOf(address: string, directory: string): Promise<readonly (rea
   for (;;) {
     const text = await postrider(['trace', address, '--dir', directory, '--json']);
     const { traces } = JSON.parse(text) as { traces: readonly { direction: string; outcome: string }[] };
-    if (traces.length > 0) return traces.map(({ direction, outcome }) => [direction, outcome]);
+    const isOver = traces.every(({ outcome }) => outcome !== 'unfinished' && outcome !== 'queued');
+    if (traces.length > 0 && isOver) return traces.map(({ direction, outcome }) => [direction, outcome]);
     await pause(100);
   }
 }

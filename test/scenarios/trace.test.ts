@@ -23,9 +23,17 @@ async function found(
   }
 }
 
-async function story(server: RunningPostrider, id: string): Promise<TraceView> {
-  const text = await postrider(['trace', id, '--dir', server.directory, '--json']);
-  return (JSON.parse(text) as { trace: TraceView }).trace;
+async function story(
+  server: RunningPostrider,
+  id: string,
+  enough: (trace: TraceView) => boolean = () => true,
+): Promise<TraceView> {
+  for (;;) {
+    const text = await postrider(['trace', id, '--dir', server.directory, '--json']);
+    const { trace } = JSON.parse(text) as { trace: TraceView };
+    if (enough(trace)) return trace;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 const lines = ({ entries }: TraceView): readonly string[] => entries.map(({ text }) => text);
@@ -94,7 +102,8 @@ test('the story of every message, running and stopped, and after a crash', { ski
   );
   await waitForMessages(server, BOB, 1);
   const [failed] = await found(server, ['--outcome', 'failed', '--direction', 'out']);
-  const told = lines(await story(server, failed?.id ?? ''));
+  const isReported = (trace: TraceView): boolean => lines(trace).some((line) => line.startsWith('Report '));
+  const told = lines(await story(server, failed?.id ?? '', isReported));
   const report = told.flatMap((line) => /^Report (\w+) about/.exec(line)?.[1] ?? []);
   assert.equal(report.length, 1, told.join('\n'));
   const [about = ''] = lines(await story(server, report[0] ?? ''));
