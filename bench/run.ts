@@ -32,7 +32,7 @@ const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'relay', 'memory', 'peers'];
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   parse: ['bench/message/parse.ts'],
   store: ['bench/store/group-commit.ts', 'bench/store/segments.ts', 'bench/store/mail-store.ts'],
-  queue: ['bench/queue/queue.ts', 'bench/queue/start.ts'],
+  queue: ['bench/queue/queue.ts', 'bench/queue/start.ts', 'bench/queue/stall.ts'],
 };
 const POSTRIDER_CASES = [
   { octets: 4096, connections: 1, messages: 1000 },

@@ -11,58 +11,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createQueueIds } from '../../src/queue/queue-id.ts';
-import { openDataDirectory } from '../../src/app/data-directory.ts';
-import { systemClock, systemRandom } from '../../src/app/system.ts';
-import { openBackends, openWriters } from '../../src/app/backends.ts';
-import { localConfig } from '../../src/app/open-stores.ts';
-import { newMessage, remoteRecipient } from '../../test/support/queued.ts';
 import { startDnsServer } from '../../test/support/dns-server.ts';
 import { pathOf } from '../support/child.ts';
+import { fillQueue } from '../support/fill-queue.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { memoryOf } from '../support/process.ts';
 import { benchDirectory, onlySmtp } from '../support/server.ts';
 
 const [messages = 100_000, domains = 1000] = process.argv.slice(2).map(Number);
 const MAIN = pathOf('src/app/main.ts');
-const BATCH = 2000;
-
-/** Puts messages into the queue of a data directory that nobody uses. */
-async function fill(dataDirectory: string, count: number, halfDue: boolean): Promise<void> {
-  await openDataDirectory(dataDirectory, systemClock.nowMs());
-  const config = localConfig(dataDirectory);
-  const writers = await openWriters(config);
-  const backends = await openBackends({
-    config,
-    writers: writers.connect(),
-    owner: 'fill',
-    clock: systemClock,
-    random: systemRandom,
-  });
-  const newId = createQueueIds(systemClock, systemRandom);
-  const writer = backends.blobs.create();
-  await writer.write(Buffer.from(`Subject: waits\r\n\r\n${'All work and no play.\r\n'.repeat(180)}`));
-  const blob = await writer.finish();
-  const nowMs = systemClock.nowMs();
-  for (let at = 0; at < count; at += BATCH)
-    await Promise.all(
-      Array.from({ length: Math.min(BATCH, count - at) }, (_, index) => {
-        const number = at + index;
-        const recipient = remoteRecipient(`user${number}@d${number % domains}.bench.test`);
-        return backends.queue.accept(
-          newMessage([recipient], {
-            id: newId(),
-            blob,
-            prefix: Buffer.alloc(400, 'Received: from client.bench.test; '),
-            arrivedAtMs: nowMs - 3_600_000,
-            releaseAtMs: halfDue && number % 2 === 0 ? undefined : nowMs + 86_400_000,
-          }),
-        );
-      }),
-    );
-  await backends.close();
-  await writers.close();
-}
 
 async function firstGreeting(port: number, fromMs: number): Promise<number> {
   for (;;) {
@@ -105,7 +62,11 @@ log.level = "error"
 ${onlySmtp(port)}
 `,
   );
-  await fill(dataDirectory, count, halfDue);
+  const nowMs = Date.now();
+  await fillQueue(dataDirectory, count, (number) => ({
+    address: `user${number}@d${number % domains}.bench.test`,
+    releaseAtMs: halfDue && number % 2 === 0 ? undefined : nowMs + 86_400_000,
+  }));
   const fromMs = performance.now();
   const child = spawn(process.execPath, [MAIN, 'serve', '--config', config], {
     stdio: ['ignore', 'ignore', 'inherit'],
