@@ -82,6 +82,38 @@ test(
   },
 );
 
+test(
+  'Postfix in front, as a forwarder, says by XFORWARD whose mail it passes on',
+  { skip: postfix.skip ?? swaks.skip ?? notRoot },
+  async () => {
+    const basePort = await freeBasePort();
+    await using far = await startPostfix({
+      domain: FAR,
+      relayPort: basePort + 25,
+      settings: ['smtp_send_xforward_command = yes'],
+    });
+    await using server = await startPostrider({
+      basePort,
+      config: '[trust]\nforwarders = ["127.0.0.0/8"]\n[log]\nlevel = "debug"\n',
+    });
+    const sent = await run('swaks', [
+      ...['--server', '127.0.0.1', '--port', String(far.port), '--local-interface', '127.0.0.9'],
+      ...['--ehlo', 'client.example', '--from', `carl@${FAR}`, '--to', ALICE.address],
+    ]);
+    assert.equal(sent.code, 0, sent.stdout);
+    const [received = ''] = await waitForMessages(server, ALICE, 1);
+    // It is Postfix's connection all the same: that is what the trace field names.
+    assert.match(received, new RegExp(`^Received: from mx\\.${FAR} `, 'm'), await far.log());
+    const said = server
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('smtp.forwarded'))
+      .join('\n');
+    assert.match(said, /127\.0\.0\.9/, server.output());
+    assert.match(said, /client\.example/);
+  },
+);
+
 async function eventually(far: FarAgent, user: string, count: number): Promise<readonly string[]> {
   for (let tries = 0; ; tries += 1) {
     const messages = await far.messages(user);

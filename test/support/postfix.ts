@@ -15,6 +15,8 @@ export type PostfixOptions = FarAgentOptions & {
   readonly bouncingUser?: string;
   /** The socket of a Dovecot that judges logins; with `tls`. */
   readonly saslSocket?: string;
+  /** Further settings of its main.cf. */
+  readonly settings?: readonly string[];
 };
 
 /** A program that takes nothing. */
@@ -26,6 +28,7 @@ export async function startPostfix({
   bouncingUser,
   saslSocket,
   tls,
+  settings = [],
 }: PostfixOptions): Promise<FarAgent> {
   const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
   // Postfix works under users of its own, who must be able to pass.
@@ -82,6 +85,7 @@ export async function startPostfix({
       'smtputf8_enable = yes',
       'minimal_backoff_time = 1s',
       'queue_run_delay = 1s',
+      ...settings,
       '',
     ].join('\n'),
   );
