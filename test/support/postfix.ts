@@ -17,6 +17,10 @@ export type PostfixOptions = FarAgentOptions & {
   readonly saslSocket?: string;
   /** Further settings of its main.cf. */
   readonly settings?: readonly string[];
+  /** Further domains whose `carl` has the same mailbox. */
+  readonly alsoFor?: readonly string[];
+  /** Any that is free, if it is left out. */
+  readonly port?: number;
 };
 
 /** A program that takes nothing. */
@@ -29,11 +33,13 @@ export async function startPostfix({
   saslSocket,
   tls,
   settings = [],
+  alsoFor = [],
+  port: wanted,
 }: PostfixOptions): Promise<FarAgent> {
   const root = await mkdtemp(join(tmpdir(), 'postfix-test-'));
   // Postfix works under users of its own, who must be able to pass.
   await chmod(root, 0o755);
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const config = join(root, 'config');
   const mail = join(root, 'mail');
   const [uid, gid] = await idsOf('postfix');
@@ -58,9 +64,12 @@ export async function startPostfix({
       'alias_database =',
       'local_recipient_maps =',
       `relayhost = [127.0.0.1]:${relayPort}`,
-      `virtual_mailbox_domains = ${domain}`,
+      `virtual_mailbox_domains = ${[domain, ...alsoFor].join(', ')}`,
       `virtual_mailbox_base = ${mail}`,
-      `virtual_mailbox_maps = inline:{ ${['carl', 'kärl', bouncingUser ?? 'carl'].map((user) => `{ ${user}@${domain} = ${user === 'kärl' ? 'carl' : user}/ }`).join(', ')} }`,
+      `virtual_mailbox_maps = inline:{ ${['carl', 'kärl', bouncingUser ?? 'carl']
+        .map((user) => `{ ${user}@${domain} = ${user === 'kärl' ? 'carl' : user}/ }`)
+        .concat(alsoFor.map((other) => `{ carl@${other} = carl/ }`))
+        .join(', ')} }`,
       ...(bouncingUser === undefined
         ? []
         : [`transport_maps = inline:{ { ${bouncingUser}@${domain} = failing: } }`]),
