@@ -97,8 +97,18 @@ test(
       config: '[trust]\nforwarders = ["127.0.0.0/8"]\n[log]\nlevel = "debug"\n',
     });
     const sent = await run('swaks', [
-      ...['--server', '127.0.0.1', '--port', String(far.port), '--local-interface', '127.0.0.9'],
-      ...['--ehlo', 'client.example', '--from', `carl@${FAR}`, '--to', ALICE.address],
+      '--server',
+      '127.0.0.1',
+      '--port',
+      String(far.port),
+      '--local-interface',
+      '127.0.0.9',
+      '--ehlo',
+      'client.example',
+      '--from',
+      `carl@${FAR}`,
+      '--to',
+      ALICE.address,
     ]);
     assert.equal(sent.code, 0, sent.stdout);
     const [received = ''] = await waitForMessages(server, ALICE, 1);
