@@ -53,6 +53,20 @@ export const ALICE = { address: 'alice@example.test', password: 'alice-secret' }
 export const BOB = { address: 'bob@example.test', password: 'bob-secret' };
 
 export async function startPostrider(options: PostriderOptions = {}): Promise<RunningPostrider> {
+  if (options.directory !== undefined || options.basePort !== undefined) return startOnce(options);
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startOnce(options);
+    } catch (cause) {
+      // Between finding ports free and listening, a test in another process may have taken one.
+      if (tries >= START_TRIES_MAX || !String(cause).includes('EADDRINUSE')) throw cause;
+    }
+  }
+}
+
+const START_TRIES_MAX = 3;
+
+async function startOnce(options: PostriderOptions): Promise<RunningPostrider> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'postrider-test-')));
   const basePort = options.basePort ?? (await freeBasePort());
   const accounts = options.accounts ?? [
