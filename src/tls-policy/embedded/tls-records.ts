@@ -3,25 +3,26 @@
  * other.
  */
 import { LIMITS } from '../../base/limits.ts';
-import type { Database, Row } from '../../sqlite/database.ts';
-import { numberAt, reading, textAt } from '../../sqlite/database.ts';
+import type { Database } from '../../sqlite/database.ts';
+import { numberAt, reading } from '../../sqlite/database.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import {
-  decodeResult,
   encodeResult,
   withoutDetails,
   type KeptStsPolicy,
   type TlsRecords,
   type TlsResultFilter,
 } from '../tls-records.ts';
+import {
+  resultKey,
+  STS_POLICY_COLUMNS,
+  toReportKey,
+  toStsPolicy,
+  toTally,
+  type Counted,
+} from '../sql/tls-rows.ts';
 import type { ReportKey, TlsTally } from '../wire/tls-report.ts';
-import { resultKey } from './result-key.ts';
 import { TLS_FILE } from './tls-file.ts';
-
-/** Rows of a day, and of a day and a domain, as they are counted once in a transaction. */
-type Counted = Map<string, number>;
-
-const POLICY_COLUMNS = 'domain, id, policy, fetched_at_ms, expires_at_ms';
 
 /** @param file made if it is missing. Throws `DatabaseRefused` and `Fault`. */
 export function openEmbeddedTlsRecords(file: string): EmbeddedTlsRecords {
@@ -40,13 +41,13 @@ export class EmbeddedTlsRecords implements TlsRecords {
   }
 
   async stsPolicy(domain: string): Promise<KeptStsPolicy | undefined> {
-    const sql = `SELECT ${POLICY_COLUMNS} FROM sts_policy WHERE domain = ?`;
+    const sql = `SELECT ${STS_POLICY_COLUMNS} FROM sts_policy WHERE domain = ?`;
     const row = this.#read(() => this.#database.prepare(sql).row(domain));
-    return row === undefined ? undefined : toPolicy(row);
+    return row === undefined ? undefined : toStsPolicy(row);
   }
 
   async keepStsPolicy({ domain, id, text, fetchedAtMs, expiresAtMs }: KeptStsPolicy): Promise<void> {
-    const sql = `INSERT OR REPLACE INTO sts_policy (${POLICY_COLUMNS}) VALUES (?, ?, ?, ?, ?)`;
+    const sql = `INSERT OR REPLACE INTO sts_policy (${STS_POLICY_COLUMNS}) VALUES (?, ?, ?, ?, ?)`;
     this.#write(() => this.#database.prepare(sql).run(domain, id, text, fetchedAtMs, expiresAtMs));
   }
 
@@ -55,9 +56,9 @@ export class EmbeddedTlsRecords implements TlsRecords {
     nowMs: number,
     count: number,
   ): Promise<readonly KeptStsPolicy[]> {
-    const sql = `SELECT ${POLICY_COLUMNS} FROM sts_policy
+    const sql = `SELECT ${STS_POLICY_COLUMNS} FROM sts_policy
       WHERE fetched_at_ms < ? AND expires_at_ms > ? ORDER BY fetched_at_ms LIMIT ?`;
-    return this.#read(() => this.#database.prepare(sql).rows(fetchedBeforeMs, nowMs, count)).map(toPolicy);
+    return this.#read(() => this.#database.prepare(sql).rows(fetchedBeforeMs, nowMs, count)).map(toStsPolicy);
   }
 
   async addResults(tallies: readonly TlsTally[]): Promise<number> {
@@ -76,18 +77,13 @@ export class EmbeddedTlsRecords implements TlsRecords {
     const [d, n] = [day ?? null, domain ?? null];
     const from = after ?? { day: '', domain: '' };
     const rows = this.#read(() => this.#database.prepare(sql).rows(from.day, from.domain, d, d, n, n, count));
-    return rows.map((row) => ({ day: textAt(row, 0), domain: textAt(row, 1) }));
+    return rows.map(toReportKey);
   }
 
-  async results({ day, domain }: ReportKey): Promise<readonly TlsTally[]> {
+  async results(key: ReportKey): Promise<readonly TlsTally[]> {
     const sql = 'SELECT result, sessions FROM tls_result WHERE day = ? AND domain = ? ORDER BY result';
-    const rows = this.#read(() => this.#database.prepare(sql).rows(day, domain));
-    return rows.map((row) => ({
-      day,
-      domain,
-      ...decodeResult(textAt(row, 0)),
-      sessions: numberAt(row, 1),
-    }));
+    const rows = this.#read(() => this.#database.prepare(sql).rows(key.day, key.domain));
+    return rows.map((row) => toTally(key, row));
   }
 
   async forget(expiredBeforeMs: number, firstDay: string): Promise<void> {
@@ -150,14 +146,4 @@ export class EmbeddedTlsRecords implements TlsRecords {
       }
     });
   }
-}
-
-function toPolicy(row: Row): KeptStsPolicy {
-  return {
-    domain: textAt(row, 0),
-    id: textAt(row, 1),
-    text: textAt(row, 2),
-    fetchedAtMs: numberAt(row, 3),
-    expiresAtMs: numberAt(row, 4),
-  };
 }

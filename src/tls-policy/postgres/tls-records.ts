@@ -1,23 +1,24 @@
 /** What is remembered of other domains' TLS, in PostgreSQL. The tables are there and migrated before this is used. */
 import { LIMITS } from '../../base/limits.ts';
 import type { Postgres, Transaction } from '../../postgres/postgres.ts';
-import type { Row } from '../../sqlite/database.ts';
-import { numberAt, textAt } from '../../sqlite/database.ts';
-import { resultKey } from '../embedded/result-key.ts';
+import { numberAt } from '../../sqlite/database.ts';
 import {
-  decodeResult,
   encodeResult,
   withoutDetails,
   type KeptStsPolicy,
   type TlsRecords,
   type TlsResultFilter,
 } from '../tls-records.ts';
+import {
+  resultKey,
+  STS_POLICY_COLUMNS,
+  toReportKey,
+  toStsPolicy,
+  toTally,
+  type Counted,
+} from '../sql/tls-rows.ts';
 import type { ReportKey, TlsTally } from '../wire/tls-report.ts';
 
-/** Rows of a day, and of a day and a domain, as they are counted once in a transaction. */
-type Counted = Map<string, number>;
-
-const POLICY_COLUMNS = 'domain, id, policy, fetched_at_ms, expires_at_ms';
 const READING = 'Reading what is known of TLS';
 const WRITING = 'Writing what is known of TLS';
 
@@ -29,13 +30,13 @@ export class PostgresTlsRecords implements TlsRecords {
   }
 
   async stsPolicy(domain: string): Promise<KeptStsPolicy | undefined> {
-    const sql = `SELECT ${POLICY_COLUMNS} FROM tls_sts_policy WHERE domain = $1`;
+    const sql = `SELECT ${STS_POLICY_COLUMNS} FROM tls_sts_policy WHERE domain = $1`;
     const row = await this.#postgres.row(READING, sql, domain);
-    return row === undefined ? undefined : toPolicy(row);
+    return row === undefined ? undefined : toStsPolicy(row);
   }
 
   async keepStsPolicy({ domain, id, text, fetchedAtMs, expiresAtMs }: KeptStsPolicy): Promise<void> {
-    const sql = `INSERT INTO tls_sts_policy (${POLICY_COLUMNS}) VALUES ($1, $2, $3, $4, $5)
+    const sql = `INSERT INTO tls_sts_policy (${STS_POLICY_COLUMNS}) VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT (domain) DO UPDATE SET id = excluded.id, policy = excluded.policy,
         fetched_at_ms = excluded.fetched_at_ms, expires_at_ms = excluded.expires_at_ms`;
     await this.#postgres.run(
@@ -54,10 +55,10 @@ export class PostgresTlsRecords implements TlsRecords {
     nowMs: number,
     count: number,
   ): Promise<readonly KeptStsPolicy[]> {
-    const sql = `SELECT ${POLICY_COLUMNS} FROM tls_sts_policy
+    const sql = `SELECT ${STS_POLICY_COLUMNS} FROM tls_sts_policy
       WHERE fetched_at_ms < $1 AND expires_at_ms > $2 ORDER BY fetched_at_ms LIMIT $3`;
     const values = [Math.trunc(fetchedBeforeMs), Math.trunc(nowMs), count];
-    return (await this.#postgres.rows(READING, sql, ...values)).map(toPolicy);
+    return (await this.#postgres.rows(READING, sql, ...values)).map(toStsPolicy);
   }
 
   async addResults(tallies: readonly TlsTally[]): Promise<number> {
@@ -83,18 +84,13 @@ export class PostgresTlsRecords implements TlsRecords {
     const from = after ?? { day: '', domain: '' };
     const values = [from.day, from.domain, day ?? null, domain ?? null, count];
     const rows = await this.#postgres.rows(READING, sql, ...values);
-    return rows.map((row) => ({ day: textAt(row, 0), domain: textAt(row, 1) }));
+    return rows.map(toReportKey);
   }
 
-  async results({ day, domain }: ReportKey): Promise<readonly TlsTally[]> {
+  async results(key: ReportKey): Promise<readonly TlsTally[]> {
     const sql = 'SELECT result, sessions FROM tls_result WHERE day = $1 AND domain = $2 ORDER BY result';
-    const rows = await this.#postgres.rows(READING, sql, day, domain);
-    return rows.map((row) => ({
-      day,
-      domain,
-      ...decodeResult(textAt(row, 0)),
-      sessions: numberAt(row, 1),
-    }));
+    const rows = await this.#postgres.rows(READING, sql, key.day, key.domain);
+    return rows.map((row) => toTally(key, row));
   }
 
   async forget(expiredBeforeMs: number, firstDay: string): Promise<void> {
@@ -147,14 +143,4 @@ async function countOf(
 function byKey(one: TlsTally, other: TlsTally): number {
   const [left, right] = [one, other].map((tally) => `${tally.day} ${tally.domain} ${encodeResult(tally)}`);
   return (left ?? '') < (right ?? '') ? -1 : 1;
-}
-
-function toPolicy(row: Row): KeptStsPolicy {
-  return {
-    domain: textAt(row, 0),
-    id: textAt(row, 1),
-    text: textAt(row, 2),
-    fetchedAtMs: numberAt(row, 3),
-    expiresAtMs: numberAt(row, 4),
-  };
 }
