@@ -49,3 +49,21 @@ test('a file that leaves something open is ended and counts as failed', async (t
   const run = await runTests([leaky], { ...OPTIONS, deadlineMs: 1500 });
   assert.ok(run.failed >= 1, run.output);
 });
+
+test('a file that fails among others and passes alone is unsteady, one that fails twice has failed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'postrider-test-run-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [steady, unsteady, bad] = ['steady', 'unsteady', 'bad'].map((name) =>
+    join(folder, `${name}.test.mjs`),
+  );
+  const mark = JSON.stringify(join(folder, 'mark'));
+  writeFileSync(steady ?? '', "import { test } from 'node:test'; test('a', () => {});");
+  writeFileSync(
+    unsteady ?? '',
+    `import { existsSync, writeFileSync } from 'node:fs'; import { test } from 'node:test';
+     test('b', () => { if (existsSync(${mark})) return; writeFileSync(${mark}, ''); throw new Error('x'); });`,
+  );
+  writeFileSync(bad ?? '', "import { test } from 'node:test'; test('c', () => { throw new Error('x'); });");
+  const run = await runTests([steady ?? '', unsteady ?? '', bad ?? ''], OPTIONS);
+  assert.deepEqual([run.passed, run.failed, run.unsteady], [2, 1, [unsteady]], run.output);
+});

@@ -1,10 +1,13 @@
 /** Runs test files with node's own runner, shows what it says, and counts. */
 import { spawn } from 'node:child_process';
+import { relative, resolve } from 'node:path';
 
 export type TestCount = {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly string[];
+  /** Files in which a test failed among others, and none when the file was run again alone. */
+  readonly unsteady: readonly string[];
 };
 export type TestRun = TestCount & { readonly output: string };
 
@@ -24,8 +27,32 @@ export type TestRunOptions = {
   readonly deadlineMs: number;
 };
 
-/** With no files nothing is run: the runner alone would go and look for some. */
+/**
+ * With no files nothing is run: the runner alone would go and look for some. A file of its own process in which a test
+ * fails is run once more, alone: tests with servers share a machine of which a neighbour may have taken the port or the
+ * second. What passes then is told apart from what passes at once, for it is a defect to mend.
+ */
 export async function runTests(files: readonly string[], options: TestRunOptions): Promise<TestRun> {
+  const first = await runOnce(files, options);
+  const failing = options.isolation === 'file' ? failingFiles(first.output, files) : [];
+  if (failing.length === 0) return first;
+  const again = await runOnce(failing, { ...options, concurrency: 1 });
+  const stillFailing = new Set(failingFiles(again.output, failing));
+  return {
+    passed: first.passed + Math.max(0, first.failed - again.failed),
+    failed: again.failed,
+    skipped: [...new Set([...first.skipped, ...again.skipped])],
+    unsteady: failing.filter((file) => !stillFailing.has(file)),
+    output: `${first.output}\n${again.output}`,
+  };
+}
+
+function failingFiles(output: string, files: readonly string[]): string[] {
+  const named = new Set([...output.matchAll(/^test at (.+?):\d+:\d+$/gm)].map(([, file]) => file));
+  return files.filter((file) => named.has(relative(process.cwd(), resolve(file))));
+}
+
+async function runOnce(files: readonly string[], options: TestRunOptions): Promise<TestRun> {
   const { concurrency, isolation } = options;
   const groups = isolation === 'file' ? [files] : deal(files, concurrency);
   const runs = await Promise.all(
@@ -35,6 +62,7 @@ export async function runTests(files: readonly string[], options: TestRunOptions
     passed: runs.reduce((sum, { passed }) => sum + passed, 0),
     failed: runs.reduce((sum, { failed }) => sum + failed, 0),
     skipped: runs.flatMap(({ skipped }) => skipped),
+    unsteady: [],
     output: runs.map(({ output }) => output).join('\n'),
   };
 }
@@ -63,6 +91,7 @@ export function readSummary(output: string): TestCount {
     passed: total('pass'),
     failed: total('fail') + total('cancelled'),
     skipped: [...new Set(skipped)],
+    unsteady: [],
   };
 }
 
@@ -77,7 +106,7 @@ export async function capture(
   isShown: boolean,
   timeoutMs: number = PROGRAM_MS_MAX,
 ): Promise<Captured> {
-  return new Promise((resolve) => {
+  return new Promise((done) => {
     const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: plainEnvironment(),
@@ -92,7 +121,7 @@ export async function capture(
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     child.once('error', (error) => take(Buffer.from(`${error.message}\n`)));
-    child.once('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() }));
+    child.once('close', (code) => done({ code: code ?? 1, output: Buffer.concat(chunks).toString() }));
   });
 }
 

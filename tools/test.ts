@@ -28,6 +28,8 @@ counts.push(
 const sum = (count: (one: TestCount) => number): number =>
   counts.reduce((total, one) => total + count(one), 0);
 for (const skipped of counts.flatMap((count) => count.skipped)) console.log(`SKIPPED ${skipped}`);
+for (const file of counts.flatMap((count) => count.unsteady))
+  console.log(`UNSTEADY ${file}: failed among others, passed alone`);
 if (!isSound) console.log('The checks found problems: see above');
 const failed = sum((one) => one.failed);
 console.log(

@@ -114,8 +114,7 @@ test(
     const [received = ''] = await waitForMessages(server, ALICE, 1);
     // It is Postfix's connection all the same: that is what the trace field names.
     assert.match(received, new RegExp(`^Received: from mx\\.${FAR} `, 'm'), await far.log());
-    const said = server
-      .output()
+    const said = (await server.heard(/smtp\.forwarded/))
       .split('\n')
       .filter((line) => line.includes('smtp.forwarded'))
       .join('\n');

@@ -2,8 +2,10 @@
  * A whole Postrider in a process of its own, as a user would run it: for scenarios with other people's programs.
  * Everything on loopback, in a folder that goes when the test ends.
  */
+import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,6 +15,7 @@ import { run } from './command.ts';
 
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
 const START_MS = 30_000;
+const HEARD_MS = 30_000;
 
 export type PostriderOptions = {
   /** `ADDRESS:PASSWORD` */
@@ -39,6 +42,8 @@ export type RunningPostrider = AsyncDisposable & {
   readonly pid: number;
   /** All of standard output and of standard error so far. */
   output(): string;
+  /** Waits until the output has the pattern, for logs are written behind what a client sees; then gives all of it. */
+  heard(pattern: RegExp): Promise<string>;
   port(service: Service): number;
   /** SIGTERM, then waits; gives the exit code. */
   stop(): Promise<number | null>;
@@ -91,8 +96,13 @@ async function startOnce(options: PostriderOptions): Promise<RunningPostrider> {
     env: { ...process.env, ...options.env },
   });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const said = new EventEmitter();
+  const take = (chunk: Buffer): void => {
+    output += chunk.toString();
+    said.emit('more');
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
   await ready(child, () => output);
   const stop = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> => {
@@ -104,6 +114,12 @@ async function startOnce(options: PostriderOptions): Promise<RunningPostrider> {
     basePort,
     pid: child.pid ?? 0,
     output: () => output,
+    heard: async (pattern) => {
+      const signal = AbortSignal.timeout(HEARD_MS);
+      while (!pattern.test(output))
+        await once(said, 'more', { signal }).catch(() => assert.match(output, pattern));
+      return output;
+    },
     port: (service) => basePort + SERVICES[service],
     stop: () => stop('SIGTERM'),
     kill: async () => void (await stop('SIGKILL')),
