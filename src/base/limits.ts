@@ -219,6 +219,8 @@ export const LIMITS = {
    * envelope and a socket.
    */
   deliveryAsideFactor: 3,
+  /** Messages that were put back for full destinations whose names are remembered, to have them back before their time. */
+  deliveryParkedIdsMax: 20_000,
   /** Connections to one destination domain at once, at first and at most. */
   destinationVisitsAtFirst: 2,
   destinationVisitsMax: 20,

@@ -44,6 +44,8 @@ const DOWN_AT_FIRST_MS = 60_000;
 const DOWN_MAX_MS = 900_000;
 /** One sender's part of those that wait, while others may want to. */
 const SENDER_SHARE = 0.75;
+/** Had back at once: with the half that may be waiting, one sender's part. */
+const RECALLED_SHARE = 0.25;
 /** Some at once, so that not every visit looks through all of them. */
 const FORGOTTEN_DOWN_TO = Math.floor(LIMITS.destinationsMax * 0.9);
 
@@ -102,6 +104,13 @@ export class Destinations<Answer> {
       return new Promise((resolve) => destination.waiting.push(sender, resolve));
     destination.visits += 1;
     return { kind: 'go' };
+  }
+
+  /** How many more should be had here to wait: some, as soon as half of those that may are gone. */
+  roomToWait(key: string): number {
+    const destination = this.#known.get(key);
+    if (destination?.proven !== true || destination.waiting.size > this.#waitingMax / 2) return 0;
+    return Math.ceil(this.#waitingMax * RECALLED_SHARE);
   }
 
   /** How long until one should come back to a domain that was full: one that works makes room soon. One behind the other. */

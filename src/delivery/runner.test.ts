@@ -714,6 +714,29 @@ test('more mail for one domain than fits is put back and comes again', async () 
   await made.runner.stop(0);
 });
 
+test('what was put back comes as soon as there is room, and no more is held than may be', async () => {
+  let clock: FakeClock | undefined;
+  let held = 0;
+  const made = await world(
+    async () => {
+      held = Math.max(held, made.runner.inFlight);
+      await new Promise<void>((resolve) => clock?.after(10, resolve));
+      return took;
+    },
+    { messagesMax: 50 },
+  );
+  clock = made.clock;
+  for (let n = 0; n < 500; n += 1)
+    await made.accept([remoteRecipient('x@far.example')], { id: queueId(`m${n}`), reversePath: null });
+  made.runner.start();
+  // The time at which the first of them comes back by itself is later.
+  await clock.advance(900);
+  assert.equal((await made.queue.count()).messages, 0);
+  assert.equal(made.visited.length, 500, 'each once');
+  assert.ok(held > LIMITS.destinationVisitsMax && held <= 50, `${held} at once`);
+  await made.runner.stop(0);
+});
+
 test('long work keeps its lease', async () => {
   let clock: FakeClock | undefined;
   const made = await world(async () => {

@@ -28,6 +28,7 @@ import type { LocalDeliverer, RemoteDeliverer } from './hook.ts';
 import type { LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, ownAnswer } from './outcome.ts';
+import { Parked } from './parked.ts';
 import type { RemoteRoute, Router } from './remote/router.ts';
 import type { Settler } from './settler.ts';
 
@@ -67,6 +68,9 @@ type Group = {
   readonly admission: Promise<Admission<LastAnswer>>;
 };
 
+/** Every destination that a message has is full: until when it is put back, unless this one has room before. */
+type Crowded = { readonly key: string; readonly comeBackMs: number };
+
 type Suspended = Extract<Settlement, { kind: 'suspended' }>;
 
 /** What is to be done about one message. */
@@ -81,6 +85,7 @@ const LEASE_MS = 300_000;
 const STUCK_AFTER_MS = 5000;
 /** What stands for a destination where there is no room aside: no route has this key. */
 const ASIDE = '';
+const NOT_RUNNING: Crowded = { key: ASIDE, comeBackMs: 0 };
 const BATCH_MAX = 100;
 const FAULT_PAUSE_MS = 5000;
 /** Between two looks at the queue that nothing pressing asks for. */
@@ -97,6 +102,9 @@ export class DeliveryRunner {
   /** Flights that are aside. */
   #aside = 0;
   readonly #destinations: Destinations<LastAnswer>;
+  readonly #parked = new Parked(LIMITS.deliveryParkedIdsMax);
+  /** Destinations whose mail is being had back. */
+  readonly #recalling = new Set<string>();
   #suspended: ReadonlyMap<string, SuspensionScope> = new Map();
   readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -135,12 +143,16 @@ export class DeliveryRunner {
 
   /** Works on a message that was accepted under our lease. */
   readonly adopt = (message: QueuedMessage): void => {
-    const comeBackMs = this.#phase === 'running' ? this.#take(message) : 0;
-    if (comeBackMs === undefined) return;
+    const crowded = this.#phase === 'running' ? this.#take(message) : NOT_RUNNING;
+    if (crowded === undefined) return;
+    const { key, comeBackMs } = crowded;
     const untilMs = this.#ports.clock.nowMs() + comeBackMs;
     this.#ports.queue
       .renew(this.#owner, [message.id], untilMs)
-      .then(() => this.#sleepFor(comeBackMs))
+      .then(() => {
+        this.#parked.add(key, message.id);
+        this.#sleepFor(comeBackMs);
+      })
       // The lease runs out by itself.
       .catch((cause: unknown) => this.#faulted('Putting a message back', cause));
   };
@@ -215,15 +227,12 @@ export class DeliveryRunner {
         const nowMs = this.#ports.clock.nowMs();
         // oxlint-disable-next-line no-await-in-loop -- each batch decides whether there is another
         const batch = await this.#ports.queue.lease(this.#owner, nowMs, nowMs + this.#leaseMs, limit);
-        const parked = new Map<number, QueueId[]>();
-        for (const message of batch) {
-          const comeBackMs = this.#take(message);
-          if (comeBackMs !== undefined)
-            parked.set(comeBackMs, [...(parked.get(comeBackMs) ?? []), message.id]);
-        }
-        for (const [comeBackMs, ids] of parked)
-          // oxlint-disable-next-line no-await-in-loop -- as above
-          await this.#ports.queue.renew(this.#owner, ids, nowMs + comeBackMs);
+        const crowded = batch.flatMap((message) => {
+          const found = this.#take(message);
+          return found === undefined ? [] : [{ id: message.id, ...found }];
+        });
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        await this.#putBack(crowded, nowMs);
         if (batch.length < limit) break;
       }
       const nextMs = await this.#ports.queue.nextDueMs();
@@ -232,6 +241,32 @@ export class DeliveryRunner {
       this.#faulted('Looking into the queue', cause);
       this.#sleepFor(FAULT_PAUSE_MS);
     }
+  }
+
+  async #putBack(crowded: readonly (Crowded & { readonly id: QueueId })[], nowMs: number): Promise<void> {
+    for (const [comeBackMs, some] of Map.groupBy(crowded, (one) => one.comeBackMs)) {
+      const ids = some.map(({ id }) => id);
+      // oxlint-disable-next-line no-await-in-loop -- mostly one
+      await this.#ports.queue.renew(this.#owner, ids, nowMs + comeBackMs);
+      for (const { key, id } of some) this.#parked.add(key, id);
+    }
+  }
+
+  /** Where there is room to wait again, what was put back is due now. */
+  #recall(key: string): void {
+    if (this.#phase !== 'running' || this.#recalling.has(key)) return;
+    const ids = this.#parked
+      .take(key, this.#destinations.roomToWait(key))
+      // Its lease is what the work on it goes by.
+      .filter((id) => !this.#flights.has(id));
+    if (ids.length === 0) return;
+    this.#recalling.add(key);
+    this.#ports.queue
+      .renew(this.#owner, ids, this.#ports.clock.nowMs())
+      .then(() => this.wake())
+      // They come back when their time has come.
+      .catch((cause: unknown) => this.#faulted('Having messages back', cause))
+      .finally(() => this.#recalling.delete(key));
   }
 
   #faulted(doing: string, cause: unknown): void {
@@ -253,7 +288,7 @@ export class DeliveryRunner {
   }
 
   /** Begins to work on a message; where every destination that it has is crowded, says when it is to come back. */
-  #take(message: QueuedMessage): number | undefined {
+  #take(message: QueuedMessage): Crowded | undefined {
     // A lease that ran out under us: the work on it is still ours to end, and delivers it once.
     if (this.#flights.has(message.id)) return undefined;
     const nowMs = this.#ports.clock.nowMs();
@@ -265,7 +300,7 @@ export class DeliveryRunner {
     );
     const suspended: Suspended[] = [];
     const groups: Group[] = [];
-    let comeBackMs: number | undefined;
+    let crowded: Crowded | undefined;
     const locals = due.filter(isLocal);
     const routed = [...this.#byRoute(message, due)];
     const isUnproven =
@@ -273,8 +308,9 @@ export class DeliveryRunner {
       routed.length > 0 &&
       routed.every(({ route }) => !this.#destinations.isProven(route.key));
     if (isUnproven && this.#aside >= LIMITS.deliveryAsideFactor * this.#messagesMax)
-      return this.#destinations.comeBackMs(ASIDE);
+      return { key: ASIDE, comeBackMs: this.#destinations.comeBackMs(ASIDE) };
     for (const { route, recipients } of routed) {
+      this.#parked.remove(route.key, message.id);
       const free: QueuedRecipient[] = [];
       for (const recipient of recipients) {
         const scope = this.#suspensionOf(recipient, route);
@@ -289,10 +325,14 @@ export class DeliveryRunner {
         ? this.#destinations.enterPatiently(route.key, sender)
         : this.#destinations.enter(route.key, sender);
       if (admission !== undefined) groups.push({ route, recipients: free, admission });
-      else comeBackMs = Math.min(comeBackMs ?? SLEEP_MAX_MS, this.#destinations.comeBackMs(route.key));
+      else {
+        const comeBackMs = this.#destinations.comeBackMs(route.key);
+        if (crowded === undefined || comeBackMs < crowded.comeBackMs)
+          crowded = { key: route.key, comeBackMs };
+      }
     }
     const idle = locals.length + groups.length + expired.length + suspended.length === 0;
-    if (idle && comeBackMs !== undefined) return comeBackMs;
+    if (idle && crowded !== undefined) return crowded;
     const abort = new AbortController();
     const task = { locals, groups, expired, suspended };
     const done = this.#work(message, task, abort.signal).finally(() => this.#landed(message.id));
@@ -480,6 +520,7 @@ export class DeliveryRunner {
           destination: route.key,
           untilMs: clock.nowMs() + downForMs,
         });
+      this.#recall(route.key);
     }
   }
 
