@@ -18,7 +18,9 @@ import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
 import { composeTls } from './outgoing-tls.ts';
 import { ownAddresses } from './own-addresses.ts';
-import { composePickup } from './pickup.ts';
+import type { Policies } from './compose-policy.ts';
+import { withMachineUsers } from './machine-users.ts';
+import { composePickup, sendmailDomain } from './pickup.ts';
 import { createRouter, RouteAccounts } from './routes.ts';
 import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -31,7 +33,8 @@ export type Delivery = {
   stop(graceMs: number): Promise<void>;
 };
 
-export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | undefined): Delivery {
+export function composeDelivery(options: ServiceOptions, policies: Policies): Delivery {
+  const hook: DeliveryHook | undefined = policies.delivery;
   const { config, backends, clock, random, observers, owner, runsQueue } = options;
   const { queue, blobs, directory, mail } = backends;
   const events = observers.delivery;
@@ -47,7 +50,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     {
       queue,
       blobs,
-      directory,
+      directory: withMachineUsers(directory, sendmailDomain(config)),
       returnPaths,
       clock,
       random,
@@ -117,7 +120,7 @@ export function composeDelivery(options: ServiceOptions, hook: DeliveryHook | un
     },
   );
   now.handTo(runner);
-  const pickup = composePickup(options, intake);
+  const pickup = composePickup(options, intake, policies.sessionChecks);
   let stopped = false;
   return {
     intake,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import { Pickup } from '../delivery/pickup.ts';
+import type { MessagePolicy } from '../delivery/pickup-checks.ts';
 import { openMaildrop } from '../sendmail/disk/maildrop.ts';
 import type { ServiceOptions } from './service-options.ts';
 import { UnixUsers } from './unix-users.ts';
@@ -11,16 +12,22 @@ export function maildropFolder({ sendmail, dataDirectory }: Config): string {
   return sendmail.directory ?? join(dataDirectory, 'maildrop');
 }
 
+/** What is put behind the names of the machine's users. */
+export function sendmailDomain({ sendmail, hostname }: Config): string {
+  return sendmail.domain ?? hostname;
+}
+
 export type PickupService = { start(): void; stop(): Promise<void> };
 
 export function composePickup(
   { config, backends, clock, observers }: ServiceOptions,
   intake: DeliveryIntake,
+  policy: () => MessagePolicy,
 ): PickupService {
   const { sendmail, hostname, limits } = config;
   let opening: Promise<Pickup | undefined> = Promise.resolve(undefined);
   const open = async (): Promise<Pickup | undefined> => {
-    const domain = sendmail.domain ?? hostname;
+    const domain = sendmailDomain(config);
     try {
       const maildrop = await openMaildrop({
         folder: maildropFolder(config),
@@ -32,12 +39,19 @@ export function composePickup(
         {
           maildrop,
           intake,
+          policy,
           directory: backends.directory,
           users: new UnixUsers(),
           clock,
           events: observers.sendmail,
         },
-        { hostname, domain, senders: sendmail.senders, trustedUsers: sendmail.trustedUsers.map(String) },
+        {
+          hostname,
+          domain,
+          senders: sendmail.senders,
+          trustedUsers: sendmail.trustedUsers.map(String),
+          lifetimeMs: config.queue.expireAfterSeconds * 1000,
+        },
       );
       pickup.start();
       return pickup;

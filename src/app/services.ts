@@ -40,7 +40,7 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
   await offer.check();
   const shutdown = new AbortController();
   const policies = composePolicy(options);
-  const delivery = composeDelivery(options, policies.delivery);
+  const delivery = composeDelivery(options, policies);
   const serveOf = composeSessions(options, delivery.intake, policies, offer, shutdown.signal);
   const open: { readonly service: ServiceName; readonly address: string; readonly listener: Listener }[] = [];
   const names: readonly ServiceName[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps'];

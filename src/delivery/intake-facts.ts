@@ -28,6 +28,13 @@ export type IntakeTransaction = {
   readonly recipients: readonly { readonly forwardPath: ForwardPath; readonly parameters: RcptParameters }[];
 };
 
+/** Whom the checks refused where nobody is there to be told: the sender gets a report. */
+export type RefusedRecipient = {
+  readonly recipient: IntakeTransaction['recipients'][number];
+  readonly reply: Reply;
+  readonly reason: string;
+};
+
 export type IntakeRefusal = { readonly kind: 'refuse'; readonly reply: Reply; readonly reason: string };
 
 export function reversePathOf({ reversePath }: IntakeTransaction): string | null {

@@ -13,6 +13,7 @@ import { NO_MAIL_PARAMETERS, NO_RCPT_PARAMETERS } from '../smtp/wire/parameter.t
 import type { MailParameters, RcptParameters } from '../smtp/wire/parameter.ts';
 import type { EnvelopeAddress } from '../smtp/wire/path.ts';
 import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
+import { reply } from '../smtp/wire/reply.ts';
 import { known } from '../store/ids.ts';
 import { openMemoryBlobStore } from '../store/memory/blob-store.ts';
 import { openMemoryMailStore } from '../store/memory/mail-store.ts';
@@ -83,7 +84,12 @@ async function world() {
       nextDueMs: (_tried, nowMs) => nowMs + 900_000,
       events: note,
     },
-    { hostname: 'here.example', delayReportAfterMs: 14_400_000, dsnLifetimeMs: 86_400_000 },
+    {
+      hostname: 'here.example',
+      delayReportAfterMs: 14_400_000,
+      dsnLifetimeMs: 86_400_000,
+      lostReportsTo: 'postmaster',
+    },
   );
   const now = new DeliverNow({ queue, local, settler, clock, events: note }, 'thread-1');
   const intake = new DeliveryIntake(
@@ -776,6 +782,44 @@ test('a program of this machine is not there to be told no: a recipient who is n
         event.address === 'nobody@here.example',
     ),
   );
+});
+
+test('whom the checks refused of a local message its sender hears of, and the postmaster where there is no sender', async () => {
+  for (const sender of ['amy@here.example', undefined]) {
+    const { intake, session, accepted, blobs, events, directory, amy, bob } = await world();
+    await directory.setAlias('postmaster@here.example', ['bob@here.example']);
+    const transaction: IntakeTransaction = {
+      traceId: 'abcdef0123456789abcdef',
+      startedAtMs: 0,
+      reversePath: sender === undefined ? null : path(sender),
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: [],
+    };
+    const recipient = { forwardPath: path('carol@far.example'), parameters: NO_RCPT_PARAMETERS };
+    const sink = intake.begin(transaction);
+    await sink.write(fromLatin1('Subject: x\r\n\r\n'));
+    const answer = await sink.commit({
+      transaction,
+      session: { ...session('relay'), role: { name: 'local' } },
+      prefix: new Uint8Array(),
+      refused: [{ recipient, reply: reply(550, '5.7.1', 'Not this'), reason: 'test.no' }],
+    });
+    assert.deepEqual(answer, { kind: 'accepted' });
+    assert.equal(accepted.length, 1);
+    const [report] = accepted;
+    assert.deepEqual(
+      report?.message.recipients.map(({ route }) => route.kind === 'local' && route.account),
+      [sender === undefined ? bob : amy],
+    );
+    const text = (await blobs.read(report?.message.blob ?? assert.fail())).toString('latin1');
+    assert.match(text, /^Final-Recipient: rfc822; *carol@far\.example\r$/m);
+    assert.match(text, /^Status: 5\.7\.1\r$/m);
+    assert.match(text, /^Subject: x\r$/m);
+    const said = (event: unknown): boolean =>
+      JSON.stringify(event).includes('"name":"delivery.unreported"') &&
+      JSON.stringify(event).includes('null-reverse-path');
+    assert.equal(events.some(said), sender === undefined);
+  }
 });
 
 for (const to of ['away@here.example', 'news@here.example'])

@@ -10,7 +10,7 @@ import type { Directory } from '../auth/directory.ts';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import { formatTimestamp } from '../message/timestamp.ts';
-import type { Hold, NewQueuedMessage, NewRecipient, NotifyOn, QueueId } from '../queue/queue.ts';
+import type { Hold, LastAnswer, NewQueuedMessage, NewRecipient, NotifyOn, QueueId } from '../queue/queue.ts';
 import { toQueueId } from '../queue/queue.ts';
 import type { RcptParameters } from '../smtp/wire/parameter.ts';
 import type { ForwardPath } from '../smtp/wire/path.ts';
@@ -24,7 +24,7 @@ import type { DeliveryEventSink } from './event.ts';
 import type { EnvelopeRecipient, Expansion } from './expand.ts';
 import { expandRecipients } from './expand.ts';
 import type { LocalDeliverer } from './hook.ts';
-import type { IntakeRefusal, IntakeSession, IntakeTransaction } from './intake-facts.ts';
+import type { IntakeRefusal, IntakeSession, IntakeTransaction, RefusedRecipient } from './intake-facts.ts';
 import { refuse, reversePathOf, sourceOf } from './intake-facts.ts';
 import { isLoop } from './local.ts';
 import type { FactsGatherer, MessageFacts } from './message-facts.ts';
@@ -69,6 +69,8 @@ export type IntakeMessage = {
   readonly prefix: Uint8Array;
   /** The queue takes it, whoever it is for, and keeps it back until it is released. */
   readonly hold?: Hold | undefined;
+  /** Of programs of this machine; they are not among the transaction's recipients. */
+  readonly refused?: readonly RefusedRecipient[];
 };
 
 /** What a list redistributes: a message of its own. */
@@ -139,7 +141,8 @@ export class DeliveryIntake {
       if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
     }
     this.#tellExpanded(transaction, expansion);
-    await this.#report(main, expansion, looped, unknown);
+    const refused = [...(message.refused ?? []), ...unknown.map((recipient) => ({ recipient, ...UNKNOWN }))];
+    await this.#report(main, expansion, looped, refused);
     for (const copy of copies)
       // oxlint-disable-next-line no-await-in-loop -- mostly one
       await this.#acceptCopy(main.id, copy, facts);
@@ -147,8 +150,8 @@ export class DeliveryIntake {
     // Nobody has it, and nobody was told anything: a stranger's host reports it better than we can.
     const refusable =
       message.session.role.name === 'relay' && copies.length + looped.length + expansion.reports.length === 0;
-    const refused = await this.#ports.now.accept(main, facts, refusable);
-    return refused === undefined ? ACCEPTED : toAnswer(refused);
+    const outcome = await this.#ports.now.accept(main, facts, refusable);
+    return outcome === undefined ? ACCEPTED : toAnswer(outcome);
   }
 
   /** The message, and what lists redistribute of it; those who loop are in neither. */
@@ -181,12 +184,12 @@ export class DeliveryIntake {
     return { main, copies, looped: [...looped.values()] };
   }
 
-  /** @param unknown of programs of this machine: whom nobody could refuse before */
+  /** @param refused of programs of this machine: whom nobody could be told of before */
   async #report(
     main: NewQueuedMessage,
     expansion: Expansion,
     looped: readonly EnvelopeRecipient[],
-    unknown: IntakeTransaction['recipients'] = [],
+    refused: readonly RefusedRecipient[] = [],
   ): Promise<void> {
     const nowMs = this.#ports.clock.nowMs();
     const answer = ownAnswer(nowMs, '5.4.6', 'delivery.loop', LOOPED_TEXT);
@@ -204,14 +207,14 @@ export class DeliveryIntake {
         action: 'failed' as const,
         answer,
       })),
-      ...unknown.map(({ forwardPath, parameters }) => ({
+      ...refused.map(({ recipient: { forwardPath, parameters }, ...no }) => ({
         recipient: {
           notify: notifyOf(parameters),
           originalRecipient: undefined,
           forwardPath: formatEnvelopeAddress(forwardPath),
         },
         action: 'failed' as const,
-        answer: ownAnswer(nowMs, '5.1.1', 'recipient.unknown', 'No such mailbox here'),
+        answer: answerOf(no, nowMs),
       })),
     ]);
     for (const [index, { address: forwardPath }] of looped.entries())
@@ -220,7 +223,12 @@ export class DeliveryIntake {
         { number: main.recipients.length + index, forwardPath },
         { kind: 'failed', answer },
       );
-    for (const { forwardPath } of unknown) this.#tellUnknown(main.id, formatEnvelopeAddress(forwardPath));
+    for (const { recipient, ...no } of refused)
+      this.#tellDelivered(
+        main.id,
+        { number: 0, forwardPath: formatEnvelopeAddress(recipient.forwardPath) },
+        { kind: 'failed', answer: answerOf(no, nowMs) },
+      );
   }
 
   async #acceptCopy(queueId: QueueId, { list, message }: ListMessage, facts: MessageFacts): Promise<void> {
@@ -316,24 +324,7 @@ export class DeliveryIntake {
     }
   }
 
-  #tellUnknown(queueId: QueueId, address: string): void {
-    this.#ports.events({
-      name: 'delivery.settled',
-      queueId,
-      recipient: 0,
-      address,
-      outcome: 'failed',
-      status: '5.1.1',
-      reason: 'recipient.unknown',
-      host: undefined,
-      text: 'No such mailbox here',
-      mailbox: undefined,
-      attempts: undefined,
-      dueAtMs: undefined,
-    });
-  }
-
-  /** LMTP: the reply to the client is all that becomes of this recipient. */
+  /** What was said of it when it was taken is all that becomes of this recipient. */
   #tellDelivered(
     queueId: QueueId,
     { number, forwardPath }: { readonly number: number; readonly forwardPath: string },
@@ -469,6 +460,7 @@ const CHANGED: IntakeRefusal = refuse(
 );
 const LOOPED_TEXT = 'The message loops: it was delivered to this address before';
 const LOOPED: IntakeRefusal = refuse(reply(554, '5.4.6', LOOPED_TEXT), 'delivery.loop');
+const UNKNOWN = { reply: reply(550, '5.1.1', 'No such mailbox here'), reason: 'recipient.unknown' } as const;
 const GONE: IntakeRefusal = refuse(reply(550, '5.1.1', 'No such mailbox here any more'), 'recipient.unknown');
 
 function originalRecipientOf({ originalRecipient }: RcptParameters): string | undefined {
@@ -485,6 +477,10 @@ function releaseOf({
   return hold.kind === 'for'
     ? { releaseAtMs: startedAtMs + hold.seconds * 1000, releaseRequest: `for;${hold.seconds}` }
     : { releaseAtMs: hold.atMs, releaseRequest: `until;${formatTimestamp(hold.atMs)}` };
+}
+
+function answerOf({ reply: said, reason }: Omit<RefusedRecipient, 'recipient'>, nowMs: number): LastAnswer {
+  return ownAnswer(nowMs, said.status ?? '5.7.0', reason, said.lines.join(' '));
 }
 
 function queueIdOf(traceId: string): QueueId {

@@ -4,6 +4,12 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { seededRandom } from '../../test/support/world.ts';
 import { MemoryDirectory } from '../auth/memory/directory.ts';
 import { Fault } from '../base/fault.ts';
+import type { Check } from '../policy/check.ts';
+import type { CheckEvent } from '../policy/event.ts';
+import { Pipeline } from '../policy/pipeline.ts';
+import { sessionChecks } from '../policy/session-checks.ts';
+import type { Verdict } from '../policy/verdict.ts';
+import { ACCEPT, defer, refuse } from '../policy/verdict.ts';
 import type { SendmailEvent } from '../sendmail/event.ts';
 import type { DroppedMessage, Maildrop, OpenedDrop } from '../sendmail/maildrop.ts';
 import type { DropEnvelope } from '../sendmail/wire/drop-file.ts';
@@ -22,6 +28,7 @@ const RULES: PickupRules = {
   domain: 'mx.here.test',
   senders: 'local',
   trustedUsers: ['root'],
+  lifetimeMs: 3_600_000,
 };
 const ENVELOPE: DropEnvelope = {
   sender: 'bob@mx.here.test',
@@ -38,6 +45,7 @@ type Given = {
   readonly uid?: number;
   readonly opened?: OpenedDrop;
   readonly answers?: readonly (IntakeAnswer | Fault)[];
+  readonly checks?: readonly Check[];
 };
 
 async function world(given: Given) {
@@ -92,6 +100,8 @@ async function world(given: Given) {
     },
   };
   const events: SendmailEvent[] = [];
+  const verdicts: CheckEvent[] = [];
+  const pipeline = new Pipeline(given.checks ?? [], { clock, events: (event) => void verdicts.push(event) });
   const users = new Map([
     [0, 'root'],
     [UID, 'bob'],
@@ -101,6 +111,7 @@ async function world(given: Given) {
       maildrop,
       intake,
       directory,
+      policy: sessionChecks(pipeline),
       users: { nameOf: (uid) => users.get(uid), isUser: (name) => [...users.values()].includes(name) },
       clock,
       events: (event) => void events.push(event),
@@ -109,7 +120,18 @@ async function world(given: Given) {
   );
   pickup.start();
   await clock.advance(1);
-  return { clock, pickup, files, aside, taken, began, events, hear: () => heard(), closed: () => closed };
+  return {
+    clock,
+    pickup,
+    files,
+    aside,
+    taken,
+    began,
+    events,
+    verdicts,
+    hear: () => heard(),
+    closed: () => closed,
+  };
 }
 
 /** [what is proved, who, what was wanted, the rules, what it goes out as] */
@@ -188,16 +210,129 @@ test('a fault leaves the mail where it is, and its next try has the same id', as
 });
 
 test('what the intake cannot take now is tried again; what it never takes is set aside', async () => {
-  const refuse = (code: 451 | 554): IntakeAnswer => ({
+  const no = (code: 451 | 554): IntakeAnswer => ({
     kind: 'refuse',
     reply: code === 451 ? reply(451, '4.3.0', 'Later') : reply(554, '5.4.6', 'Loop'),
     reason: 'test',
   });
-  const { clock, files, aside, events } = await world({ answers: [refuse(451), refuse(554)] });
+  const { clock, files, aside, events } = await world({ answers: [no(451), no(554)] });
   assert.equal(files.size, 1);
   await clock.advance(10_000);
   assert.deepEqual([files.size, aside], [0, [NAME]]);
   assert.deepEqual(events.at(-1), { name: 'sendmail.refused', uid: UID, text: 'Loop' });
+});
+
+const NO = refuse('test.no', 550, '5.7.1', 'Not this');
+const LATER = defer('test.later', 450, '4.7.1', 'Not now');
+const BOTH = ['alice@here.test', 'carol@away.test'];
+const ofCarol = (verdict: Verdict): Check => ({
+  name: 'test',
+  recipient: ({ forwardPath }) => (forwardPath.localPart === 'carol' ? verdict : ACCEPT),
+});
+
+/** [what is proved, the check, who gets it, of whom the sender hears what] */
+const checked: readonly (readonly [
+  string,
+  Check,
+  readonly string[],
+  readonly (readonly [string, string])[],
+])[] = [
+  ['no check says anything', { name: 'test' }, BOTH, []],
+  ['refused at MAIL', { name: 'test', mail: () => NO }, [], BOTH.map((one) => [one, 'Not this'])],
+  ['one recipient refused', ofCarol(NO), ['alice@here.test'], [['carol@away.test', 'Not this']]],
+  ['refused at DATA', { name: 'test', data: () => NO }, [], BOTH.map((one) => [one, 'Not this'])],
+  ['refused by its content', { name: 'test', message: () => NO }, [], BOTH.map((one) => [one, 'Not this'])],
+  ['one recipient discarded', ofCarol({ kind: 'discard', reason: 'test.discard' }), ['alice@here.test'], []],
+];
+for (const [what, check, gets, hears] of checked)
+  test(`what the checks say of it: ${what}`, async () => {
+    const { taken, files, verdicts } = await world({ envelope: { recipients: BOTH }, checks: [check] });
+    const [message] = taken;
+    assert.deepEqual(
+      message?.transaction.recipients.map(({ forwardPath }) => formatEnvelopeAddress(forwardPath)),
+      gets,
+    );
+    assert.deepEqual(
+      message?.refused?.map(({ recipient, reply: said }) => [
+        formatEnvelopeAddress(recipient.forwardPath),
+        said.lines.join(' '),
+      ]),
+      hears,
+    );
+    assert.equal(files.size, 0);
+    assert.equal(verdicts.length, gets.length === 2 ? 0 : 1);
+    assert.ok(verdicts.every(({ traceId }) => traceId === message?.transaction.traceId));
+  });
+
+test('a check is told whose program left the message, and reads what is in it', async () => {
+  const seen: unknown[] = [];
+  const check: Check = {
+    name: 'test',
+    mail: (_transaction, { role, localUser, principal }) => {
+      seen.push(role.name, localUser, principal);
+      return ACCEPT;
+    },
+    read: () => ({
+      push: (octets) => void seen.push(Buffer.from(octets).toString()),
+      end: ({ octets }) => {
+        seen.push(octets);
+        return { kind: 'accept', fields: 'X-Seen: yes\r\n' };
+      },
+    }),
+  };
+  const { taken } = await world({ checks: [check] });
+  assert.deepEqual(seen, ['pickup', { uid: UID, name: 'bob' }, undefined, 'hi\r\n', 4]);
+  assert.match(Buffer.from(taken[0]?.prefix ?? []).toString(), /^X-Seen: yes\r\nReceived: /);
+});
+
+test('what is held is kept back in the queue', async () => {
+  const hold = { reason: 'test.hold', text: 'Look at it' };
+  const { taken } = await world({ checks: [{ name: 'test', message: () => ({ kind: 'hold', ...hold }) }] });
+  assert.deepEqual(taken[0]?.hold, hold);
+});
+
+test('what is discarded is gone, and its trace says so', async () => {
+  const { taken, files, events } = await world({
+    checks: [{ name: 'test', message: () => ({ kind: 'discard', reason: 'test.discard' }) }],
+  });
+  assert.deepEqual([taken.length, files.size], [0, 0]);
+  assert.ok(events.some((event) => event.name === 'sendmail.discarded' && event.reason === 'test.discard'));
+});
+
+for (const stage of ['mail', 'recipient', 'data', 'message'] as const)
+  test(`what is put off at ${stage} stays, is tried at growing pauses, and is told of as picked up once`, async () => {
+    const answers = [LATER, LATER, LATER];
+    let asked = 0;
+    const check: Check = {
+      name: 'test',
+      [stage]: () => {
+        asked += 1;
+        return answers.shift() ?? ACCEPT;
+      },
+    };
+    const { clock, files, taken, events } = await world({ checks: [check] });
+    assert.deepEqual([asked, files.size], [1, 1]);
+    await clock.advance(10_000);
+    assert.deepEqual([asked, files.size], [2, 1]);
+    await clock.advance(10_000);
+    assert.equal(asked, 2);
+    await clock.advance(10_000);
+    assert.equal(asked, 3);
+    await clock.advance(40_000);
+    assert.deepEqual([asked, files.size, taken.length], [4, 0, 1]);
+    assert.equal(events.filter(({ name }) => name === 'sendmail.picked-up').length, 1);
+    assert.equal(events.filter(({ name }) => name === 'sendmail.deferred').length, 3);
+  });
+
+test('what is put off for longer than mail is tried is reported to its sender (RFC 3463 §3.5)', async () => {
+  const { clock, files, taken } = await world({ checks: [{ name: 'test', mail: () => LATER }] });
+  await clock.advance(RULES.lifetimeMs + 600_000);
+  assert.equal(files.size, 0);
+  assert.deepEqual(taken[0]?.transaction.recipients, []);
+  assert.deepEqual(
+    taken[0]?.refused?.map(({ reply: { code, status } }) => [code, status]),
+    [[550, '5.4.7']],
+  );
 });
 
 test('what is no mail is set aside, what is unfinished waits', async () => {

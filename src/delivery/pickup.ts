@@ -2,8 +2,9 @@
  * Takes mail of the machine's own programs out of the maildrop and hands it to the intake. A file goes only when the queue, or
  * every mailbox, has its message; after a crash in between it is taken again under the same id, so nobody here gets it twice.
  *
- * Who left it is known for sure, whose name it is in is not: see {@link PickupRules}. A recipient that is nobody's is
- * reported to the sender, since the program that left the mail has long gone.
+ * Who left it is known for sure, whose name it is in is not: see {@link PickupRules}. A message passes the checks that one by
+ * SMTP does. What they refuse is reported to the sender, as is a recipient that is nobody's, since the program that left
+ * the mail has long gone; what they put off stays in the maildrop.
  */
 import { Buffer } from 'node:buffer';
 import type { Directory } from '../auth/directory.ts';
@@ -21,12 +22,15 @@ import type { ForwardPath } from '../smtp/wire/path.ts';
 import { formatEnvelopeAddress, parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { IntakeTransaction } from './intake-facts.ts';
 import type { DeliveryIntake } from './intake.ts';
+import { PickupChecks, expired, type CheckDeferral, type MessagePolicy } from './pickup-checks.ts';
 
 export type PickupPorts = {
   readonly maildrop: Maildrop;
   readonly intake: Pick<DeliveryIntake, 'begin'>;
   readonly directory: Pick<Directory, 'resolve'>;
   /** Of the machine: the login name of a user, and whether there is one of this name. */
+  /** The checks for one message. */
+  readonly policy: () => MessagePolicy;
   readonly users: { nameOf(uid: number): string | undefined; isUser(name: string): boolean };
   readonly clock: Clock;
   readonly events: SendmailEventSink;
@@ -39,12 +43,22 @@ export type PickupRules = {
   /** `own`: `login@domain` alone. `local`: any address at a domain of ours. */
   readonly senders: 'own' | 'local' | 'any';
   readonly trustedUsers: readonly string[];
+  /** What checks put off for longer than this has failed, and its sender hears of it. */
+  readonly lifetimeMs: number;
 };
+
+type Handed =
+  /** The file may go. */
+  | { readonly kind: 'settled' }
+  | { readonly kind: 'later' }
+  | { readonly kind: 'aside'; readonly text: string };
 
 /** The folder tells when something comes; where it does not, it is looked into all the same. */
 const LOOK_MS = 10_000;
 /** The system may tell of a file before it is whole. */
 const SETTLE_MS = 20;
+/** What is put off is tried again after {@link LOOK_MS}, and at last each so many. */
+const DEFERRED_PAUSE_MS = 600_000;
 
 export class Pickup {
   readonly #ports: PickupPorts;
@@ -54,6 +68,8 @@ export class Pickup {
   #working: Promise<void> | undefined;
   #again = false;
   #isStopped = false;
+  /** What the checks put off, by its name; no more of them than there are files. */
+  readonly #deferred = new Map<string, { readonly dueMs: number; readonly pauseMs: number }>();
 
   constructor(ports: PickupPorts, rules: PickupRules) {
     this.#ports = ports;
@@ -98,7 +114,10 @@ export class Pickup {
   async #takeAll(): Promise<void> {
     const { maildrop, events } = this.#ports;
     try {
-      for (const name of await maildrop.list()) {
+      const names = await maildrop.list();
+      const there = new Set(names);
+      for (const name of this.#deferred.keys()) if (!there.has(name)) this.#deferred.delete(name);
+      for (const name of names) {
         if (this.#isStopped) return;
         // oxlint-disable-next-line no-await-in-loop -- one after the other: what is left here waits for nobody
         await this.#take(name);
@@ -109,7 +128,8 @@ export class Pickup {
   }
 
   async #take(name: string): Promise<void> {
-    const { maildrop, events } = this.#ports;
+    const { maildrop, events, clock } = this.#ports;
+    if ((this.#deferred.get(name)?.dueMs ?? 0) > clock.nowMs()) return;
     const opened = await maildrop.open(name);
     if (opened.kind === 'unfinished') return;
     if (opened.kind === 'refused') {
@@ -119,10 +139,11 @@ export class Pickup {
     }
     const { message } = opened;
     try {
-      const refused = await this.#hand(name, message);
-      if (refused === undefined) return await maildrop.remove(name);
-      if (!refused.isFinal) return undefined;
-      events({ name: 'sendmail.refused', uid: message.uid, text: refused.text });
+      const handed = await this.#hand(name, message);
+      if (handed.kind === 'later') return;
+      this.#deferred.delete(name);
+      if (handed.kind === 'settled') return await maildrop.remove(name);
+      events({ name: 'sendmail.refused', uid: message.uid, text: handed.text });
       await maildrop.setAside(name);
     } catch (cause) {
       // Whatever it is, the other mail goes on.
@@ -133,48 +154,98 @@ export class Pickup {
     }
   }
 
-  async #hand(
-    name: string,
-    message: DroppedMessage,
-  ): Promise<{ readonly text: string; readonly isFinal: boolean } | undefined> {
-    const { intake, users, events } = this.#ports;
+  async #hand(name: string, message: DroppedMessage): Promise<Handed> {
+    const { users, events, clock } = this.#ports;
     const { envelope, uid } = message;
     const user = users.nameOf(uid) ?? String(uid);
     const id = derivedQueueId(message.droppedAtMs, sha256(name));
     const sender = await this.#senderOf(envelope.sender, user);
     const wanted = sender === envelope.sender ? undefined : (envelope.sender ?? '');
     const recipients = await Promise.all(envelope.recipients.map((address) => this.#forwardPath(address)));
+    // Of one that the checks put off, it is known.
+    if (!this.#deferred.has(name)) {
+      const reversePath = sender ?? '';
+      const { octets } = message;
+      events({ name: 'sendmail.picked-up', queueId: id, uid, user, reversePath, wanted, octets });
+      for (const [index, path] of recipients.entries()) {
+        const recipient = formatEnvelopeAddress(path);
+        const written = path === POSTMASTER_PATH ? envelope.recipients[index] : undefined;
+        events({ name: 'sendmail.recipient', queueId: id, recipient, written });
+      }
+    }
     const transaction = this.#transaction(id, message, sender, recipients);
-    const sink = intake.begin(transaction);
+    const checks = new PickupChecks(this.#ports.policy(), transaction, { uid, name: user });
     try {
-      for await (const chunk of message.content()) await sink.write(chunk);
+      const isLate = clock.nowMs() >= message.droppedAtMs + this.#rules.lifetimeMs;
+      const prefix = this.#prefix(id, uid, user, wanted);
+      const handed = await this.#checked(id, message, checks, prefix, isLate);
+      if (handed.kind !== 'deferred') return handed;
+      const { code, status, lines } = handed.reply;
+      const dueAtMs = this.#putOff(name);
+      const text = lines.join(' ');
+      events({ name: 'sendmail.deferred', queueId: id, code, status, text, reason: handed.reason, dueAtMs });
+      return { kind: 'later' };
+    } finally {
+      checks.end();
+    }
+  }
+
+  /** What the checks say of the envelope, then of the content, and what becomes of it. */
+  async #checked(
+    id: QueueId,
+    message: DroppedMessage,
+    checks: PickupChecks,
+    prefix: string,
+    isLate: boolean,
+  ): Promise<Handed | CheckDeferral> {
+    const { intake, events } = this.#ports;
+    const early = await checks.envelope();
+    if (early !== undefined && !isLate) return early;
+    if (early !== undefined) checks.refuseAll(expired(early));
+    const sink = intake.begin(checks.transaction);
+    try {
+      for await (const chunk of message.content()) {
+        checks.push(chunk);
+        await sink.write(chunk);
+      }
+      const verdict = await checks.content();
+      if (verdict.kind === 'deferred') {
+        if (!isLate) {
+          sink.abort();
+          return verdict;
+        }
+        checks.refuseAll(expired(verdict));
+      }
+      for (const { recipient, reason } of checks.discarded)
+        events({ name: 'sendmail.discarded', queueId: id, recipient, reason });
+      if (checks.isNobodys) {
+        sink.abort();
+        return { kind: 'settled' };
+      }
+      const { transaction, refused } = checks;
+      const { fields, hold } = verdict.kind === 'accepted' ? verdict : NOTHING_ADDED;
+      const answer = await sink.commit({
+        transaction,
+        session: LOCAL_SESSION,
+        prefix: Buffer.from(fields + prefix),
+        hold,
+        refused,
+      });
+      if (answer.kind !== 'refuse') return { kind: 'settled' };
+      const { code, lines } = answer.reply;
+      return code >= 500 ? { kind: 'aside', text: lines.join(' ') } : { kind: 'later' };
     } catch (cause) {
       sink.abort();
       throw cause;
     }
-    const reversePath = sender ?? '';
-    events({
-      name: 'sendmail.picked-up',
-      queueId: id,
-      uid,
-      user,
-      reversePath,
-      wanted,
-      octets: message.octets,
-    });
-    for (const [index, path] of recipients.entries()) {
-      const recipient = formatEnvelopeAddress(path);
-      const written = path === POSTMASTER_PATH ? envelope.recipients[index] : undefined;
-      events({ name: 'sendmail.recipient', queueId: id, recipient, written });
-    }
-    const answer = await sink.commit({
-      transaction,
-      session: LOCAL_SESSION,
-      prefix: Buffer.from(this.#prefix(id, uid, user, wanted)),
-    });
-    if (answer.kind !== 'refuse') return undefined;
-    const { code, lines } = answer.reply;
-    return { text: lines.join(' '), isFinal: code >= 500 };
+  }
+
+  /** Gives the time of its next try; each pause is twice the one before. */
+  #putOff(name: string): number {
+    const pauseMs = Math.min((this.#deferred.get(name)?.pauseMs ?? LOOK_MS / 2) * 2, DEFERRED_PAUSE_MS);
+    const dueMs = this.#ports.clock.nowMs() + pauseMs;
+    this.#deferred.set(name, { dueMs, pauseMs });
+    return dueMs;
   }
 
   #transaction(
@@ -234,6 +305,7 @@ export class Pickup {
   }
 }
 
+const NOTHING_ADDED = { fields: '', hold: undefined } as const;
 const LOCAL_SESSION = {
   role: { name: 'local' },
   remote: { address: '' },

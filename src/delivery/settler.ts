@@ -129,8 +129,18 @@ export class Settler {
    * message itself is accepted: what the disk refuses then, the client sends again. Throws `Fault`.
    */
   async reportTaken(message: Reported, reports: readonly DsnRecipient[]): Promise<void> {
-    const wanted = reports.filter(({ recipient, action }) => wantsDsn(message, recipient, action));
-    const dsn = wanted.length === 0 ? undefined : await this.#newDsn(message, wanted, message.reversePath);
+    const { reversePath } = message;
+    const isLost = reversePath === null;
+    const wanted = reports.filter(({ recipient, action }) =>
+      isLost ? action === 'failed' : wantsDsn(message, recipient, action),
+    );
+    if (wanted.length === 0) return;
+    const to = isLost ? (this.#options.lostReportsTo ?? null) : reversePath;
+    const dsn = await this.#newDsn(message, wanted, to);
+    if (isLost)
+      for (const { recipient } of wanted)
+        this.#tellUnreported(message.id, recipient.forwardPath, 'null-reverse-path');
+    else if (dsn === undefined) this.#tellUnreported(message.id, reversePath, 'nobody-there');
     if (dsn === undefined) return;
     await this.#ports.queue.accept(dsn);
     this.#tellDsn(message.id, dsn);

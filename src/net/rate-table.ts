@@ -110,8 +110,8 @@ class SharedBucket implements Bucket {
     return this.#change(cost, this.#intervalUs, 'refuse');
   }
 
-  has(): boolean {
-    return this.#emptiness() + this.#tokenUs <= this.#intervalUs + ROUNDING_US;
+  has(cost = 1): boolean {
+    return this.#emptiness() + cost * this.#tokenUs <= this.#intervalUs + ROUNDING_US;
   }
 
   charge(cost: number): void {

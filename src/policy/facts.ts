@@ -13,7 +13,8 @@ import type { AccountId } from '../store/ids.ts';
 /** What is known of the session now. */
 export type SessionFacts = {
   readonly sessionId: string;
-  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' };
+  /** `pickup`: no session, but mail that a program of this machine left by `sendmail`. */
+  readonly role: { readonly name: 'relay' | 'submission' | 'lmtp' | 'pickup' };
   readonly remote: Endpoint;
   readonly local: Endpoint;
   readonly hello: { readonly verb: string; readonly domain: string } | undefined;
@@ -21,6 +22,8 @@ export type SessionFacts = {
   readonly principal: Principal | undefined;
   /** The client spoke before it was greeted (RFC 5321 §4.3.1). */
   readonly earlyTalker: boolean;
+  /** Of a `pickup`: whose program it was, as the system says. */
+  readonly localUser?: { readonly uid: number; readonly name: string } | undefined;
 };
 
 export type RecipientFacts = { readonly forwardPath: ForwardPath; readonly parameters: RcptParameters };

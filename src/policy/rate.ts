@@ -14,8 +14,8 @@ export type Rate = {
 export type Bucket = {
   /** Takes `cost` tokens if they are there; else takes nothing and says false. */
   take(cost?: number): boolean;
-  /** Whether one token is there. */
-  has(): boolean;
+  /** Whether `cost` tokens, or one, are there. */
+  has(cost?: number): boolean;
   /** Takes `cost` tokens, there or not; what is missing must come in first, at most one more interval's worth. */
   charge(cost: number): void;
   /** Tokens gone and not yet come in again. */
@@ -54,8 +54,8 @@ export const UNLIMITED: Bucket = {
 /** The same rates, looked at and not counted. */
 export function withoutCounting(rates: Rates): Rates {
   const looking = (bucket: Bucket): Bucket => ({
-    has: () => bucket.has(),
-    take: () => bucket.has(),
+    has: (cost) => bucket.has(cost),
+    take: (cost) => bucket.has(cost),
     charge: () => undefined,
     used: () => bucket.used(),
   });

@@ -7,11 +7,16 @@ import { LIMITS } from '../base/limits.ts';
 import { createRateMemory, RateTable } from '../net/rate-table.ts';
 import type { SmtpRole } from '../smtp/server/role.ts';
 import { LMTP, RELAY, SUBMISSION } from '../smtp/server/role.ts';
+import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
+import type { EnvelopeAddress } from '../smtp/wire/path.ts';
+import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { AccountId } from '../store/ids.ts';
 import type { CheckEvent } from './event.ts';
+import type { SessionFacts, TransactionFacts } from './facts.ts';
 import { Pipeline } from './pipeline.ts';
 import type { RateLimits, RatesRules } from './rates.ts';
 import { ratesCheck } from './rates.ts';
+import type { SessionChecks } from './session-checks.ts';
 import { sessionChecks } from './session-checks.ts';
 
 const HOUR_MS = 3_600_000;
@@ -23,6 +28,7 @@ const NONE: RatesRules = {
   address: {},
   network: {},
   account: { connectionsAtOnce: 0 },
+  localUser: {},
   sender: {},
   recipient: {},
 };
@@ -32,6 +38,7 @@ type World = { readonly connect: (address?: string, role?: SmtpRole) => Talk } &
   readonly events: CheckEvent[];
   readonly excess: AccountId[];
   readonly here: Office;
+  readonly policyOf: () => SessionChecks;
 };
 
 /** Sessions that share one clock, one table and one check. */
@@ -65,7 +72,7 @@ function world(rules: Partial<RatesRules>, own?: RateLimits): World {
   );
   const connect = (clientAddress = '192.0.2.1', role: SmtpRole = RELAY): Talk =>
     new Talk({ ...here, deps: { ...here.deps, role, policy: policyOf() } }, { tls: true, clientAddress });
-  return { here, clock, events, excess, connect };
+  return { here, clock, events, excess, policyOf, connect };
 }
 
 const EHLO = 'EHLO client.test\r\n';
@@ -270,4 +277,69 @@ test('a session leaves nothing behind', async () => {
     await over(await hello(here.connect('192.0.2.1', SUBMISSION), AUTH));
   const talk = here.connect('192.0.2.1', SUBMISSION);
   assert.deepEqual(await talk.codes(EHLO + AUTH), ['220', '250', '235 2.7.0']);
+});
+
+function path(address: string): EnvelopeAddress {
+  return parseEnvelopeAddress(address) ?? assert.fail();
+}
+
+/** What becomes of a message that a program of a local user leaves. */
+async function pickup(policyOf: () => SessionChecks, recipients: number, uid = 1000): Promise<string> {
+  const checks = policyOf();
+  const nowhere = { address: '', port: 0 };
+  const session: SessionFacts = {
+    sessionId: 'only',
+    role: { name: 'pickup' },
+    remote: nowhere,
+    local: nowhere,
+    hello: undefined,
+    tls: undefined,
+    principal: undefined,
+    earlyTalker: false,
+    localUser: { uid, name: `user${uid}` },
+  };
+  const transaction: TransactionFacts = {
+    traceId: 'abcdef0123456789abcdef',
+    startedAtMs: 0,
+    reversePath: path('a@far.test'),
+    parameters: NO_MAIL_PARAMETERS,
+    recipients: Array.from({ length: recipients }, (_, number) => ({
+      forwardPath: path(`b${number}@far.test`),
+      parameters: { notify: undefined, originalRecipient: undefined },
+    })),
+  };
+  try {
+    const answers = [await checks.mail(transaction, session)];
+    for (const one of transaction.recipients) answers.push(await checks.recipient(one, transaction, session));
+    answers.push(await checks.message(Buffer.from('\r\n'), 100, transaction, session));
+    const no = answers.find((answer) => answer.kind === 'refuse');
+    return no === undefined ? 'taken' : `${no.reply.code} ${no.reason}`;
+  } finally {
+    checks.disconnect(session, { commands: 0, messages: 1, octetsReceived: 100 });
+  }
+}
+
+test('mail of local programs is counted by its user, each for himself', async () => {
+  const { policyOf, clock } = world({ localUser: { messagesPerHour: 2 }, sender: { messagesPerHour: 1 } });
+  for (const want of ['taken', 'taken', '450 rates.local-user.messages'])
+    assert.equal(await pickup(policyOf, 1), want);
+  assert.equal(await pickup(policyOf, 1, 1001), 'taken');
+  await clock.advance(HOUR_MS / 2);
+  assert.equal(await pickup(policyOf, 1), 'taken');
+});
+
+test('the recipients of a local message count together: all of them, or none', async () => {
+  const { policyOf, clock } = world({ localUser: { recipientsPerHour: 10, recipientsPerDay: 12 } });
+  assert.equal(await pickup(policyOf, 8), 'taken');
+  assert.equal(await pickup(policyOf, 3), '452 rates.local-user.recipients');
+  // Nothing was taken for it.
+  assert.equal(await pickup(policyOf, 2), 'taken');
+  await clock.advance(HOUR_MS);
+  assert.equal(await pickup(policyOf, 4), '452 rates.local-user.recipients');
+  assert.equal(await pickup(policyOf, 2), 'taken');
+});
+
+test('a local message that could never pass is refused, not put off (RFC 3463 §3.6)', async () => {
+  const { policyOf } = world({ localUser: { recipientsPerHour: 10 } });
+  assert.equal(await pickup(policyOf, 11), '550 rates.local-user.recipients');
 });

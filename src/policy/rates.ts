@@ -14,7 +14,7 @@ import type { RecipientFacts, SessionFacts, TransactionFacts } from './facts.ts'
 import { addressName, networkName } from './peer-name.ts';
 import type { Bucket, Gauge, Rates, RateSubject } from './rate.ts';
 import type { Verdict } from './verdict.ts';
-import { ACCEPT, defer } from './verdict.ts';
+import { ACCEPT, defer, refuse } from './verdict.ts';
 
 /** The limits of one subject, as the configuration names them. Left out or 0: none. */
 export type RateLimits = {
@@ -37,6 +37,8 @@ export type RatesRules = {
   readonly address: RateLimits;
   readonly network: RateLimits;
   readonly account: RateLimits & { readonly connectionsAtOnce: number };
+  /** A user of this machine, by `sendmail`. */
+  readonly localUser: RateLimits;
   readonly sender: RateLimits;
   readonly recipient: RateLimits;
 };
@@ -55,7 +57,7 @@ export type RatesPorts = {
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-type Kind = 'address' | 'network' | 'account' | 'sender' | 'recipient';
+type Kind = 'address' | 'network' | 'account' | 'local-user' | 'sender' | 'recipient';
 type Limit = keyof RateLimits;
 const MESSAGES: readonly Limit[] = ['messagesPerHour', 'messagesPerDay'];
 const RECIPIENTS: readonly Limit[] = ['recipientsPerHour', 'recipientsPerDay'];
@@ -64,21 +66,21 @@ const OCTETS: readonly Limit[] = ['octetsPerHour', 'octetsPerDay'];
 /** One of whom, or to whom, something comes, and what of it is limited. */
 class Counted {
   readonly kind: Kind;
+  readonly limits: RateLimits;
   readonly #subject: RateSubject;
-  readonly #limits: RateLimits;
   readonly #buckets = new Map<Limit, Bucket>();
 
   constructor(kind: Kind, name: string, limits: RateLimits, rates: Rates) {
     this.kind = kind;
-    this.#subject = rates.subject(kind === 'account' ? 'account' : 'peer', `${kind} ${name}`);
-    this.#limits = limits;
+    this.#subject = rates.subject(isOurs(kind) ? 'account' : 'peer', `${kind} ${name}`);
+    this.limits = limits;
   }
 
   bucket(limit: Limit): Bucket {
     let bucket = this.#buckets.get(limit);
     if (bucket === undefined) {
       const intervalMs = limit.endsWith('PerDay') ? DAY_MS : HOUR_MS;
-      bucket = this.#subject.bucket(limit, { count: this.#limits[limit] ?? 0, intervalMs });
+      bucket = this.#subject.bucket(limit, { count: this.limits[limit] ?? 0, intervalMs });
       this.#buckets.set(limit, bucket);
     }
     return bucket;
@@ -89,6 +91,7 @@ class Counted {
 type Counts = {
   /** Its address and network; nobody where it is exempt. */
   readonly peers: readonly Counted[];
+  /** Or the local user whose program left the message. */
   account: Counted | undefined;
   /** Counts the session out of those that the account has. */
   leave: (() => void) | undefined;
@@ -105,7 +108,7 @@ export function ratesCheck(ports: RatesPorts, rules: RatesRules): Check {
     auth: (session) => checks.auth(session),
     mail: (transaction, session) => checks.mail(transaction, session),
     recipient: (recipient, _transaction, session) => checks.recipient(recipient, session),
-    message: ({ octets }, _transaction, session) => checks.message(octets, session),
+    message: ({ octets }, { recipients }, session) => checks.message(octets, recipients.length, session),
     refused: ({ code }, session) => checks.refused(code, session),
     disconnect: (session, { commands }) => checks.disconnect(session, commands),
   };
@@ -174,6 +177,8 @@ class RatesCheck {
   }
 
   recipient({ forwardPath }: RecipientFacts, session: SessionFacts): Verdict {
+    // A program that has gone sends the rest no later: the message is counted as a whole.
+    if (session.localUser !== undefined) return ACCEPT;
     const counts = this.#countsOf(session);
     let own: Counted | undefined;
     if (counts.account === undefined && counts.peers.length > 0) {
@@ -187,10 +192,12 @@ class RatesCheck {
     return this.#told(session.principal?.account, refusal);
   }
 
-  message(octets: number, session: SessionFacts): Verdict {
+  message(octets: number, recipients: number, session: SessionFacts): Verdict {
     const counts = this.#countsOf(session);
     const all = [...senders(counts), ...counts.recipients];
-    const refusal = taken(all, MESSAGES, 451);
+    const refusal =
+      (session.localUser === undefined ? undefined : takenAtOnce(all, recipients)) ??
+      taken(all, MESSAGES, 451);
     if (refusal !== undefined) return this.#told(session.principal?.account, refusal);
     // The message is here: it may overdraw what is left, and the next one waits.
     for (const counted of all) for (const limit of OCTETS) counted.bucket(limit).charge(octets);
@@ -229,7 +236,7 @@ class RatesCheck {
     if (known !== undefined) return known;
     const counts = {
       peers: this.#peersOf(session),
-      account: undefined,
+      account: this.#localUserOf(session),
       leave: undefined,
       sender: undefined,
       recipients: [],
@@ -238,9 +245,13 @@ class RatesCheck {
     return counts;
   }
 
-  #peersOf({ role, remote: { address } }: SessionFacts): readonly Counted[] {
+  #localUserOf({ localUser }: SessionFacts): Counted | undefined {
+    return localUser && this.#counted('local-user', String(localUser.uid), this.#rules.localUser);
+  }
+
+  #peersOf({ role, remote: { address }, localUser }: SessionFacts): readonly Counted[] {
     // The clients of LMTP are servers of ours, wherever they are.
-    if (role.name === 'lmtp' || this.#ports.isExempt(address)) return [];
+    if (role.name === 'lmtp' || localUser !== undefined || this.#ports.isExempt(address)) return [];
     const bits = { ipv4: this.#rules.ipv4NetworkBits, ipv6: this.#rules.ipv6NetworkBits };
     return [
       this.#counted('address', addressName(address), this.#rules.address),
@@ -292,11 +303,31 @@ function taken(
   return undefined;
 }
 
+/** The recipients of one message, all of them or none. Who could never have so many is told so (RFC 3463 §3.6, X.5.3). */
+function takenAtOnce(counteds: readonly Counted[], recipients: number): Verdict | undefined {
+  for (const { kind, limits } of counteds)
+    for (const limit of RECIPIENTS) {
+      const most = limits[limit] ?? 0;
+      if (most > 0 && recipients > most)
+        return refuse(`rates.${kind}.recipients`, 550, '5.5.3', `At most ${most} recipients for one message`);
+    }
+  for (const counted of counteds)
+    for (const limit of RECIPIENTS)
+      if (!counted.bucket(limit).has(recipients)) return excess(counted.kind, limit, 452);
+  for (const counted of counteds) for (const limit of RECIPIENTS) counted.bucket(limit).charge(recipients);
+  return undefined;
+}
+
 /** RFC 3463 §3.8: X.7.0 of a session, X.7.1 of a message or recipient that is not let in now. */
 function excess(kind: Kind, limit: Limit | 'sessions', code: Parameters<typeof defer>[1]): Verdict {
   const what = limit.replace(/Per.*/, '');
-  const text = `Too many ${what} ${kind === 'recipient' ? 'for' : 'from'} this ${kind}, try again later`;
+  const text = `Too many ${what} ${kind === 'recipient' ? 'for' : 'from'} this ${kind.replace('-', ' ')}, try again later`;
   return defer(`rates.${kind}.${what}`, code, code === 421 ? '4.7.0' : '4.7.1', text);
+}
+
+/** Strangers cannot make up such names. */
+function isOurs(kind: Kind): boolean {
+  return kind === 'account' || kind === 'local-user';
 }
 
 /** Upper and lower case are one here, so that nobody gets more by writing an address in several ways. */

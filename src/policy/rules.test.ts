@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { office, Talk, toCodes } from '../../test/support/smtp-ports.ts';
 import { SUBMISSION } from '../smtp/server/role.ts';
 import type { CheckEvent } from './event.ts';
+import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
+import type { SessionFacts, TransactionFacts } from './facts.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Rule } from './rules.ts';
 import { rulesCheck } from './rules.ts';
@@ -176,4 +178,31 @@ test('a rule for recipients alone is about each; with a header, about the messag
 
 test('no rules, no check', () => {
   assert.equal(rulesCheck([]), undefined);
+});
+
+test('the user of a local program has not signed in, and is no stranger', async () => {
+  for (const signedIn of ['yes', 'no'] as const) {
+    const check = rulesCheck([{ ...RULE, signedIn }]);
+    const nowhere = { address: '', port: 0 };
+    const session: SessionFacts = {
+      sessionId: 'x',
+      role: { name: 'pickup' },
+      remote: nowhere,
+      local: nowhere,
+      hello: undefined,
+      tls: undefined,
+      principal: undefined,
+      earlyTalker: false,
+      localUser: { uid: 1000, name: 'bob' },
+    };
+    const transaction: TransactionFacts = {
+      traceId: 'x',
+      startedAtMs: 0,
+      reversePath: null,
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: [],
+    };
+    const verdict = await check?.mail?.(transaction, session);
+    assert.equal(verdict?.kind, signedIn === 'yes' ? 'refuse' : 'accept');
+  }
 });

@@ -164,7 +164,9 @@ function toNetwork(text: string): IpNetwork {
 
 function signedInCondition(signedIn: Rule['signedIn']): Condition {
   if (signedIn === undefined) return undefined;
-  return ({ session }) => (session.principal !== undefined) === (signedIn === 'yes');
+  // Whose program it is, the system says: its user is no stranger.
+  return ({ session: { principal, localUser } }) =>
+    (principal !== undefined || localUser !== undefined) === (signedIn === 'yes');
 }
 
 function heloCondition(helo: readonly string[]): Condition {

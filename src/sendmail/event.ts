@@ -21,6 +21,23 @@ export type SendmailEvent =
       /** What was written, where the postmaster gets it instead. */
       readonly written: string | undefined;
     }
+  /** Checks put it off: it stays in the maildrop. */
+  | {
+      readonly name: 'sendmail.deferred';
+      readonly queueId: QueueId;
+      readonly code: number;
+      readonly status: string | undefined;
+      readonly text: string;
+      readonly reason: string;
+      readonly dueAtMs: number;
+    }
+  /** A rule threw it away. */
+  | {
+      readonly name: 'sendmail.discarded';
+      readonly queueId: QueueId;
+      readonly recipient: string;
+      readonly reason: string;
+    }
   /** It lies aside in the maildrop. */
   | { readonly name: 'sendmail.refused'; readonly uid: number; readonly text: string }
   /** It stays where it is, and is tried again. */

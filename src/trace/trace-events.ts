@@ -247,6 +247,25 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
     tells: (said) => `For ${said('recipient')}${labelled(said, { written: ' instead of ' })}`,
     sums: (story, said) => void story.recipients.set(said('recipient'), 'offered'),
   },
+  'sendmail.deferred': {
+    of: OF_QUEUED,
+    keeps: ['code', 'status', 'text', 'reason', 'dueAtMs'],
+    outcome: () => 'delayed',
+    tells: (said) =>
+      `Put off in the maildrop: ${said('code')}${labelled(said, { status: ' ' })} ${said('text')} (${said('reason')})` +
+      `, again at ${new Date(Number(said('dueAtMs'))).toISOString()}`,
+    sums: (story, said) => {
+      story.lastText = said('text');
+    },
+  },
+  'sendmail.discarded': {
+    of: OF_QUEUED,
+    keeps: ['recipient', 'reason'],
+    keys: { recipient: 'address' },
+    outcome: () => 'dropped',
+    tells: (said) => `Thrown away for ${said('recipient')} (${said('reason')})`,
+    sums: (story, said) => void story.recipients.set(said('recipient'), 'dropped'),
+  },
 
   'delivery.accepted': {
     of: OF_QUEUED,

@@ -1,6 +1,6 @@
 /** Programs that pipe mail into `sendmail`: each as it is installed, told only where the program is. */
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -229,6 +229,30 @@ test('as PHP, cron and scripts call it', async () => {
 
   const listed = mustBe(await run(mailq, [], { env: { ...env, POSTRIDER_CONFIG: await configOf(server) } }));
   assert.match(listed.stdout, /^Mail queue is empty$/m);
+});
+
+test('mail of local programs passes the checks: its sender hears of a refusal, and what is too much waits its turn', async () => {
+  await using server = await startPostrider({
+    hostname: 'example.test',
+    config:
+      '[[rules]]\nname = "no-loans"\nheader = "Subject"\ncontains = "loan"\naction = "refuse"\ntext = "No loans"\n' +
+      '[rates.localUser]\nmessagesPerHour = 3\n',
+  });
+  const maildrop = join(server.directory, 'data', 'maildrop');
+  const { sendmail, env } = await shimsOf(server, maildrop);
+  const mail = async (words: readonly string[], input: string): Promise<unknown> =>
+    mustBe(await run(sendmail, words, { input, env }));
+  await mail(['-f', BOB.address, ALICE.address], 'Subject: a loan for you\n\nx\n');
+  const [report = ''] = await waitForMessages(server, BOB, 1);
+  assert.match(report, new RegExp(`^Final-Recipient: rfc822; *${ALICE.address}\r$`, 'm'));
+  assert.match(report, /^Status: 5\.7\.1\r\nDiagnostic-Code: X-Postrider; No loans\r$/m);
+  // The refused one did not count.
+  for (const number of [1, 2, 3]) await mail([ALICE.address], `Subject: ${number}\n\nx\n`);
+  assert.equal((await waitForMessages(server, ALICE, 3)).length, 3);
+  await mail([ALICE.address], 'Subject: 4\n\nx\n');
+  await server.heard(/sendmail\.deferred.*rates\.local-user\.messages/);
+  const waiting = (await readdir(maildrop)).filter((name) => /^\d/.test(name));
+  assert.equal(waiting.length, 1);
 });
 
 /** Enough of a configuration for a command to find the server by. */

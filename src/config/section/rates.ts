@@ -11,6 +11,7 @@ export const RATES = {
     'address',
     'network',
     'account',
+    'localUser',
     'sender',
     'recipient',
   ],
@@ -225,6 +226,55 @@ export const RATES = {
           minimum: 0,
           maximum: 1_000_000_000_000,
           default: 6_000,
+          description: 'Recipients.',
+        },
+        octetsPerDay: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000_000_000,
+          default: 10_737_418_240,
+          description: 'Octets of messages.',
+        },
+      },
+    },
+    localUser: {
+      type: 'object',
+      description:
+        'Of one user of this machine whose programs leave mail by `sendmail`. What is beyond stays in the maildrop until its turn comes.',
+      required: [
+        'messagesPerHour',
+        'messagesPerDay',
+        'recipientsPerHour',
+        'recipientsPerDay',
+        'octetsPerDay',
+      ],
+      properties: {
+        messagesPerHour: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000_000_000,
+          default: 2_000,
+          description: 'Messages.',
+        },
+        messagesPerDay: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000_000_000,
+          default: 20_000,
+          description: 'Messages.',
+        },
+        recipientsPerHour: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000_000_000,
+          default: 10_000,
+          description: 'Recipients; a message for more of them is refused.',
+        },
+        recipientsPerDay: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 1_000_000_000_000,
+          default: 50_000,
           description: 'Recipients.',
         },
         octetsPerDay: {

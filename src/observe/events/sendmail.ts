@@ -39,6 +39,28 @@ export const SENDMAIL_EVENTS = {
         },
       },
     },
+    'sendmail.deferred': {
+      level: 'info',
+      text: 'A check put such mail off: it stays in the maildrop',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message: its trace id.' },
+        code: { type: 'number', description: 'The code of the reply that a session would have heard.' },
+        status: { type: 'text', description: 'Its enhanced status.', optional: true },
+        text: { type: 'text', description: 'Its text.', sensitive: 'detail' },
+        reason: { type: 'text', description: 'The stable reason code.' },
+        dueAtMs: { type: 'number', description: 'When it is tried again: milliseconds since 1970.' },
+      },
+      metrics: [{ name: 'postrider_sendmail_deferred_total', help: 'Times that checks put mail off.' }],
+    },
+    'sendmail.discarded': {
+      level: 'info',
+      text: 'A rule threw such mail away for a recipient',
+      fields: {
+        queueId: { type: 'text', description: 'The id of the message: its trace id.' },
+        recipient: { type: 'text', description: 'Who does not get it.', sensitive: 'address' },
+        reason: { type: 'text', description: 'The stable reason code.' },
+      },
+    },
     'sendmail.refused': {
       level: 'warn',
       text: 'What lay in the maildrop is no mail, and was set aside',
