@@ -41,6 +41,10 @@ imap.login('alice@example.test', 'alice-secret')
 assert imap.create('"Projects"')[0] == 'OK'
 kind, data = imap.select('INBOX')
 assert kind == 'OK' and int(data[0]) == 2, data
+kind, data = imap.getquotaroot('INBOX')
+assert kind == 'OK' and data == [[b'INBOX ""'], [b'"" (MAILBOX 7 10000)']], data
+assert imap.getquota('""') == ('OK', [b'"" (MAILBOX 7 10000)'])
+assert imap.setquota('""', '(STORAGE 1)')[0] == 'NO'
 kind, data = imap.uid('FETCH', '1:*', '(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)')
 assert kind == 'OK' and len(data) >= 2, data
 kind, data = imap.search(None, 'SUBJECT', '"again"')

@@ -6,6 +6,7 @@ import { copy, expunge } from './commands/copy.ts';
 import { fetch } from './commands/fetch.ts';
 import { list, lsub, namespace } from './commands/list.ts';
 import { create, remove, rename, subscribe } from './commands/mailbox.ts';
+import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
 import { search } from './commands/search.ts';
 import { select } from './commands/select.ts';
 import { close, enable, id, unselect } from './commands/session.ts';
@@ -56,6 +57,12 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return namespace();
     case 'STATUS':
       return status(signedIn(state), command, context);
+    case 'GETQUOTA':
+      return getQuota(signedIn(state), command, context);
+    case 'GETQUOTAROOT':
+      return getQuotaRoot(signedIn(state), command, context);
+    case 'SETQUOTA':
+      return only(setQuota());
     case 'CHECK':
       // RFC 3501 §6.4.1: everything is on stable storage already.
       return only({ status: 'OK', text: 'All is kept' });

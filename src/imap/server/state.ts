@@ -1,11 +1,13 @@
 /** The states of RFC 9051 §3, each with what is known in it; and which command may run where. */
 import type { Principal } from '../../auth/principal.ts';
-import type { MailboxId, UidValidity } from '../../store/ids.ts';
+import type { AccountId, MailboxId, UidValidity } from '../../store/ids.ts';
 import type { Verb } from '../wire/command.ts';
 import type { ScanCache } from './fetch/section.ts';
 import type { MailboxView } from './view.ts';
 
 export type SelectedMailbox = {
+  /** Whose mailbox it is. */
+  readonly account: AccountId;
   readonly id: MailboxId;
   readonly path: string;
   readonly readOnly: boolean;
@@ -62,6 +64,9 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND', readonly State['phase'][]>>
   LSUB: SIGNED_IN,
   NAMESPACE: SIGNED_IN,
   STATUS: SIGNED_IN,
+  GETQUOTA: SIGNED_IN,
+  GETQUOTAROOT: SIGNED_IN,
+  SETQUOTA: SIGNED_IN,
   APPEND: SIGNED_IN,
   IDLE: SIGNED_IN,
   CHECK: SELECTED,

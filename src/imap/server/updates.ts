@@ -9,13 +9,13 @@ import type { Notice } from './view.ts';
 
 /** Reads the feed since the last time and gives what to say. */
 export async function updates(
-  { principal, selected }: Selected,
+  { selected }: Selected,
   deps: ImapDeps,
   enabled: Enabled,
   mayExpunge: boolean,
 ): Promise<readonly Untagged[]> {
   const { view } = selected;
-  const changes = await deps.store.mailboxChanges(principal.account, selected.id, view.modSeq);
+  const changes = await deps.store.mailboxChanges(selected.account, selected.id, view.modSeq);
   // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
   const notices = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
   if (notices.length === 0) return [];

@@ -17,6 +17,7 @@ import {
   parseStatus,
   type MailboxCommand,
 } from './command/mailbox.ts';
+import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
 import { parseSearch, parseSort, parseThread, type SearchCommand } from './command/search.ts';
 import {
   parseAuthenticate,
@@ -36,7 +37,8 @@ export type Command =
   | ListCommand
   | FetchCommand
   | StoreCommand
-  | SearchCommand;
+  | SearchCommand
+  | QuotaCommand;
 export type Verb = Command['verb'];
 
 /** A command that cannot be carried out as sent. Without a tag it is answered untagged. */
@@ -70,6 +72,9 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   LSUB: { parse: parseLsub },
   NAMESPACE: { parse: parsePlain('NAMESPACE') },
   STATUS: { parse: parseStatus },
+  GETQUOTA: { parse: parseGetQuota },
+  GETQUOTAROOT: { parse: parseGetQuotaRoot },
+  SETQUOTA: { parse: parseSetQuota },
   IDLE: { parse: parsePlain('IDLE') },
   CHECK: { parse: parsePlain('CHECK') },
   CLOSE: { parse: parsePlain('CLOSE') },

@@ -25,8 +25,8 @@ export async function* copy({ principal, selected }: Selected, command: Copy, co
   if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
   if (uids.value.length === 0) return done('There was nothing to do');
   const copied = isMove
-    ? await deps.store.move(principal.account, selected.id, uids.value, target.mailbox.id)
-    : await deps.store.copy(principal.account, selected.id, uids.value, target.mailbox.id);
+    ? await deps.store.move(selected.account, selected.id, uids.value, target.mailbox.id)
+    : await deps.store.copy(selected.account, selected.id, uids.value, target.mailbox.id);
   if (!copied.ok) {
     if (copied.error.kind !== 'over-quota') return refusal(copied.error);
     return { status: 'NO', code: 'OVERQUOTA', text: `Only ${copied.error.octetsLeft} octets are left` };
@@ -38,7 +38,7 @@ export async function* copy({ principal, selected }: Selected, command: Copy, co
   // RFC 9051 §6.4.8: COPYUID comes before the EXPUNGEs, which the driver sends.
   yield { kind: 'status', status: 'OK', code, text: 'Moved' };
   // RFC 7162 §3.2.9 as RFC 6851 §4.4 asks for it.
-  return withModSeq(done('Moved'), principal.account, selected.id, context);
+  return withModSeq(done('Moved'), selected.account, selected.id, context);
 }
 
 /** So that the client need not ask for it. */
@@ -58,11 +58,7 @@ function copyUid({ uidValidity, from, to }: Copied): ResponseCode {
   return { kind: 'COPYUID', uidValidity, from: rangesOf(from), to: rangesOf(to) };
 }
 
-export async function expunge(
-  { principal, selected }: Selected,
-  command: Expunge,
-  context: Context,
-): Promise<Outcome> {
+export async function expunge({ selected }: Selected, command: Expunge, context: Context): Promise<Outcome> {
   const { deps } = context;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   let uids: readonly Uid[] | undefined;
@@ -71,8 +67,8 @@ export async function expunge(
     if (!found.ok) return found.error;
     uids = found.value;
   }
-  const expunged = await deps.store.expunge(principal.account, selected.id, uids);
+  const expunged = await deps.store.expunge(selected.account, selected.id, uids);
   if (!expunged.ok) return refusal(expunged.error);
   // RFC 7162 §3.2.7, §3.2.8.
-  return withModSeq(done('Expunged'), principal.account, selected.id, context);
+  return withModSeq(done('Expunged'), selected.account, selected.id, context);
 }

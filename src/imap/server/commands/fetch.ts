@@ -153,12 +153,12 @@ function setsSeen(item: FetchItem): boolean {
 }
 
 async function* readRows(
-  { principal, selected }: Selected,
+  { selected }: Selected,
   uids: readonly Uid[],
   plan: Plan,
   { deps: { store } }: Context,
 ): AsyncGenerator<readonly Row[], void, void> {
-  const { account } = principal;
+  const { account } = selected;
   if (plan.detail === 'full') {
     for (const page of pagesOf(uids, plan.readsOctets ? OCTETS_PAGE : FULL_PAGE))
       yield (await store.messages(account, selected.id, page)).map((full) => ({
@@ -191,12 +191,12 @@ function isSparse(uids: readonly Uid[], { view }: SelectedMailbox): boolean {
 
 /** RFC 7162 §3.1.4.1, §3.2.6. */
 async function changedSince(
-  { principal, selected }: Selected,
+  { selected }: Selected,
   uids: readonly Uid[],
   since: number,
   { deps }: Context,
 ): Promise<{ readonly uids: readonly Uid[]; readonly vanished: readonly Uid[] }> {
-  const changes = await deps.store.mailboxChanges(principal.account, selected.id, known(toModSeq(since)));
+  const changes = await deps.store.mailboxChanges(selected.account, selected.id, known(toModSeq(since)));
   if (!changes.ok) return { uids: [], vanished: [] };
   const changed = new Set(changes.value.changed.map(({ uid }) => uid));
   return {
@@ -247,7 +247,7 @@ async function* inOrder(
 
 /** The messages that become \Seen by being read, with their new entries. */
 async function markSeen(
-  { principal, selected }: Selected,
+  { selected }: Selected,
   rows: readonly Row[],
   { deps, fault }: Context,
 ): Promise<ReadonlyMap<Uid, Entry> | undefined> {
@@ -255,7 +255,7 @@ async function markSeen(
   if (selected.readOnly || unseen.length === 0) return undefined;
   const change = { mode: 'add', flags: FLAG.seen, keywords: [] } as const;
   try {
-    const changed = await deps.store.setFlags(principal.account, selected.id, unseen, change);
+    const changed = await deps.store.setFlags(selected.account, selected.id, unseen, change);
     if (!changed.ok) return undefined;
     selected.view.toldOf(changed.value.entries);
     return new Map(changed.value.entries.map((entry) => [entry.uid, entry] as const));

@@ -84,7 +84,7 @@ export async function* list({ principal }: SignedIn, command: List, { deps, enab
     };
     // RFC 5819 §2: only for names that can be selected.
     if (returns.status.length > 0 && node !== undefined)
-      yield statusOf(node, returns.status, deps.limits.messageOctetsMax);
+      yield await statusOf(principal.account, node, returns.status, deps);
   }
   return done('Listed');
 }

@@ -326,10 +326,15 @@ describe('NAMESPACE and STATUS (RFC 9051 §6.3.10, §6.3.11)', () => {
       '* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 1767323045 UNSEEN 1 DELETED 1 SIZE 155 RECENT 0 HIGHESTMODSEQ 8 MAILBOXID (M1) APPENDLIMIT 1000000)',
       '. OK Counted',
     );
+    await conversation.expect(
+      'STATUS INBOX (DELETED DELETED-STORAGE)',
+      '* STATUS INBOX (DELETED 1 DELETED-STORAGE 78)',
+      '. OK Counted',
+    );
+    await conversation.expect('STATUS Sent (DELETED-STORAGE)', '* STATUS Sent (DELETED-STORAGE 0)', '. OK …');
     await conversation.expect('STATUS nope (MESSAGES)', '. NO [NONEXISTENT] …');
     await conversation.expect('STATUS INBOX ()', '. BAD …');
     await conversation.expect('STATUS INBOX (FOO)', '. BAD …');
-    await conversation.expect('STATUS INBOX (DELETED-STORAGE)', '. BAD …');
     await conversation.expect('STATUS INBOX MESSAGES', '. BAD …');
   });
 });

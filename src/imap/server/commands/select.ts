@@ -35,8 +35,7 @@ export async function* select(state: SignedIn, command: Select, context: Context
   const readOnly = command.verb === 'EXAMINE';
   const { selected, firstUnseen } = await open(principal.account, node, readOnly, context);
   yield* describe(node, command.mailbox, selected, firstUnseen, context);
-  if (command.qresync !== undefined)
-    yield* resynchronize(principal.account, selected, command.qresync, context);
+  if (command.qresync !== undefined) yield* resynchronize(selected, command.qresync, context);
   return {
     status: 'OK',
     code: readOnly ? 'READ-ONLY' : 'READ-WRITE',
@@ -71,7 +70,7 @@ async function open(
   const view = new MailboxView(uids, mailbox.highestModSeq);
   const { id, uidValidity } = mailbox;
   return {
-    selected: { id, path, readOnly, uidValidity, view, saved: [], keywords, scans: {} },
+    selected: { account, id, path, readOnly, uidValidity, view, saved: [], keywords, scans: {} },
     firstUnseen,
   };
 }
@@ -120,8 +119,7 @@ function status(code: Extract<Untagged, { kind: 'status' }>['code'] & {}, text: 
 
 /** RFC 7162 §3.2.5: what is gone and what has changed since the client was here, if UIDs are still the same. */
 async function* resynchronize(
-  account: AccountId,
-  { id, uidValidity, view }: SelectedMailbox,
+  { account, id, uidValidity, view }: SelectedMailbox,
   known_: QresyncParameter,
   { deps, enabled }: Context,
 ): AsyncGenerator<Untagged, void, void> {

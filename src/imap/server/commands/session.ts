@@ -48,7 +48,7 @@ export function unselect(state: Selected): Outcome {
 
 /** RFC 9051 §6.4.1: leaves, and what is marked \Deleted goes, unless the mailbox was only examined. Nothing is said of it. */
 export async function close(state: Selected, { deps }: Context): Promise<Outcome> {
-  const { principal, selected } = state;
-  if (!selected.readOnly) await deps.store.expunge(principal.account, selected.id, undefined);
+  const { selected } = state;
+  if (!selected.readOnly) await deps.store.expunge(selected.account, selected.id, undefined);
   return unselect(state);
 }

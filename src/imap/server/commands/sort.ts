@@ -45,12 +45,12 @@ async function sorted(
 
 /** Those that still exist, ascending; only what is made of them is kept. */
 export async function* messagesOf(
-  { principal, selected }: Selected,
+  { selected }: Selected,
   uids: readonly Uid[],
   { deps }: Context,
 ): AsyncGenerator<StoredMessage, void, void> {
   for (const page of pagesOf(uids, PAGE))
-    yield* await deps.store.messages(principal.account, selected.id, page);
+    yield* await deps.store.messages(selected.account, selected.id, page);
 }
 
 /** RFC 5256 §2.2: where there is no date that can be read, when the message came. */

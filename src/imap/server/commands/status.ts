@@ -1,32 +1,39 @@
-/** STATUS, from counters that the store keeps. Source: RFC 9051 §6.3.11, RFC 7889 §4, RFC 8438. */
+/** STATUS, from counters that the store keeps. Source: RFC 9051 §6.3.11, RFC 7889 §4, RFC 8438, RFC 9208 §4.1.4. */
 import { unreachable } from '../../../base/unreachable.ts';
+import { FLAG, type Mailbox, type MailStore } from '../../../store/mail-store.ts';
+import type { AccountId } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
 import type { StatusItem } from '../../wire/command/mailbox.ts';
 import type { StatusDatum, Untagged } from '../../wire/response.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
 import { mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
+import { pagesOf } from '../message-set.ts';
 import { formatMailboxId } from '../object-id.ts';
+import type { ImapDeps } from '../ports.ts';
 import type { SignedIn } from '../state.ts';
 
 type Status = Extract<Command, { verb: 'STATUS' }>;
 
+/** Entries, and messages, of one read. */
+const ENTRIES_PAGE = 5000;
+const MESSAGES_PAGE = 1000;
+
 export async function* status({ principal }: SignedIn, command: Status, { deps, enabled }: Context): Replies {
-  // RFC 9208 §5.1: comes with QUOTA, which is not offered.
-  if (command.items.includes('DELETED-STORAGE'))
-    return { status: 'BAD', text: 'Unknown item of STATUS: DELETED-STORAGE' };
   const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
   if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
   // RFC 7162 §3.1.2: asking for HIGHESTMODSEQ is a CONDSTORE enabling command.
   if (command.items.includes('HIGHESTMODSEQ')) enabled.condstore = true;
-  yield statusOf(node, command.items, deps.limits.messageOctetsMax);
+  yield await statusOf(principal.account, node, command.items, deps);
   return done('Counted');
 }
 
-export function statusOf(
+export async function statusOf(
+  account: AccountId,
   { mailbox, path }: MailboxNode,
   items: readonly StatusItem[],
-  appendLimit: number,
-): Untagged {
+  { store, limits }: ImapDeps,
+): Promise<Untagged> {
+  const deletedOctets = items.includes('DELETED-STORAGE') ? await deletedStorage(account, mailbox, store) : 0;
   const data = items.flatMap((item): readonly StatusDatum[] => {
     switch (item) {
       case 'MESSAGES':
@@ -48,12 +55,35 @@ export function statusOf(
       case 'MAILBOXID':
         return [{ item, id: formatMailboxId(mailbox.id) }];
       case 'APPENDLIMIT':
-        return [{ item, value: appendLimit }];
+        return [{ item, value: limits.messageOctetsMax }];
       case 'DELETED-STORAGE':
-        return [];
+        return [{ item, value: deletedOctets }];
       default:
         return unreachable(item);
     }
   });
   return { kind: 'mailbox-status', mailbox: path, data };
+}
+
+/**
+ * RFC 9208 §4.1.4: the sizes of what is marked, added up. What has another place besides is counted too, though it frees
+ * nothing. Costs nothing where nothing is marked.
+ */
+async function deletedStorage(
+  account: AccountId,
+  { id, deleted }: Mailbox,
+  store: MailStore,
+): Promise<number> {
+  let octets = 0;
+  let left = deleted;
+  for (let after = 0; left > 0;) {
+    const entries = await store.entries(account, id, after, ENTRIES_PAGE);
+    const uids = entries.filter(({ flags }) => (flags & FLAG.deleted) !== 0).map(({ uid }) => uid);
+    for (const page of pagesOf(uids, MESSAGES_PAGE))
+      for (const message of await store.placed(account, id, page)) octets += message.octets;
+    left -= uids.length;
+    after = entries.at(-1)?.uid ?? 0;
+    if (entries.length < ENTRIES_PAGE) break;
+  }
+  return octets;
 }

@@ -15,7 +15,7 @@ type Store = Extract<Command, { verb: 'STORE' }>;
 /** Messages of one commit: bounds the time that a writer is held. */
 const PAGE = 1000;
 
-export async function* store({ principal, selected }: Selected, command: Store, context: Context): Replies {
+export async function* store({ selected }: Selected, command: Store, context: Context): Replies {
   const { deps, enabled } = context;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   const names = flagsOf(command.flags);
@@ -34,7 +34,7 @@ export async function* store({ principal, selected }: Selected, command: Store, 
   const refused: Uid[] = [];
   let missing = false;
   for (const page of pagesOf(uids.value, PAGE)) {
-    const changed = await deps.store.setFlags(principal.account, selected.id, page, change);
+    const changed = await deps.store.setFlags(selected.account, selected.id, page, change);
     if (!changed.ok)
       return changed.error.kind === 'too-many-keywords'
         ? { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' }

@@ -74,27 +74,27 @@ type Step = (
 
 /** Messages that are gone by now drop out. */
 const STEPS: readonly Step[] = [
-  async function* entries({ principal, selected }, open, { deps }) {
+  async function* entries({ selected }, open, { deps }) {
     const wanted = new Map(open.map((evidence) => [evidence.uid, evidence] as const));
     const last = open.at(-1)?.uid ?? 0;
     for (let after = (open[0]?.uid ?? 1) - 1; after < last;) {
-      const page = await deps.store.entries(principal.account, selected.id, after, ENTRIES_PAGE);
+      const page = await deps.store.entries(selected.account, selected.id, after, ENTRIES_PAGE);
       yield withEvidence(page, wanted, (evidence, entry) => ({ ...evidence, entry }));
       if (page.length < ENTRIES_PAGE) return;
       after = page.at(-1)?.uid ?? last;
     }
   },
-  async function* placed({ principal, selected }, open, { deps }) {
+  async function* placed({ selected }, open, { deps }) {
     for (const page of pagesOf(open, PLACED_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      const rows = await deps.store.placed(principal.account, selected.id, toUids(byUid.keys()));
+      const rows = await deps.store.placed(selected.account, selected.id, toUids(byUid.keys()));
       yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, placed: row }));
     }
   },
-  async function* full({ principal, selected }, open, { deps }) {
+  async function* full({ selected }, open, { deps }) {
     for (const page of pagesOf(open, FULL_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      const rows = await deps.store.messages(principal.account, selected.id, toUids(byUid.keys()));
+      const rows = await deps.store.messages(selected.account, selected.id, toUids(byUid.keys()));
       yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, full: row }));
     }
   },
