@@ -1,5 +1,5 @@
 /** Puts the taking of mail from the maildrop together. Where the folder cannot be had, all other mail goes on. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import { Pickup } from '../delivery/pickup.ts';
@@ -33,6 +33,7 @@ export function composePickup(
         folder: maildropFolder(config),
         domain,
         messageOctetsMax: limits.messageOctetsMax,
+        dataDirectory: resolve(config.dataDirectory),
         nowMs: () => clock.nowMs(),
       });
       const pickup = new Pickup(

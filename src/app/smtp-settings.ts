@@ -27,9 +27,9 @@ export function extensionsOf({ smtp, submission }: Config): SmtpExtensions {
             secondsMax: holdSecondsMax,
             untilMaxMs: holdUntilMax === undefined ? undefined : Date.parse(holdUntilMax),
           },
-    deliverBySecondsMin: smtp.deliverByMinSeconds,
-    priorityPolicy: smtp.priorityPolicy,
-    priorityMax,
+    deliverBy: { secondsMin: smtp.deliverByMinSeconds },
+    priority: { policy: smtp.priorityPolicy, max: priorityMax },
+    binaryMime: true,
     vrfy: smtp.vrfy,
     expn: smtp.expn,
   };

@@ -197,6 +197,25 @@ test('what DSN was asked for goes along (RFC 3461)', async () => {
   assert.deepEqual(all[0]?.parameters.notify, ['SUCCESS']);
 });
 
+test('what each recipient wishes goes along with it alone (RFC 3461 §4.1, §4.2)', async () => {
+  const { taken } = await world({
+    envelope: {
+      recipients: BOTH,
+      wishes: [
+        { notify: [], originalRecipient: undefined },
+        { notify: ['success', 'delay'], originalRecipient: 'rfc822;c+2Bd@away.test' },
+      ],
+    },
+  });
+  assert.deepEqual(
+    taken[0]?.transaction.recipients.map(({ parameters }) => parameters),
+    [
+      { notify: [], originalRecipient: undefined },
+      { notify: ['SUCCESS', 'DELAY'], originalRecipient: { type: 'rfc822', written: 'c+2Bd@away.test' } },
+    ],
+  );
+});
+
 test('a fault leaves the mail where it is, and its next try has the same id', async () => {
   const fault = new Fault('Writing to a disk', new Error('full'));
   const { clock, files, began, taken, events, closed } = await world({ answers: [fault] });

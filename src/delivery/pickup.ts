@@ -16,6 +16,7 @@ import { derivedQueueId } from '../queue/queue-id.ts';
 import type { QueueId } from '../queue/queue.ts';
 import type { SendmailEventSink } from '../sendmail/event.ts';
 import type { DroppedMessage, Maildrop } from '../sendmail/maildrop.ts';
+import { parseOriginalRecipient } from '../smtp/wire/original-recipient.ts';
 import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
 import { POSTMASTER_PATH } from '../smtp/wire/path.ts';
 import type { ForwardPath } from '../smtp/wire/path.ts';
@@ -254,7 +255,7 @@ export class Pickup {
     sender: string | null,
     recipients: readonly ForwardPath[],
   ): IntakeTransaction {
-    const { notify, ret, envid, eightBit } = envelope;
+    const { notify, wishes, ret, envid, eightBit } = envelope;
     return {
       traceId: id,
       startedAtMs: this.#ports.clock.nowMs(),
@@ -267,10 +268,16 @@ export class Pickup {
         ret: ret === undefined ? undefined : RET[ret],
         envelopeId: envid,
       },
-      recipients: recipients.map((forwardPath) => ({
-        forwardPath,
-        parameters: { notify: notify?.map((one) => NOTIFY[one]), originalRecipient: undefined },
-      })),
+      recipients: recipients.map((forwardPath, index) => {
+        const wish = wishes?.[index] ?? { notify, originalRecipient: undefined };
+        return {
+          forwardPath,
+          parameters: {
+            notify: wish.notify?.map((one) => NOTIFY[one]),
+            originalRecipient: parseOriginalRecipient(wish.originalRecipient ?? ''),
+          },
+        };
+      }),
     };
   }
 

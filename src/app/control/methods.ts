@@ -14,6 +14,8 @@ import type { Fields } from './fields.ts';
 import { directoryProblem } from './problem.ts';
 import type { ControlProblem } from './problem.ts';
 import { QUEUE_METHODS } from './queue-methods.ts';
+import { RECIPIENT_METHODS } from './recipient-methods.ts';
+import type { RecipientMethods } from './recipient-methods.ts';
 import { ROUTE_METHODS } from './route-methods.ts';
 import type { RouteControlPorts, RouteMethods } from './route-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
@@ -45,6 +47,7 @@ type Named = { readonly address: string };
 
 /** Each method with what it takes and what it gives. */
 export type ControlMethods = QueueMethods &
+  RecipientMethods &
   RouteMethods &
   SrsMethods &
   SendingMethods &
@@ -287,6 +290,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
     return shown(await directory.removeAlias(address), address, () => ({}));
   },
 
+  ...RECIPIENT_METHODS,
   ...SRS_METHODS,
   ...SENDING_METHODS,
   ...SIMULATE_METHODS,

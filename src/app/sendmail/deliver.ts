@@ -4,7 +4,7 @@ import { fromLatin1, latin1 } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { flattenAddresses, formatAddrSpec, parseAddresses } from '../../message/address.ts';
 import { Drop } from '../../sendmail/disk/drop.ts';
-import { toDropAddress, type DropEnvelope } from '../../sendmail/wire/drop-file.ts';
+import { toDropAddress, type NewEnvelope } from '../../sendmail/wire/drop-file.ts';
 import { LineEnds } from '../../sendmail/wire/line-ends.ts';
 import type { SendmailOptions } from '../../sendmail/wire/option.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../../sendmail/wire/submitted-header.ts';
 import { SendmailProblem, SYSEXITS } from './exit-code.ts';
 import type { Caller, Office } from './office.ts';
+import { unknownRecipients } from './recipients.ts';
 
 export type DeliverOptions = {
   readonly options: SendmailOptions;
@@ -31,7 +32,11 @@ export async function deliver({ options, office, caller, input, nowMs }: Deliver
   const sender = options.sender === undefined ? own : toSender(options.sender, domain);
   const { notify, ret, envid, fullName } = options;
   await drop(office, contentOf(input, options.dotEnds), {
-    envelope: (header) => ({ sender, recipients: toRecipients(options, header, domain), notify, ret, envid }),
+    envelope: async (header) => {
+      const recipients = toRecipients(options, header, domain);
+      await mustBeSomebody(office, recipients);
+      return { sender, recipients, notify, ret, envid };
+    },
     facts: factsOf(office, { ...caller, fullName: fullName ?? caller.fullName }, sender, nowMs),
   });
 }
@@ -62,13 +67,13 @@ export async function drop(
     envelope,
     facts,
   }: {
-    readonly envelope: (header: string) => Omit<DropEnvelope, 'eightBit'>;
+    readonly envelope: (header: string) => Promise<NewEnvelope>;
     readonly facts: SubmittedFacts;
   },
 ): Promise<void> {
   const chunks = lines[Symbol.asyncIterator]();
   const { header, rest } = await readHeader(chunks);
-  const file = await Drop.begin(folder, envelope(header), messageOctetsMax, facts.nowMs);
+  const file = await Drop.begin(folder, await envelope(header), messageOctetsMax, facts.nowMs);
   const write = async (octets: Uint8Array): Promise<void> => {
     const written = await file.write(octets);
     if (!written.ok)
@@ -112,6 +117,13 @@ async function readHeader(
   }
 }
 
+/** Of several, those who are somebody get it, and the sender hears of the others by mail: nobody gets it twice by a second try. */
+async function mustBeSomebody(office: Office, recipients: readonly string[]): Promise<void> {
+  const unknown = await unknownRecipients(office, recipients);
+  if (unknown.length > 0 && unknown.length === recipients.length)
+    throw new SendmailProblem(SYSEXITS.noUser, `${unknown.join(', ')}: no such mailbox`);
+}
+
 /** Recipients of `-t` are added to those of the command line, as Postfix's sendmail(1) has it. */
 function toRecipients(
   { recipients, fromHeader }: SendmailOptions,
@@ -131,14 +143,15 @@ function toRecipients(
     throw new SendmailProblem(SYSEXITS.usage, `at most ${LIMITS.dropRecipientsMax} recipients`);
   for (const address of all)
     if (toDropAddress(address) === undefined)
-      throw new SendmailProblem(SYSEXITS.noUser, `${JSON.stringify(address)} is no address`);
+      throw new SendmailProblem(SYSEXITS.dataError, `${JSON.stringify(address)} is no address`);
   return all;
 }
 
 /** A word may hold several, with commas between, and names beside them: so `mail` gives them. */
 function toAddresses(word: string, domain: string): readonly string[] {
   const found = flattenAddresses(parseAddresses(fromUtf8AsLatin1(word)));
-  if (found.length === 0) throw new SendmailProblem(SYSEXITS.noUser, `${JSON.stringify(word)} is no address`);
+  if (found.length === 0)
+    throw new SendmailProblem(SYSEXITS.dataError, `${JSON.stringify(word)} is no address`);
   return found.map((one) =>
     toUnicode(formatAddrSpec(one.localPart, one.domain === '' ? domain : one.domain)),
   );

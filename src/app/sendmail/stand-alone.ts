@@ -5,17 +5,16 @@ import { LIMITS } from '../../base/limits.ts';
 import type { Connection, ReadStop } from '../../base/connection.ts';
 import { err } from '../../base/result.ts';
 import { createQueueIds } from '../../queue/queue-id.ts';
-import type { DropEnvelope } from '../../sendmail/wire/drop-file.ts';
+import type { NewEnvelope } from '../../sendmail/wire/drop-file.ts';
 import { SMTP_EXTENSIONS } from '../../smtp/server/extensions.ts';
 import { SMTP_LIMITS } from '../../smtp/server/limits.ts';
 import type {
   CommitOutcome,
   Intake,
   MessageSink,
-  Refusal,
+  RecipientVerdict,
   TransactionFacts,
 } from '../../smtp/server/ports.ts';
-import type { MailParameters } from '../../smtp/wire/parameter.ts';
 import { SUBMISSION } from '../../smtp/server/role.ts';
 import { serveSmtp } from '../../smtp/server/session.ts';
 import { formatEnvelopeAddress } from '../../smtp/wire/path.ts';
@@ -24,6 +23,7 @@ import { systemClock, systemRandom } from '../system.ts';
 import { drop, factsOf } from './deliver.ts';
 import { SendmailProblem } from './exit-code.ts';
 import type { Caller, Office } from './office.ts';
+import { unknownRecipients } from './recipients.ts';
 
 export async function serveStandardInput(office: Office, caller: Caller): Promise<void> {
   const limits = {
@@ -34,33 +34,40 @@ export async function serveStandardInput(office: Office, caller: Caller): Promis
   await serveSmtp(new StandardConnection(process.stdin, process.stdout), {
     role: { ...SUBMISSION, auth: 'none' },
     limits,
-    // What the maildrop has no place for is not offered where that can be helped.
-    extensions: { ...SMTP_EXTENSIONS, hold: undefined, vrfy: 'nobody', expn: 'nobody' },
+    // What the maildrop has no place for is not offered.
+    extensions: {
+      ...SMTP_EXTENSIONS,
+      hold: undefined,
+      deliverBy: undefined,
+      priority: undefined,
+      binaryMime: false,
+      vrfy: 'nobody',
+      expn: 'nobody',
+    },
     trust: { isPeer: () => false, isForwarder: () => false },
     hostname: office.domain,
     startTls: false,
     clock: systemClock,
     traceId: createQueueIds(systemClock, systemRandom),
     signIn: undefined,
-    recipients: { verify: () => ({ kind: 'accept' }) },
+    recipients: { verify: (forwardPath) => verifyRecipient(office, formatEnvelopeAddress(forwardPath)) },
     addresses: { find: () => ({ kind: 'unknown' }) },
     intake: intakeOf(office, caller),
-    policy: { mail: ({ parameters }) => (isKept(parameters) ? { kind: 'accept' } : NOT_KEPT) },
+    policy: {},
     events: () => undefined,
     shutdown: new AbortController().signal,
   });
 }
 
-/** What the maildrop has no place for must not be promised. */
-function isKept({ body, requireTls, deliverBy, priority }: MailParameters): boolean {
-  return body !== 'BINARYMIME' && !requireTls && deliverBy === undefined && priority === undefined;
+async function verifyRecipient(office: Office, address: string): Promise<RecipientVerdict> {
+  const unknown = await unknownRecipients(office, [address]);
+  return unknown.length === 0 ? { kind: 'accept' } : UNKNOWN;
 }
 
-const NOT_KEPT: Refusal = {
+const UNKNOWN: RecipientVerdict = {
   kind: 'refuse',
-  // RFC 5321 §4.1.1.11: 555 for parameters that cannot be had.
-  reply: reply(555, '5.5.4', 'That parameter is not kept for mail from standard input'),
-  reason: 'parameter-not-offered',
+  reply: reply(550, '5.1.1', 'No such mailbox here'),
+  reason: 'recipient.unknown',
 };
 
 function intakeOf(office: Office, caller: Caller): Intake {
@@ -75,7 +82,7 @@ class DropSink implements MessageSink {
   constructor(office: Office, caller: Caller, transaction: TransactionFacts) {
     const envelope = envelopeOf(transaction);
     this.#dropped = drop(office, this.#content, {
-      envelope: () => envelope,
+      envelope: async () => envelope,
       facts: factsOf(office, caller, envelope.sender, systemClock.nowMs()),
     }).then(
       () => ({ kind: 'accepted' }),
@@ -104,23 +111,21 @@ class DropSink implements MessageSink {
   }
 }
 
-function envelopeOf({
-  reversePath,
-  parameters,
-  recipients,
-}: TransactionFacts): Omit<DropEnvelope, 'eightBit'> {
-  const [first] = recipients;
+function envelopeOf({ reversePath, parameters, recipients }: TransactionFacts): NewEnvelope {
   return {
     sender: reversePath === null ? null : formatEnvelopeAddress(reversePath),
     recipients: recipients.map(({ forwardPath }) => formatEnvelopeAddress(forwardPath)),
-    // The maildrop keeps one wish for all.
-    notify: first?.parameters.notify?.map(
-      (one) => ({ SUCCESS: 'success', FAILURE: 'failure', DELAY: 'delay' } as const)[one],
-    ),
+    notify: undefined,
+    wishes: recipients.map(({ parameters: { notify, originalRecipient } }) => ({
+      notify: notify?.map((one) => NOTIFY[one]),
+      originalRecipient: originalRecipient && `${originalRecipient.type};${originalRecipient.written}`,
+    })),
     ret: parameters.ret === undefined ? undefined : ({ FULL: 'full', HDRS: 'hdrs' } as const)[parameters.ret],
     envid: parameters.envelopeId,
   };
 }
+
+const NOTIFY = { SUCCESS: 'success', FAILURE: 'failure', DELAY: 'delay' } as const;
 
 /** Standard input and output as a connection. No time is limited but by who holds the other ends. */
 class StandardConnection implements Connection {

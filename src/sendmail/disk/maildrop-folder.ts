@@ -16,6 +16,8 @@ export type MaildropInfo = {
   /** What is put behind addresses without a domain. */
   readonly domain: string;
   readonly messageOctetsMax: number;
+  /** Where the server's control socket is found, by those whom the system lets use it. */
+  readonly dataDirectory?: string | undefined;
 };
 
 export function infoPath(folder: string): string {
@@ -43,5 +45,7 @@ export function parseInfo(text: string): MaildropInfo | undefined {
   const domain = fields.get('domain');
   const messageOctetsMax = fields.get('messageOctetsMax');
   if (typeof domain !== 'string' || !/^[A-Za-z0-9.-]{1,255}$/.test(domain)) return undefined;
-  return typeof messageOctetsMax === 'number' ? { domain, messageOctetsMax } : undefined;
+  if (typeof messageOctetsMax !== 'number') return undefined;
+  const dataDirectory = fields.get('dataDirectory');
+  return { domain, messageOctetsMax, ...(typeof dataDirectory === 'string' ? { dataDirectory } : {}) };
 }

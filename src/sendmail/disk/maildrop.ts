@@ -26,14 +26,16 @@ const ASIDE = 'refused-';
 
 /** Makes the folder where it is missing, and tells `sendmail` what it must know. Throws `Fault`. */
 export async function openMaildrop(options: DiskMaildropOptions): Promise<Maildrop> {
-  const { folder, domain, messageOctetsMax } = options;
+  const { folder, domain, messageOctetsMax, dataDirectory } = options;
   try {
     await mkdir(folder, { recursive: true });
     await chmod(folder, FOLDER_MODE);
     const path = infoPath(folder);
     const written = `${path}.new`;
     await rm(written, { force: true });
-    await writeFile(written, `${JSON.stringify({ domain, messageOctetsMax })}\n`, { flag: 'wx' });
+    await writeFile(written, `${JSON.stringify({ domain, messageOctetsMax, dataDirectory })}\n`, {
+      flag: 'wx',
+    });
     await chmod(written, FINISHED_MODE);
     await rename(written, path);
   } catch (cause) {

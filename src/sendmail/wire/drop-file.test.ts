@@ -18,6 +18,10 @@ test('an envelope reads back, whatever content follows, and is as long for 8-bit
     {
       sender: fc.constantFrom(null, 'bob@here.test', '"a b"@x.test', 'jürgen@bücher.test'),
       notify: fc.constantFrom(undefined, [], ['success' as const, 'delay' as const]),
+      wishes: fc.constantFrom(undefined, [
+        { notify: ['failure' as const], originalRecipient: 'rfc822;a+2Bb@x.test' },
+        { notify: undefined, originalRecipient: undefined },
+      ]),
       ret: fc.constantFrom(undefined, 'full' as const, 'hdrs' as const),
       envid: fc.constantFrom(undefined, 'QQ 314'),
       eightBit: fc.boolean(),
@@ -26,7 +30,8 @@ test('an envelope reads back, whatever content follows, and is as long for 8-bit
   );
   fc.assert(
     fc.property(choices, fc.uint8Array({ maxLength: 20 }), (chosen, content) => {
-      const envelope: DropEnvelope = { ...PLAIN, ...chosen };
+      const { wishes, ...rest } = chosen;
+      const envelope: DropEnvelope = { ...PLAIN, ...rest, ...(wishes === undefined ? {} : { wishes }) };
       const head = encodeDropHead(envelope);
       const read = decodeDropHead(Buffer.concat([head, content]));
       assert.deepEqual(read, { kind: 'head', envelope, octets: head.length });
@@ -49,6 +54,10 @@ for (const [what, change] of [
   ['a sender that is none', { sender: 7 }],
   ['an empty sender', { sender: '' }],
   ['a wish that is none', { notify: ['often'] }],
+  ['wishes of more recipients than there are', { wishes: [{}, {}, {}] }],
+  ['a wish of a recipient that is none', { wishes: [{ notify: 'often' }, {}] }],
+  ['an ORCPT that is none', { wishes: [{ originalRecipient: 'a b' }, {}] }],
+  ['a line end in ORCPT', { wishes: [{ originalRecipient: 'rfc822;a\r\nb' }, {}] }],
   ['a return that is none', { ret: 'half' }],
   ['a line end in ENVID', { envid: 'a\r\nb' }],
 ] as const)

@@ -5,18 +5,33 @@
 import { Buffer } from 'node:buffer';
 import { LF } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { parseOriginalRecipient } from '../../smtp/wire/original-recipient.ts';
 import { parseEnvelopeAddress, type EnvelopeAddress } from '../../smtp/wire/path.ts';
+
+export type DropNotify = readonly ('success' | 'failure' | 'delay')[];
+
+/** What was asked for one recipient (RFC 3461 §4.1, §4.2). */
+export type DropWish = {
+  readonly notify: DropNotify | undefined;
+  /** `type;address`, still encoded. */
+  readonly originalRecipient: string | undefined;
+};
 
 export type DropEnvelope = {
   /** `null`: the null reverse-path. */
   readonly sender: string | null;
   readonly recipients: readonly string[];
-  readonly notify: readonly ('success' | 'failure' | 'delay')[] | undefined;
+  readonly notify: DropNotify | undefined;
+  /** Where each recipient has wishes of its own: as many as there are recipients, in their place of {@link notify}. */
+  readonly wishes?: readonly DropWish[] | undefined;
   readonly ret: 'full' | 'hdrs' | undefined;
   readonly envid: string | undefined;
   /** Known when all of the content was seen; its place in the line is the same for either. */
   readonly eightBit: boolean;
 };
+
+/** As it is known before the content. */
+export type NewEnvelope = Omit<DropEnvelope, 'eightBit'>;
 
 export type DropHead =
   | { readonly kind: 'need-more' }
@@ -29,8 +44,8 @@ export type DropHead =
     };
 
 export function encodeDropHead(envelope: DropEnvelope): Buffer {
-  const { sender, recipients, notify, ret, envid, eightBit } = envelope;
-  const value = { eightBit: eightBit ? 1 : 0, sender, recipients, notify, ret, envid };
+  const { sender, recipients, notify, wishes, ret, envid, eightBit } = envelope;
+  const value = { eightBit: eightBit ? 1 : 0, sender, recipients, notify, wishes, ret, envid };
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
@@ -63,11 +78,25 @@ function toEnvelope(value: unknown): DropEnvelope | undefined {
   const envid = fields.get('envid');
   if (sender !== null && !isAddress(sender)) return undefined;
   if (!Array.isArray(recipients) || recipients.length === 0 || !recipients.every(isAddress)) return undefined;
-  if (notify !== undefined && !(Array.isArray(notify) && notify.every(isCondition))) return undefined;
+  if (notify !== undefined && !isNotify(notify)) return undefined;
+  const wishes = fields.get('wishes');
+  if (
+    wishes !== undefined &&
+    !(Array.isArray(wishes) && wishes.length === recipients.length && wishes.every(isWish))
+  )
+    return undefined;
   if (ret !== undefined && ret !== 'full' && ret !== 'hdrs') return undefined;
   if (envid !== undefined && !(typeof envid === 'string' && /^[\u0020-\u007e]{1,100}$/.test(envid)))
     return undefined;
-  return { sender, recipients, notify, ret, envid, eightBit: fields.get('eightBit') === 1 };
+  return {
+    sender,
+    recipients,
+    notify,
+    ...(wishes === undefined ? {} : { wishes: wishes.map(toWish) }),
+    ret,
+    envid,
+    eightBit: fields.get('eightBit') === 1,
+  };
 }
 
 function isAddress(value: unknown): value is string {
@@ -79,6 +108,22 @@ function isAddress(value: unknown): value is string {
 /** An address as the envelope has it; undefined for what is none. */
 export function toDropAddress(text: string): EnvelopeAddress | undefined {
   return parseEnvelopeAddress(text);
+}
+
+function isNotify(value: unknown): value is DropNotify {
+  return Array.isArray(value) && value.every(isCondition);
+}
+
+function isWish(value: unknown): value is Partial<DropWish> {
+  if (typeof value !== 'object' || value === null) return false;
+  const { notify, originalRecipient }: { notify?: unknown; originalRecipient?: unknown } = value;
+  if (notify !== undefined && !isNotify(notify)) return false;
+  if (originalRecipient === undefined) return true;
+  return typeof originalRecipient === 'string' && parseOriginalRecipient(originalRecipient) !== undefined;
+}
+
+function toWish({ notify, originalRecipient }: Partial<DropWish>): DropWish {
+  return { notify, originalRecipient };
 }
 
 function isCondition(value: unknown): value is 'success' | 'failure' | 'delay' {

@@ -10,6 +10,7 @@ export const seeds: readonly Uint8Array[] = [
   'From: a\nTo: b@x.test,\n c: d@x.test;\nBcc: e\n\nhi\n.\n',
   'From x\nResent-To: (c) "q" <a@x.test>\r\nno field',
   '{"eightBit":0,"sender":null,"recipients":["a@x.test"],"notify":["delay"],"ret":"hdrs","envid":"x"}\n',
+  '{"sender":"b@x.test","recipients":["a@x.test"],"wishes":[{"notify":[],"originalRecipient":"rfc822;a"}]}\n',
 ].map((text) => Buffer.from(text));
 
 const FACTS = {

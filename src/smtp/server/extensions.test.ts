@@ -70,8 +70,8 @@ test('what is not offered, or has limits, is announced as the operator set it', 
     extensions: {
       ...SMTP_EXTENSIONS,
       hold: { secondsMax: 3600, untilMaxMs: Date.parse('2026-01-02T03:14:05Z') },
-      deliverBySecondsMin: 0,
-      priorityPolicy: 'STANAG4406',
+      deliverBy: { secondsMin: 0 },
+      priority: { policy: 'STANAG4406', max: 9 },
     },
   });
   assert.ok(features.includes('LIMITS MAILMAX=5 RCPTMAX=100 RCPTDOMAINMAX=3'));
@@ -79,6 +79,17 @@ test('what is not offered, or has limits, is announced as the operator set it', 
   assert.ok(features.includes('DELIVERBY 0'));
   assert.ok(features.includes('MT-PRIORITY STANAG4406'));
 });
+
+for (const [keyword, parameter, without] of [
+  ['BINARYMIME', 'BODY=BINARYMIME', { binaryMime: false }],
+  ['DELIVERBY', 'BY=120;N', { deliverBy: undefined }],
+  ['MT-PRIORITY', 'MT-PRIORITY=1', { priority: undefined }],
+] as const)
+  test(`where ${keyword} is not offered, it is not granted (RFC 5321 §4.1.1.11)`, async () => {
+    const { talk, features } = await greeted('user', { extensions: { ...SMTP_EXTENSIONS, ...without } });
+    assert.ok(!features.some((line) => line.startsWith(keyword)));
+    assert.deepEqual(await talk.codes(`MAIL FROM:<a@b.test> ${parameter}\r\n`), ['555 5.5.4']);
+  });
 
 test('nothing is held where the operator has set no time, or the date has passed', async () => {
   for (const hold of [undefined, { secondsMax: 60, untilMaxMs: Date.parse(NOW) }]) {
@@ -142,7 +153,9 @@ for (const [who, parameters, want, got] of mails)
   });
 
 test('the highest priority is the operator’s to set, and the reply begins with it (RFC 6710 §4.1)', async () => {
-  const { talk, here } = await greeted('user', { extensions: { ...SMTP_EXTENSIONS, priorityMax: 4 } });
+  const { talk, here } = await greeted('user', {
+    extensions: { ...SMTP_EXTENSIONS, priority: { policy: 'MIXER', max: 4 } },
+  });
   assert.match(
     await talk.say('MAIL FROM:<alice@example.test> MT-PRIORITY=6\r\n'),
     /^250 2\.3\.6 4 is the priority/,

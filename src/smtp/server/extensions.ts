@@ -2,11 +2,11 @@
 export type SmtpExtensions = {
   /** FUTURERELEASE (RFC 4865), where the role is submission. Undefined: not offered. */
   readonly hold: HoldOffer | undefined;
-  /** DELIVERBY: the least time that a message may be given before it is returned (RFC 2852 §3). */
-  readonly deliverBySecondsMin: number;
-  /** MT-PRIORITY: the name of the policy (RFC 6710 §9.2), and the highest priority that may be asked for. */
-  readonly priorityPolicy: string;
-  readonly priorityMax: number;
+  /** DELIVERBY: the least time that a message may be given before it is returned (RFC 2852 §3). Undefined: not offered. */
+  readonly deliverBy: { readonly secondsMin: number } | undefined;
+  /** MT-PRIORITY: the name of the policy (RFC 6710 §9.2), and the highest that may be asked for. Undefined: not offered. */
+  readonly priority: { readonly policy: string; readonly max: number } | undefined;
+  readonly binaryMime: boolean;
   /** Whose VRFY and EXPN are answered. */
   readonly vrfy: AddressQuerents;
   readonly expn: AddressQuerents;
@@ -20,9 +20,9 @@ export type AddressQuerents = 'nobody' | 'trusted' | 'everybody';
 
 export const SMTP_EXTENSIONS: SmtpExtensions = {
   hold: { secondsMax: 2_592_000, untilMaxMs: undefined },
-  deliverBySecondsMin: 60,
-  priorityPolicy: 'MIXER',
-  priorityMax: 9,
+  deliverBy: { secondsMin: 60 },
+  priority: { policy: 'MIXER', max: 9 },
+  binaryMime: true,
   vrfy: 'trusted',
   expn: 'trusted',
 };

@@ -54,11 +54,11 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
     'SMTPUTF8',
     'ENHANCEDSTATUSCODES',
     'CHUNKING',
-    'BINARYMIME',
+    ...(extensions.binaryMime ? ['BINARYMIME'] : []),
     'DSN',
     `LIMITS ${limitPairs(limits).join(' ')}`,
-    `DELIVERBY ${extensions.deliverBySecondsMin}`,
-    `MT-PRIORITY ${extensions.priorityPolicy}`,
+    ...(extensions.deliverBy === undefined ? [] : [`DELIVERBY ${extensions.deliverBy.secondsMin}`]),
+    ...(extensions.priority === undefined ? [] : [`MT-PRIORITY ${extensions.priority.policy}`]),
   ];
   // RFC 4865 §4.2 (2): nowhere but on the submission service.
   const hold = deps.role.name === 'submission' ? holdOffer(deps) : undefined;

@@ -48,6 +48,10 @@ function offerProblem(
     (deps.role.name !== 'submission' || deps.extensions.hold === undefined)
   )
     return unsupported(parameters.hold.kind === 'for' ? 'HOLDFOR' : 'HOLDUNTIL');
+  const { deliverBy, priority, binaryMime } = deps.extensions;
+  if (parameters.deliverBy !== undefined && deliverBy === undefined) return unsupported('DELIVERBY');
+  if (parameters.priority !== undefined && priority === undefined) return unsupported('MT-PRIORITY');
+  if (parameters.body === 'BINARYMIME' && !binaryMime) return unsupported('BINARYMIME');
   const { declaredOctets } = parameters;
   // RFC 1870 §6.1 (3): permanent, as the limit will not change.
   if (declaredOctets !== undefined && declaredOctets > deps.limits.messageOctetsMax)
@@ -66,7 +70,7 @@ function offerProblem(
 
 function timeProblem({ parameters }: Mail, deps: SmtpServerDeps, nowMs: number): Outcome | undefined {
   const { hold, deliverBy } = parameters;
-  const { hold: offer, deliverBySecondsMin } = deps.extensions;
+  const { hold: offer, deliverBy: { secondsMin = 0 } = {} } = deps.extensions;
   const releaseAtMs = hold === undefined ? nowMs : releaseMs(hold, nowMs);
   // RFC 4865 §4.2 (7), (8) and (10): no further ahead than was offered.
   if (hold !== undefined && offer !== undefined && releaseAtMs > (holdUntilMaxMs(offer, nowMs) ?? nowMs))
@@ -79,10 +83,10 @@ function timeProblem({ parameters }: Mail, deps: SmtpServerDeps, nowMs: number):
       reply(501, '5.5.4', 'To be released after it is to be delivered'),
     );
   // RFC 2852 §3 and §4: a permanent refusal of what was announced not to be accepted.
-  if (deliverBy.mode === 'return' && deliverBy.seconds < deliverBySecondsMin)
+  if (deliverBy.mode === 'return' && deliverBy.seconds < secondsMin)
     return refused(
       'deliver-by-too-soon',
-      reply(555, '5.5.4', `No delivery is promised in less than ${deliverBySecondsMin} seconds`),
+      reply(555, '5.5.4', `No delivery is promised in less than ${secondsMin} seconds`),
     );
   return undefined;
 }
@@ -94,7 +98,7 @@ export function releaseMs(hold: HoldRequest, nowMs: number): number {
 /** RFC 6710 §4.1: strangers may lower the priority of their mail, only trusted clients may raise it. */
 function withPriority(parameters: MailParameters, session: SessionFacts, deps: SmtpServerDeps): GrantedMail {
   const { priority } = parameters;
-  const priorityMax = isTrusted(session, deps) ? deps.extensions.priorityMax : 0;
+  const priorityMax = isTrusted(session, deps) ? (deps.extensions.priority?.max ?? 0) : 0;
   if (priority === undefined || priority <= priorityMax) return { parameters, reply: OK };
   return {
     parameters: { ...parameters, priority: priorityMax },
