@@ -228,6 +228,8 @@ export const LIMITS = {
   destinationsMax: 10_000,
   /** Local deliveries of one thread at once. */
   localDeliveriesMax: 256,
+  /** Members of one list, or targets of one alias, that the directory is asked about at once. */
+  expansionsMax: 16,
   /** Connections of one thread to PostgreSQL; the database's own limit (100 unless set) is for all threads together. */
   postgresConnectionsMax: 8,
 } as const;

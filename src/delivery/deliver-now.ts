@@ -22,7 +22,7 @@ import { faultAnswer, mailboxOf } from './outcome.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliverNowPorts = {
-  readonly queue: Pick<Queue, 'accept'>;
+  readonly queue: Pick<Queue, 'accept' | 'acceptAll'>;
   readonly local: LocalDeliverer;
   readonly settler: Settler;
   readonly clock: Clock;
@@ -130,6 +130,21 @@ export class DeliverNow {
     this.#tellAccepted(message, facts);
     this.#goOn(queued, () => this.#settle(queued, outcomes));
     return undefined;
+  }
+
+  /**
+   * Resolves when all that one transaction of a client became is in the queue, by one commit: what a crash interrupts, its
+   * client sends again, and nobody has had a part of it before.
+   *
+   * @param report of what was decided when the message was taken
+   */
+  async acceptAll(
+    messages: readonly NewQueuedMessage[],
+    facts: MessageFacts,
+    report: NewQueuedMessage | undefined,
+  ): Promise<void> {
+    await this.#ports.queue.acceptAll(report === undefined ? messages : [report, ...messages]);
+    for (const message of messages) this.#tellAccepted(message, facts);
   }
 
   #tellAccepted({ id, blob, recipients }: NewQueuedMessage, { digest }: MessageFacts): void {

@@ -4,6 +4,8 @@
  * wrote (RFC 3461 §5.2.7: ORCPT, NOTIFY go along). A list is a message of its own, from its owner (RFC 5321 §3.9.2).
  * Sources: RFC 5321 §3.9, §4.1.1.3.
  */
+import { Gate } from '../base/gate.ts';
+import { LIMITS } from '../base/limits.ts';
 import type { Directory, ListTargets, Resolution } from '../auth/directory.ts';
 import { originalRecipientOf } from '../smtp/wire/original-recipient.ts';
 import type { NewQueuedMessage, NewRecipient, NotifyOn } from '../queue/queue.ts';
@@ -188,7 +190,11 @@ async function directTargets(
     notify: notifyEach,
     originalRecipient: several ? original : originalRecipient,
   }));
-  const remote = await forwardedTo(ports, message, address, forwards, message.reversePath);
+  const left =
+    forwards.length === 0 ? message.reversePath : await leftWith(ports, message.reversePath, address);
+  const remote = await eachOf(forwards, (forward) =>
+    forwardedTo(ports, message, address, forward, left, message.reversePath),
+  );
   return [...local, ...remote.map((one) => ({ ...one, notify: notifyEach, originalRecipient: original }))];
 }
 
@@ -210,46 +216,58 @@ async function copiesOf(
       ...(reversePath === undefined ? {} : { reversePath }),
     };
   });
-  const remote: NewRecipient[] = [];
-  for (const forward of forwards)
-    // oxlint-disable-next-line no-await-in-loop -- a thousand questions at once help nobody
-    remote.push(...(await forwardedTo(ports, message, address, [forward], tag(forward) ?? owner, owner)));
+  const remote = await eachOf(forwards, async (forward) => {
+    const left = await leftWith(ports, tag(forward) ?? owner, address);
+    return forwardedTo(ports, message, address, forward, left, owner);
+  });
   const recipients = [...local, ...remote].filter((one) => !all.has(one));
   for (const recipient of recipients) all.add(recipient);
   return { address, owner, recipients };
 }
 
+/** The reverse-path of a copy that an address of ours forwards: rewritten, where it must be. */
+async function leftWith(
+  { returnPaths }: ExpandPorts,
+  reversePath: string | null,
+  from: string,
+): Promise<string | null> {
+  return (await returnPaths.forwarded(reversePath, from)) ?? reversePath;
+}
+
+/** Those of them who are somebody, in their order; so many are asked about at once, as a list may be long. */
+async function eachOf<Found>(
+  forwards: readonly string[],
+  ask: (forward: string) => Promise<Found | undefined>,
+): Promise<readonly Found[]> {
+  const gate = new Gate(LIMITS.expansionsMax);
+  const found = await Promise.all(forwards.map((forward) => gate.run(() => ask(forward))));
+  return found.filter((one) => one !== undefined);
+}
+
 /**
- * Recipients at other hosts, to which an address of ours leads.
+ * A recipient at another host, to which an address of ours leads.
  *
- * @param reversePath what their copies would leave with, were it not rewritten
- * @param usual the reverse-path of the message that they are recipients of
+ * @param left the reverse-path that its copy leaves with
+ * @param usual the reverse-path of the message that it is a recipient of
  */
 async function forwardedTo(
-  { directory, returnPaths }: ExpandPorts,
+  { directory }: ExpandPorts,
   { smtpUtf8 }: Pick<NewQueuedMessage, 'smtpUtf8'>,
   from: string,
-  forwards: readonly string[],
-  reversePath: string | null,
-  usual: string | null = reversePath,
-): Promise<readonly NewRecipient[]> {
-  const rewritten = forwards.length === 0 ? undefined : await returnPaths.forwarded(reversePath, from);
-  const left = rewritten ?? reversePath;
-  const found: NewRecipient[] = [];
-  for (const forward of forwards) {
-    // oxlint-disable-next-line no-await-in-loop -- forwards are few
-    const next = await directory.resolve(forward);
-    if (next.kind !== 'remote') continue;
-    found.push({
-      forwardPath: onTheWire(forward, next.domain, smtpUtf8),
-      route: { kind: 'remote', domain: next.domain },
-      notify: undefined,
-      originalRecipient: undefined,
-      ...(left === null || left === usual ? {} : { reversePath: left }),
-      forwardedFrom: from,
-    });
-  }
-  return found;
+  forward: string,
+  left: string | null,
+  usual: string | null,
+): Promise<NewRecipient | undefined> {
+  const next = await directory.resolve(forward);
+  if (next.kind !== 'remote') return undefined;
+  return {
+    forwardPath: onTheWire(forward, next.domain, smtpUtf8),
+    route: { kind: 'remote', domain: next.domain },
+    notify: undefined,
+    originalRecipient: undefined,
+    ...(left === null || left === usual ? {} : { reversePath: left }),
+    forwardedFrom: from,
+  };
 }
 
 /** What either of two RCPTs that come together asks to hear of. Unsaid means FAILURE, and DELAY as we choose (RFC 3461 §4.1). */

@@ -61,8 +61,10 @@ async function world() {
   await directory.setAlias('team@here.example', ['bob@here.example', 'amy@here.example', 'eve@far.example']);
   const accepted: { message: NewQueuedMessage; leased: boolean }[] = [];
   const settledWith: (readonly Settlement[])[] = [];
-  const queue: Pick<Queue, 'accept' | 'settle'> = {
+  const queue: Pick<Queue, 'accept' | 'acceptAll' | 'settle'> = {
     accept: async (message, lease) => void accepted.push({ message, leased: lease !== undefined }),
+    acceptAll: async (messages) =>
+      void accepted.push(...messages.map((message) => ({ message, leased: false }))),
     settle: async (_id, _owner, settlements) => {
       settledWith.push(settlements);
       return 'settled';
@@ -156,6 +158,13 @@ async function world() {
     };
     return sink.commit(message);
   };
+  /** What the queue's worker would do for the mailboxes here. */
+  const work = async () => {
+    await now.idle();
+    for (const { message, leased } of accepted)
+      for (const [number, { route, ...recipient }] of message.recipients.entries())
+        if (!leased && route.kind === 'local') await local.deliver(message, { ...recipient, number, route });
+  };
   return {
     clock,
     store,
@@ -163,6 +172,7 @@ async function world() {
     directory,
     intake,
     now,
+    work,
     queue,
     accepted,
     settledWith,
@@ -534,14 +544,14 @@ test('a report about forwarded mail goes on to the sender, from the null reverse
 });
 
 test('mail to a list alone is one message, from its owner; its sender hears that the list has it (RFC 3461 §5.2.7.1)', async () => {
-  const { send, now, accepted, blobs, directory, inbox, bob, events } = await world();
+  const { send, work, accepted, blobs, directory, inbox, bob, events } = await world();
   await directory.setAlias('author@here.example', ['amy@here.example']);
   await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example'], {
     owner: 'amy@here.example',
     verp: true,
   });
   await send(['news@here.example'], 'relay', undefined, ['SUCCESS'], 'author@here.example');
-  await now.idle();
+  await work();
   const [report, message, ...more] = accepted.map((one) => one.message);
   assert.equal(more.length, 0);
   assert.equal(message?.id, 'abcdef0123456789abcdef');
@@ -565,16 +575,50 @@ test('mail to a list alone is one message, from its owner; its sender hears that
 });
 
 test('a list beside others is a second message, and nobody gets two', async () => {
-  const { send, now, accepted, directory, inbox, bob, amy } = await world();
+  const { send, work, accepted, directory, inbox, bob, amy } = await world();
   await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example']);
   await directory.setAlias('owner-news@here.example', ['amy@here.example']);
   await send(['news@here.example', 'bob@here.example', 'amy@here.example']);
-  await now.idle();
+  await work();
   assert.deepEqual(
     accepted.map(({ message }) => [message.id, message.reversePath, message.recipients.length]),
-    [['copy00000001', 'owner-news@here.example', 1]],
+    [
+      ['copy00000001', 'owner-news@here.example', 1],
+      ['abcdef0123456789abcdef', 'author@sender.example', 2],
+    ],
   );
   assert.deepEqual([(await inbox(bob)).length, (await inbox(amy)).length], [1, 1]);
+});
+
+test('a list, its report and the message beside them are one commit: what fails leaves nothing behind', async () => {
+  for (const role of ['relay', 'lmtp'] as const) {
+    const { send, accepted, directory, inbox, amy, queue, events } = await world();
+    await directory.setAlias('author@here.example', ['amy@here.example']);
+    await directory.setAlias('news@here.example', ['bob@here.example', 'zoe@far.example'], {
+      owner: 'amy@here.example',
+    });
+    queue.acceptAll = async (messages) => {
+      assert.equal(messages.length, 3);
+      throw new Fault('Writing to the disk');
+    };
+    const to = ['news@here.example', 'team@here.example'];
+    const sent = send(to, role, undefined, ['SUCCESS'], 'author@here.example');
+    if (role === 'relay') await assert.rejects(sent, Fault);
+    else {
+      const answer = await sent;
+      assert.deepEqual(
+        answer.kind === 'each' &&
+          answer.outcomes.map((one) => (one.kind === 'refuse' ? one.reply.code : one.kind)),
+        [451, 451],
+      );
+    }
+    assert.deepEqual([accepted.length, (await inbox(amy)).length], [0, 0]);
+    const told = events.map((event) => (event as { name: string }).name);
+    assert.deepEqual(
+      told.filter((name) => name === 'delivery.redistributed' || name === 'delivery.dsn-queued'),
+      [],
+    );
+  }
 });
 
 test('LMTP: a list is answered when the queue has its copies', async () => {
@@ -602,7 +646,7 @@ const loops = [
 ] as const;
 for (const { to, been } of loops)
   test(`what comes back to ${to} is refused at the door; beside another recipient it is reported (RFC 9228 §4)`, async () => {
-    const { send, now, accepted, blobs, directory, inbox, bob } = await world();
+    const { send, work, accepted, blobs, directory, inbox, bob } = await world();
     await directory.setAlias('away@here.example', ['eve@far.example']);
     await directory.setAlias('news@here.example', ['eve@far.example'], { owner: 'amy@here.example' });
     const looping = `Delivered-To: ${been}\r\nSubject: x\r\n\r\n`;
@@ -613,9 +657,10 @@ for (const { to, been } of loops)
     );
     assert.equal(accepted.length, 0);
     assert.deepEqual(await send([to, 'bob@here.example'], 'relay', looping), { kind: 'accepted' });
-    await now.idle();
+    await work();
     assert.equal((await inbox(bob)).length, 1);
-    const [report, ...more] = accepted.map((one) => one.message);
+    const [report, main, ...more] = accepted.map((one) => one.message);
+    assert.equal(main?.reversePath, 'author@sender.example');
     assert.equal(more.length, 0);
     assert.ok(report);
     assert.match(
@@ -747,7 +792,7 @@ for (const { to, from, member } of [
   });
 
 test('a program of this machine is not there to be told no: a recipient who is nobody is reported to the sender', async () => {
-  const { intake, session, inbox, bob, accepted, events } = await world();
+  const { intake, session, inbox, bob, work, accepted, events } = await world();
   const transaction: IntakeTransaction = {
     traceId: 'abcdef0123456789abcdef',
     startedAtMs: 0,
@@ -764,6 +809,7 @@ test('a program of this machine is not there to be told no: a recipient who is n
   assert.deepEqual(await sink.commit({ transaction, session: local, prefix: new Uint8Array() }), {
     kind: 'accepted',
   });
+  await work();
   assert.equal((await inbox(bob)).length, 1);
   const [report] = accepted;
   assert.equal(report?.message.reversePath, null);

@@ -43,7 +43,7 @@ export type IntakePorts = {
   readonly mail: Pick<MailStore, 'quota'>;
   readonly local: LocalDeliverer;
   readonly now: DeliverNow;
-  readonly settler: Pick<Settler, 'reportTaken'>;
+  readonly settler: Pick<Settler, 'reportOfTaking' | 'tellDsn'>;
   readonly returnPaths: ReturnPaths;
   /** A new id for a message of ours. */
   readonly newId: () => QueueId;
@@ -140,18 +140,26 @@ export class DeliveryIntake {
       if (unknown.length > 0) return CHANGED;
       if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
     }
-    this.#tellExpanded(transaction, expansion);
     const refused = [...(message.refused ?? []), ...unknown.map((recipient) => ({ recipient, ...UNKNOWN }))];
-    await this.#report(main, expansion, looped, refused);
-    for (const copy of copies)
-      // oxlint-disable-next-line no-await-in-loop -- mostly one
-      await this.#acceptCopy(main.id, copy, facts);
-    if (main.recipients.length === 0) return ACCEPTED;
-    // Nobody has it, and nobody was told anything: a stranger's host reports it better than we can.
-    const refusable =
-      message.session.role.name === 'relay' && copies.length + looped.length + expansion.reports.length === 0;
-    const outcome = await this.#ports.now.accept(main, facts, refusable);
-    return outcome === undefined ? ACCEPTED : toAnswer(outcome);
+    const report = await this.#reportOf(main, expansion, looped, refused);
+    const messages = [...copies.map((copy) => copy.message), main].filter(
+      ({ recipients }) => recipients.length > 0,
+    );
+    this.#tellExpanded(transaction, expansion);
+    const [only, ...others] = messages;
+    if (only === undefined || others.length > 0 || report !== undefined)
+      await this.#ports.now.acceptAll(messages, facts, report);
+    else {
+      // Nobody has it, and nobody was told anything: a stranger's host reports it better than we can.
+      const refusable =
+        message.session.role.name === 'relay' &&
+        copies.length + looped.length + expansion.reports.length === 0;
+      const outcome = await this.#ports.now.accept(only, facts, refusable);
+      if (outcome !== undefined) return toAnswer(outcome);
+    }
+    this.#tellTaken(main, copies, report);
+    this.#tellGivenUp(main, looped, refused);
+    return ACCEPTED;
   }
 
   /** The message, and what lists redistribute of it; those who loop are in neither. */
@@ -185,16 +193,16 @@ export class DeliveryIntake {
   }
 
   /** @param refused of programs of this machine: whom nobody could be told of before */
-  async #report(
+  async #reportOf(
     main: NewQueuedMessage,
     expansion: Expansion,
     looped: readonly EnvelopeRecipient[],
     refused: readonly RefusedRecipient[] = [],
-  ): Promise<void> {
+  ): Promise<NewQueuedMessage | undefined> {
     const nowMs = this.#ports.clock.nowMs();
-    const answer = ownAnswer(nowMs, '5.4.6', 'delivery.loop', LOOPED_TEXT);
+    const answer = this.#loopedAnswer();
     const isLooped = (address: string): boolean => looped.some((one) => one.address === address);
-    await this.#ports.settler.reportTaken(main, [
+    return this.#ports.settler.reportOfTaking(main, [
       ...expansion.reports
         .filter(({ recipient }) => !isLooped(recipient.address))
         .map(({ recipient, action }) => ({
@@ -217,30 +225,45 @@ export class DeliveryIntake {
         answer: answerOf(no, nowMs),
       })),
     ]);
-    for (const [index, { address: forwardPath }] of looped.entries())
-      this.#tellDelivered(
-        main.id,
-        { number: main.recipients.length + index, forwardPath },
-        { kind: 'failed', answer },
-      );
-    for (const { recipient, ...no } of refused)
-      this.#tellDelivered(
-        main.id,
-        { number: 0, forwardPath: formatEnvelopeAddress(recipient.forwardPath) },
-        { kind: 'failed', answer: answerOf(no, nowMs) },
-      );
   }
 
-  async #acceptCopy(queueId: QueueId, { list, message }: ListMessage, facts: MessageFacts): Promise<void> {
-    await this.#ports.now.accept(message, facts);
-    this.#ports.events({
-      name: 'delivery.redistributed',
-      queueId,
-      copyId: message.id,
-      address: list,
-      owner: message.reversePath ?? '',
-      recipients: message.recipients.length,
-    });
+  #loopedAnswer(): LastAnswer {
+    return ownAnswer(this.#ports.clock.nowMs(), '5.4.6', 'delivery.loop', LOOPED_TEXT);
+  }
+
+  /** What else the queue has taken beside a message. */
+  #tellTaken(
+    { id: queueId }: NewQueuedMessage,
+    copies: readonly ListMessage[],
+    report: NewQueuedMessage | undefined,
+  ): void {
+    for (const { list, message } of copies)
+      this.#ports.events({
+        name: 'delivery.redistributed',
+        queueId,
+        copyId: message.id,
+        address: list,
+        owner: message.reversePath ?? '',
+        recipients: message.recipients.length,
+      });
+    if (report !== undefined) this.#ports.settler.tellDsn(queueId, report);
+  }
+
+  /** Of whom nothing was queued. */
+  #tellGivenUp(
+    { id, recipients }: NewQueuedMessage,
+    looped: readonly EnvelopeRecipient[],
+    refused: readonly RefusedRecipient[] = [],
+  ): void {
+    const failed = { kind: 'failed', answer: this.#loopedAnswer() } as const;
+    for (const [index, { address: forwardPath }] of looped.entries())
+      this.#tellDelivered(id, { number: recipients.length + index, forwardPath }, failed);
+    for (const { recipient, ...no } of refused)
+      this.#tellDelivered(
+        id,
+        { number: 0, forwardPath: formatEnvelopeAddress(recipient.forwardPath) },
+        { kind: 'failed', answer: answerOf(no, this.#ports.clock.nowMs()) },
+      );
   }
 
   async #acceptLmtp(
@@ -255,7 +278,7 @@ export class DeliveryIntake {
     const { main, copies, looped } = this.#messages(message, ref, expansion, facts);
     const queued = { ...main, recipients: expansion.recipients };
     this.#tellExpanded(transaction, expansion);
-    await this.#report(main, expansion, looped);
+    const report = await this.#reportOf(main, expansion, looped);
     await Promise.all(
       expansion.recipients.map(async (recipient, number) => {
         const { route } = recipient;
@@ -270,40 +293,42 @@ export class DeliveryIntake {
       .map((number) => expansion.recipients[number])
       .filter((one) => one !== undefined)
       .filter((one) => main.recipients.includes(one));
-    if (rest.length > 0) {
-      const answer = await this.#acceptSafely(main.id, () =>
-        this.#ports.now.accept({ ...main, recipients: rest }, facts),
-      );
-      for (const number of viaQueue) outcomes.set(number, answer);
+    const messages = [...copies.map((copy) => copy.message), { ...main, recipients: rest }].filter(
+      ({ recipients }) => recipients.length > 0,
+    );
+    const taken = await this.#acceptSafely(main.id, messages, facts, report);
+    if (taken.kind === 'accepted') {
+      this.#tellTaken(main, copies, report);
+      this.#tellGivenUp(main, looped);
     }
-    const redistributed = new Map<string, IntakeOutcome>();
-    for (const copy of copies)
-      redistributed.set(
-        copy.list,
-        // oxlint-disable-next-line no-await-in-loop -- mostly one
-        await this.#acceptSafely(main.id, () => this.#acceptCopy(main.id, copy, facts)),
-      );
     return {
       kind: 'each',
       outcomes: expansion.targets.map((target) => {
         if (target === undefined) return GONE;
-        const all = [
-          ...target.recipients.map((number) => outcomes.get(number)),
-          ...target.lists.map((number) => redistributed.get(expansion.lists[number]?.address ?? '')),
-        ];
-        return all.find((one) => one?.kind === 'refuse') ?? ACCEPTED;
+        // Of whom is told by the report alone, the queue has it or not.
+        if (target.lists.length > 0 && taken.kind === 'refuse') return taken;
+        const all = target.recipients.map((number) => outcomes.get(number) ?? taken);
+        return all.find((one) => one.kind === 'refuse') ?? ACCEPTED;
       }),
     };
   }
 
   /** A queue that cannot take its part says so of its recipients only: who has the message must not be sent it again. */
-  async #acceptSafely(queueId: QueueId, accept: () => Promise<unknown>): Promise<IntakeOutcome> {
+  async #acceptSafely(
+    queueId: QueueId,
+    messages: readonly NewQueuedMessage[],
+    facts: MessageFacts,
+    report: NewQueuedMessage | undefined,
+  ): Promise<IntakeOutcome> {
+    const { now, events, clock } = this.#ports;
     try {
-      await accept();
+      const [only, ...others] = messages;
+      if (only !== undefined && others.length === 0 && report === undefined) await now.accept(only, facts);
+      else await now.acceptAll(messages, facts, report);
       return ACCEPTED;
     } catch (cause) {
-      this.#ports.events({ name: 'delivery.fault', queueId, doing: 'Queueing a message', cause });
-      return toAnswer({ kind: 'delayed', answer: faultAnswer(this.#ports.clock.nowMs()) });
+      events({ name: 'delivery.fault', queueId, doing: 'Queueing a message', cause });
+      return toAnswer({ kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     }
   }
 

@@ -45,7 +45,7 @@ import { isSrs } from './return-path/srs.ts';
 import type { ReturnPaths } from './return-paths.ts';
 
 export type SettlerPorts = {
-  readonly queue: Pick<Queue, 'settle' | 'accept'>;
+  readonly queue: Pick<Queue, 'settle'>;
   readonly blobs: BlobStore;
   readonly directory: Pick<Directory, 'resolve'>;
   readonly returnPaths: ReturnPaths;
@@ -125,25 +125,37 @@ export class Settler {
   }
 
   /**
-   * Queues the report of what is decided when a message is taken: addresses that stand for several, lists, loops. Before the
-   * message itself is accepted: what the disk refuses then, the client sends again. Throws `Fault`.
+   * The report of what is decided when a message is taken: addresses that stand for several, lists, loops. Its octets are on
+   * stable storage; the queue is to take it together with the message. Throws `Fault`.
    */
-  async reportTaken(message: Reported, reports: readonly DsnRecipient[]): Promise<void> {
+  async reportOfTaking(
+    message: Reported,
+    reports: readonly DsnRecipient[],
+  ): Promise<NewQueuedMessage | undefined> {
     const { reversePath } = message;
     const isLost = reversePath === null;
     const wanted = reports.filter(({ recipient, action }) =>
       isLost ? action === 'failed' : wantsDsn(message, recipient, action),
     );
-    if (wanted.length === 0) return;
+    if (wanted.length === 0) return undefined;
     const to = isLost ? (this.#options.lostReportsTo ?? null) : reversePath;
     const dsn = await this.#newDsn(message, wanted, to);
     if (isLost)
       for (const { recipient } of wanted)
         this.#tellUnreported(message.id, recipient.forwardPath, 'null-reverse-path');
     else if (dsn === undefined) this.#tellUnreported(message.id, reversePath, 'nobody-there');
-    if (dsn === undefined) return;
-    await this.#ports.queue.accept(dsn);
-    this.#tellDsn(message.id, dsn);
+    return dsn;
+  }
+
+  /** A report about a message was queued. */
+  tellDsn(queueId: QueueId, { id, recipients }: NewQueuedMessage): void {
+    const [to] = recipients;
+    this.#ports.events({
+      name: 'delivery.dsn-queued',
+      queueId,
+      dsnId: id,
+      address: to?.forwardPath ?? '',
+    });
   }
 
   #decide(message: QueuedMessage, recipient: QueuedRecipient, outcome: Outcome): Decision {
@@ -437,21 +449,11 @@ export class Settler {
         dueAtMs: isDelayed ? settlement.dueAtMs : undefined,
       });
     }
-    for (const dsn of follow) this.#tellDsn(message.id, dsn);
+    for (const dsn of follow) this.tellDsn(message.id, dsn);
   }
 
   #tellUnreported(queueId: QueueId, address: string, reason: 'null-reverse-path' | 'nobody-there'): void {
     this.#ports.events({ name: 'delivery.unreported', queueId, address, reason });
-  }
-
-  #tellDsn(queueId: QueueId, { id, recipients }: NewQueuedMessage): void {
-    const [to] = recipients;
-    this.#ports.events({
-      name: 'delivery.dsn-queued',
-      queueId,
-      dsnId: id,
-      address: to?.forwardPath ?? '',
-    });
   }
 }
 

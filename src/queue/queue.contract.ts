@@ -224,6 +224,25 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'several are accepted together: all of them, or none where one cannot be',
+      withQueue(async ({ queue, reopen }) => {
+        await queue.accept(testMessage(1));
+        await queue.acceptAll([
+          testMessage(1),
+          testMessage(2),
+          testMessage(3, { hold: { reason: 'operator', text: 'Kept back' } }),
+        ]);
+        assert.deepEqual(await queue.count(), { messages: 3, recipients: 3, held: 1 });
+        const collides = { ...testMessage(5), id: testId(1) };
+        await assert.rejects(queue.acceptAll([testMessage(4), collides]), TypeError);
+        await queue.acceptAll([]);
+        const again = await reopen();
+        assert.deepEqual(ids(await again.list({}, undefined, 10)), [testId(1), testId(2), testId(3)]);
+        assert.deepEqual(ids(await again.lease('a', 5000, 9000, 10)), [testId(1), testId(2)]);
+      }),
+    );
+
+    test(
       'lease gives what is due, soonest first, and gives it once',
       withQueue(async ({ queue }) => {
         for (const [number, arrivedAtMs] of [

@@ -244,6 +244,8 @@ export type Queue = {
     message: NewQueuedMessage,
     lease?: { readonly owner: string; readonly untilMs: number },
   ): Promise<void>;
+  /** As `accept`, several in one commit: all of them or none. For what was one transaction of its client. */
+  acceptAll(messages: readonly NewQueuedMessage[]): Promise<void>;
   /**
    * Gives the messages that have a due recipient and no running lease, soonest due first, and leases them until
    * `untilMs`. Only recipients with `waiting` and due are the holder's to work on.

@@ -44,6 +44,7 @@ export type SettleAnswer = { readonly outcome: 'settled' | 'stale'; readonly wai
 
 export type QueueOperations = {
   accept(args: { readonly message: EncodedMessage; readonly lease: EncodedLease | undefined }): void;
+  acceptAll(args: { readonly messages: readonly EncodedMessage[] }): void;
   lease(args: {
     readonly owner: string;
     readonly nowMs: number;
@@ -176,6 +177,10 @@ class QueueWriter {
     this.#count.run(1, recipients.length, first.state === STATE.held ? recipients.length : 0);
   }
 
+  acceptAll({ messages }: Parameters<QueueOperations['acceptAll']>[0]): void {
+    for (const message of messages) this.accept({ message, lease: undefined });
+  }
+
   #insert(id: string, number: number, recipient: EncodedRecipient, state: EncodedState): void {
     this.#insertRecipient.run(
       id,
@@ -228,7 +233,7 @@ class QueueWriter {
     }
     const isStale = settlements.length > 0 && changes.size === 0;
     const stays = this.#change(id, recipients, changes, kept);
-    if (!isStale) for (const message of follow) this.accept({ message, lease: undefined });
+    if (!isStale) this.acceptAll({ messages: follow });
     return {
       outcome: isStale ? 'stale' : 'settled',
       waits: (stays && kept === undefined) || (!isStale && follow.length > 0),
@@ -356,6 +361,7 @@ export function open(database: Database): QueueOperations {
   const writer = new QueueWriter(database);
   return {
     accept: (args) => writer.accept(args),
+    acceptAll: (args) => writer.acceptAll(args),
     lease: (args) => writer.lease(args),
     renew: (args) => writer.renew(args),
     settle: (args) => writer.settle(args),

@@ -90,6 +90,11 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     if (lease === undefined) this.#tell();
   }
 
+  async acceptAll(messages: readonly NewQueuedMessage[]): Promise<void> {
+    await this.#writer.call('acceptAll', { messages: messages.map(encodeMessage) });
+    this.#tell();
+  }
+
   async lease(
     owner: string,
     nowMs: number,

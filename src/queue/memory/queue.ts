@@ -52,13 +52,19 @@ export class MemoryQueue implements Queue, BlobUser {
   }
 
   async accept(message: NewQueuedMessage, lease?: Lease): Promise<void> {
-    if (message.recipients.length === 0) throw new TypeError('A queued message has at least one recipient');
-    this.#refuseCollision(message);
+    this.#refuseUnfit(message);
     this.#insert(message, lease);
     if (lease === undefined) this.#tell();
   }
 
-  #refuseCollision({ id, blob }: NewQueuedMessage): void {
+  async acceptAll(messages: readonly NewQueuedMessage[]): Promise<void> {
+    for (const message of messages) this.#refuseUnfit(message);
+    for (const message of messages) this.#insert(message, undefined);
+    this.#tell();
+  }
+
+  #refuseUnfit({ id, blob, recipients }: NewQueuedMessage): void {
+    if (recipients.length === 0) throw new TypeError('A queued message has at least one recipient');
     const other = this.#messages.get(id);
     if (other !== undefined && other.blob.id !== blob.id)
       throw new TypeError(`The queue id ${id} is that of another message`);
@@ -125,7 +131,7 @@ export class MemoryQueue implements Queue, BlobUser {
       if (state !== undefined) states.set(recipient.number, state);
     }
     const isStale = settlements.length > 0 && states.size === 0;
-    if (!isStale) for (const next of follow) this.#refuseCollision(next);
+    if (!isStale) for (const next of follow) this.#refuseUnfit(next);
     this.#put(lease === 'kept' ? message : { ...message, lease: undefined }, states);
     if (!isStale) for (const next of follow) this.#insert(next, undefined);
     if ((lease === 'ended' && this.#messages.has(id)) || follow.length > 0) this.#tell();

@@ -87,6 +87,16 @@ export class PostgresQueue implements Queue, BlobUser {
     if (lease === undefined) this.#tell();
   }
 
+  async acceptAll(messages: readonly NewQueuedMessage[]): Promise<void> {
+    const [first] = messages;
+    if (first === undefined) return;
+    const encoded = messages.map(encodeMessage);
+    await this.#postgres.transaction('Queueing messages', (transaction) =>
+      acceptAll(transaction, encoded, counterSlot(first.id)),
+    );
+    this.#tell();
+  }
+
   async lease(
     owner: string,
     nowMs: number,
@@ -415,7 +425,7 @@ async function acceptAll(
   slot: number,
 ): Promise<void> {
   for (const message of messages) {
-    // oxlint-disable-next-line no-await-in-loop -- a DSN or two
+    // oxlint-disable-next-line no-await-in-loop -- mostly one or two
     const row = await transaction.row(QUEUE_SQL.accept, ...acceptValues(message, undefined, slot));
     // oxlint-disable-next-line no-await-in-loop -- the same
     if (!isAdded(row)) checkRepeated(message, await transaction.row(QUEUE_SQL.blobOf, message.id));
