@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { openHints } from '../../sqlite/hint.ts';
@@ -142,6 +144,30 @@ suite('embedded queue', () => {
       [message.priority, message.requireTls, message.tlsOptional, message.deliverBy, message.releaseAtMs],
       [0, false, false, undefined, undefined],
     );
+  });
+
+  test('where one message comes upon the other, a hint says so at once and one a moment later', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'postrider-queue-'));
+    const file = join(folder, 'queue.sqlite');
+    const hints = openHints(`queue test ${(scopes += 1)}`);
+    const fake = new FakeClock();
+    const { writer, close } = await startLocal(file);
+    const queue = new EmbeddedQueue({ file, writer, hints, clock: fake });
+    let heard = 0;
+    const watching = queue.watch(() => void (heard += 1));
+    for (let number = 1; number <= 5; number += 1) {
+      await queue.accept(testMessage(number));
+      await nextTurn();
+    }
+    assert.equal(heard, 1);
+    await fake.advance(100);
+    await nextTurn();
+    assert.equal(heard, 2);
+    watching.close();
+    queue.close();
+    await close();
+    hints.close();
+    rmSync(folder, { recursive: true });
   });
 
   test('a file of version 1 opens: searches and priorities know what was stored in it', async () => {

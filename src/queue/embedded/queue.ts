@@ -4,7 +4,7 @@
  */
 import { extname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Clock } from '../../base/clock.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
 import { numberAt, reading, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import type { Hints } from '../../sqlite/hint.ts';
@@ -56,6 +56,8 @@ export const QUEUE_WRITER_URL: string = new URL(
 ).href;
 
 const HINT_TOPIC = 'queue';
+/** Between two hints of this thread: each one wakes every other thread, and a worker does not look more often than this. */
+const HINT_PAUSE_MS = 20;
 const SELECT_NEXT = 'SELECT min(next_at) FROM message WHERE priority = ? AND next_at IS NOT NULL';
 const SELECT_COUNTER = 'SELECT messages, recipients, held FROM counter';
 const SELECT_PLACES = 'SELECT DISTINCT place FROM envelope WHERE place >= ? AND place < ? ORDER BY place';
@@ -72,6 +74,8 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
   readonly #reader: Database;
   readonly #hints: Hints;
   readonly #clock: Clock;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+  #telling: Timer | undefined;
 
   constructor({ file, writer, hints, clock }: EmbeddedQueueOptions) {
     this.#writer = writer;
@@ -87,7 +91,7 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     const whole =
       lease === undefined ? undefined : { owner: lease.owner, untilMs: Math.trunc(lease.untilMs) };
     await this.#writer.call('accept', { message: encodeMessage(message), lease: whole });
-    if (lease === undefined) this.#tell();
+    if (lease === undefined) this.#tellSoon();
   }
 
   async acceptAll(messages: readonly NewQueuedMessage[]): Promise<void> {
@@ -235,13 +239,15 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
 
   /** Those that are still there, in the order of the ids. */
   async #load(ids: readonly string[]): Promise<readonly QueuedMessage[]> {
-    const messages: QueuedMessage[] = [];
-    for (const [index, id] of ids.entries()) {
-      if (index > 0 && index % WINDOW_MESSAGES === 0) await nextTurn();
-      const message = reading('Reading the queue', () => this.#reader.snapshot(() => this.#read(id)));
-      if (message !== undefined) messages.push(message);
+    const messages: (QueuedMessage | undefined)[] = [];
+    for (let from = 0; from < ids.length; from += WINDOW_MESSAGES) {
+      if (from > 0) await nextTurn();
+      const some = ids.slice(from, from + WINDOW_MESSAGES);
+      messages.push(
+        ...reading('Reading the queue', () => this.#reader.snapshot(() => some.map((id) => this.#read(id)))),
+      );
     }
-    return messages;
+    return messages.filter((message) => message !== undefined);
   }
 
   #read(id: string): QueuedMessage | undefined {
@@ -254,7 +260,18 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     return this.#hints.subscribe(HINT_TOPIC, () => listener());
   }
 
+  /** At once, or where one message comes upon the other, a moment after the last time. */
+  #tellSoon(): void {
+    if (this.#telling !== undefined) return;
+    const restMs = this.#toldAtMs + HINT_PAUSE_MS - this.#clock.monotonicMs();
+    if (restMs > 0) this.#telling = this.#clock.after(restMs, () => this.#tell());
+    else this.#tell();
+  }
+
   #tell(): void {
+    this.#telling?.cancel();
+    this.#telling = undefined;
+    this.#toldAtMs = this.#clock.monotonicMs();
     this.#hints.publish(HINT_TOPIC, 0, 0);
   }
 
@@ -269,6 +286,7 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
 
   /** Closes this thread's reading connection; the writer is its owner's. */
   close(): void {
+    if (this.#telling !== undefined) this.#tell();
     this.#reader.close();
   }
 

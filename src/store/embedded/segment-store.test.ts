@@ -54,6 +54,14 @@ async function assertKept(store: BlobStore, kept: readonly Kept[]): Promise<void
   for (const { ref, octets } of kept) assert.ok((await store.read(ref)).equals(octets), ref.id);
 }
 
+async function assertStreamed(store: BlobStore, kept: readonly Kept[]): Promise<void> {
+  for (const { ref, octets } of kept) {
+    const chunks: Buffer[] = [];
+    for await (const chunk of store.stream(ref)) chunks.push(Buffer.from(chunk));
+    assert.ok(Buffer.concat(chunks).equals(octets), ref.id);
+  }
+}
+
 for (const [name, limits] of [
   ['usual limits', {}],
   ['segments of 300 KiB', { segmentOctets: 307_200 }],
@@ -246,6 +254,35 @@ suite('segments when the disk refuses', () => {
             await recoverSegments({ directory: '', users: [], disk });
             await assertKept(await openOn(disk), kept);
           });
+
+  test('small blobs asked for one after the other share reads, those that came since included', async () => {
+    const disk = new CrashDisk();
+    const store = await openOn(disk);
+    const all: Kept[] = [];
+    const append = async (count: number): Promise<readonly Kept[]> => {
+      const bodies = Array.from({ length: count }, (_, index) => bodyOf(4000, all.length + index));
+      const refs = await Promise.all(bodies.map((octets) => put(store, octets)));
+      const kept = refs.map((ref, index) => ({ ref, octets: bodies[index] ?? Buffer.alloc(0) }));
+      all.push(...kept);
+      return kept;
+    };
+    const readsFor = async (kept: readonly Kept[]): Promise<number> => {
+      const before = disk.counts.get('read') ?? 0;
+      await assertKept(store, kept);
+      await assertStreamed(store, kept);
+      return (disk.counts.get('read') ?? 0) - before;
+    };
+    const first = await readsFor(await append(40));
+    // 40 records of 4 KB in windows of 64 KiB.
+    assert.ok(first < 12, `${first} reads`);
+    const then = await readsFor(await append(10));
+    assert.ok(then <= 2, `${then} reads`);
+    await Promise.all([
+      assertKept(store, all),
+      assertStreamed(store, all),
+      assertKept(store, all.toReversed()),
+    ]);
+  });
 
   test('a reading error is a Fault, not damage', async () => {
     const disk = new CrashDisk();
