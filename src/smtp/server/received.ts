@@ -28,7 +28,9 @@ export function formatReceived(facts: ReceivedFacts): string {
   const literal = addressLiteral(session.remote.address);
   const said = session.hello?.domain ?? '';
   // RFC 5321 §4.4: what EHLO said, and beside it the address that the connection shows.
-  const from = domainSyntax(said) === undefined ? literal : said;
+  // RFC 6531 §3.7.3: UTF-8 stands in a trace field only of a message that is carried with SMTPUTF8.
+  const isSayable = domainSyntax(said) !== undefined && (facts.smtpUtf8 || ASCII.test(said));
+  const from = isSayable ? said : literal;
   // RFC 5321 §4.1.3 (TCP-info): the name that the DNS has for the address, where we are told it.
   const known = session.standsFor?.name ?? '';
   const name = domainSyntax(known) === 'name' ? `${known} ` : '';
@@ -53,6 +55,8 @@ export function protocolName({ session, smtpUtf8 }: Pick<ReceivedFacts, 'session
   // RFC 3848 has no name for HELO under TLS or with AUTH; then ESMTP tells more truth than SMTP.
   return session.hello?.verb === 'HELO' && suffix === '' ? 'SMTP' : `ESMTP${suffix}`;
 }
+
+const ASCII = /^[\x20-\x7e]*$/;
 
 function tlsComment(tls: TlsInfo | undefined): string {
   if (tls === undefined) return '';

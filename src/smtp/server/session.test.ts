@@ -144,6 +144,11 @@ const tables: readonly (readonly [string, string, string[]])[] = [
     `${MAIL}BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n`,
     ['250 2.1.0', '503 5.5.1', '250 2.0.0'],
   ],
+  [
+    'RCPT and BDAT behind a BDAT that came too early: no message without its beginning (RFC 3030 §2)',
+    `${MAIL}BDAT 6\r\na\r\nb\r\n${RCPT}BDAT 3 LAST\r\nc\r\nRSET\r\n`,
+    ['250 2.1.0', '503 5.5.1', '503 5.5.1', '503 5.5.1', '250 2.0.0'],
+  ],
   ['BDAT before MAIL is read and refused', 'BDAT 6\r\nQUIT\r\nNOOP\r\n', ['503 5.5.1', '250 2.0.0']],
   [
     'BDAT with a bare LF',

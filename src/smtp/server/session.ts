@@ -358,7 +358,9 @@ class SmtpSession {
         return state.message;
       case 'transaction': {
         const { transaction, hello: greeted } = state;
-        if (transaction.recipients.length === 0) return NO_RECIPIENTS;
+        // Without this the chunks behind it could make a message that has lost its beginning.
+        if (transaction.recipients.length === 0)
+          return last ? NO_RECIPIENTS : { ...NO_RECIPIENTS, state: this.#afterChunk(last) };
         const begun = await this.#receiver.begin('BDAT', transaction, this.#facts);
         if (!(begun instanceof IncomingMessage)) return { ...begun, state: this.#afterChunk(last) };
         this.#state = { phase: 'chunking', hello: greeted, transaction, message: begun };
