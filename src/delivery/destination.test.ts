@@ -46,6 +46,25 @@ test('a domain that is down is left alone, then probed by one, and comes back', 
   assert.equal(destinations.comeBackMs('a'), 1000);
 });
 
+test('what the operator asks for is tried once although the destination is down, and not by many', async () => {
+  const clock = new FakeClock();
+  const destinations = new Destinations<typeof ANSWER>(clock, BOUNDS);
+  await destinations.enter('a', 's');
+  destinations.leave('a', ANSWER);
+  await clock.advance(1000);
+  const askedAtMs = clock.nowMs();
+  assert.equal((await destinations.enter('a', 's'))?.kind, 'down');
+  assert.equal((await destinations.enter('a', 's', askedAtMs))?.kind, 'go');
+  assert.equal(destinations.enter('a', 's', askedAtMs), undefined, 'one at a time');
+  const second = destinations.enterPatiently('a', 's', askedAtMs);
+  await clock.advance(1000);
+  assert.equal(destinations.leave('a', ANSWER), undefined, 'no longer down for it');
+  assert.equal((await second).kind, 'down');
+  assert.equal((await destinations.enter('a', 's', askedAtMs))?.kind, 'down', 'asked before the last visit');
+  await clock.advance(58_000);
+  assert.equal((await destinations.enter('a', 's'))?.kind, 'go');
+});
+
 test('many that find a domain full come back one behind the other, not all at once', async () => {
   const clock = new FakeClock();
   const destinations = new Destinations<typeof ANSWER>(clock, BOUNDS);

@@ -22,6 +22,9 @@ export type DestinationsOptions = {
   readonly waitingMax: number;
 };
 
+/** `atMs`: when it was tried last, by the clock of the wall. */
+type Down<Answer> = { readonly untilMs: number; readonly atMs: number; readonly answer: Answer };
+
 type Destination<Answer> = {
   visitsMax: number;
   visits: number;
@@ -31,7 +34,7 @@ type Destination<Answer> = {
   failures: number;
   /** When the last one that found it full was told to come back. */
   comeBackAtMs: number;
-  down: { readonly untilMs: number; readonly answer: Answer } | undefined;
+  down: Down<Answer> | undefined;
 };
 
 const COME_BACK_MS = 3000;
@@ -79,10 +82,11 @@ export class Destinations<Answer> {
    * Undefined: as many as this destination may have are there already; come back later. Else `leave` must follow a 'go'.
    *
    * @param sender whose turn it is among those that wait
+   * @param askedAtMs when an attempt was asked for, whatever was met before
    */
-  enter(key: string, sender: string): Promise<Admission<Answer>> | undefined {
+  enter(key: string, sender: string, askedAtMs?: number): Promise<Admission<Answer>> | undefined {
     const destination = this.#of(key);
-    const down = this.#downOf(destination);
+    const down = this.#downOf(destination, askedAtMs);
     if (down !== undefined) return Promise.resolve({ kind: 'down', answer: down.answer });
     if (destination.visits < destination.visitsMax) {
       destination.visits += 1;
@@ -96,9 +100,9 @@ export class Destinations<Answer> {
   }
 
   /** Waits as long as it takes. `leave` must follow a 'go'. */
-  async enterPatiently(key: string, sender: string): Promise<Admission<Answer>> {
+  async enterPatiently(key: string, sender: string, askedAtMs?: number): Promise<Admission<Answer>> {
     const destination = this.#of(key);
-    const down = this.#downOf(destination);
+    const down = this.#downOf(destination, askedAtMs);
     if (down !== undefined) return { kind: 'down', answer: down.answer };
     if (destination.visits >= destination.visitsMax)
       return new Promise((resolve) => destination.waiting.push(sender, resolve));
@@ -149,17 +153,25 @@ export class Destinations<Answer> {
     const nowMs = this.#clock.monotonicMs();
     const { proven } = destination;
     destination.proven = false;
-    // The visits that were on their way when it was found down tell nothing new.
-    if (this.#downOf(destination) !== undefined) return undefined;
+    const known = this.#downOf(destination);
+    if (known !== undefined) {
+      // Still down: what was asked for before this visit has had its answer.
+      this.#takeDown(destination, { ...known, atMs: this.#clock.nowMs(), answer });
+      return undefined;
+    }
     destination.visitsMax = Math.max(1, Math.floor(destination.visitsMax / 2));
     // One failure among successes: too much at once, or one of its hosts.
     if (proven) return undefined;
     destination.failures += 1;
     const lengthMs = Math.min(DOWN_AT_FIRST_MS * 2 ** Math.min(destination.failures - 1, 10), DOWN_MAX_MS);
     destination.visitsMax = 1;
-    destination.down = { untilMs: nowMs + lengthMs, answer };
-    for (const resolve of destination.waiting.drain()) resolve({ kind: 'down', answer });
+    this.#takeDown(destination, { untilMs: nowMs + lengthMs, atMs: this.#clock.nowMs(), answer });
     return lengthMs;
+  }
+
+  #takeDown(destination: Destination<Answer>, down: Down<Answer>): void {
+    destination.down = down;
+    for (const resolve of destination.waiting.drain()) resolve({ kind: 'down', answer: down.answer });
   }
 
   #admitWaiting(destination: Destination<Answer>): void {
@@ -171,9 +183,14 @@ export class Destinations<Answer> {
     }
   }
 
-  #downOf(destination: Destination<Answer> | undefined): Destination<Answer>['down'] {
+  /** @param askedAtMs counts as up until it was tried after this */
+  #downOf(
+    destination: Destination<Answer> | undefined,
+    askedAtMs = Number.NEGATIVE_INFINITY,
+  ): Down<Answer> | undefined {
     const down = destination?.down;
-    return down !== undefined && this.#clock.monotonicMs() < down.untilMs ? down : undefined;
+    if (down === undefined || askedAtMs > down.atMs) return undefined;
+    return this.#clock.monotonicMs() < down.untilMs ? down : undefined;
   }
 
   #of(key: string): Destination<Answer> {

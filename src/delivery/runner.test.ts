@@ -594,6 +594,25 @@ test('a domain that is down is probed, not hammered, and its mail waits with the
   await runner.stop(0);
 });
 
+test('what the operator asks for goes out although its destination is down', async () => {
+  let isUp = false;
+  const { runner, accept, clock, queue, visited } = await world(() => (isUp ? took : down));
+  runner.start();
+  for (const id of ['m1', 'm2'])
+    await accept([remoteRecipient('bob@far.example')], { id: queueId(id), reversePath: null });
+  await clock.advance(1000);
+  const before = visited.length;
+  isUp = true;
+  await queue.act([queueId('m2')], {}, { kind: 'retry' }, clock.nowMs());
+  await clock.advance(100);
+  assert.equal(visited.length, before + 1);
+  assert.deepEqual(
+    (await queue.list({}, undefined, 10)).map(({ id }) => id),
+    [queueId('m1')],
+  );
+  await runner.stop(0);
+});
+
 test('mail of a route that is down takes its fallback without finding that out each time', async () => {
   const router = ruleRouter({
     rules: [

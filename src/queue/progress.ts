@@ -105,7 +105,7 @@ export function acted(state: RecipientState, act: OperatorAct, nowMs: number): R
   const progress = { attempts, lastAnswer, delayReported };
   switch (act.kind) {
     case 'retry':
-      return { kind: 'waiting', dueAtMs: nowMs, ...progress };
+      return { kind: 'waiting', dueAtMs: nowMs, ...progress, askedAtMs: nowMs };
     case 'release':
       return state.kind === 'held' ? { kind: 'waiting', dueAtMs: nowMs, ...progress } : undefined;
     case 'hold': {

@@ -838,6 +838,7 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         assert.deepEqual((await only(queue, testId(1))).recipients[0]?.state, {
           kind: 'waiting',
           dueAtMs: 3000,
+          askedAtMs: 3000,
           attempts: 1,
           lastAnswer: answer(),
           delayReported: false,

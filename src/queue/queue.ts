@@ -118,6 +118,8 @@ export type RecipientState =
       /** a delay DSN was sent */ readonly delayReported: boolean;
       /** The operator ended its time: it fails at the next look, without an attempt and with a DSN. */
       readonly expired?: true;
+      /** The operator asked for an attempt then: it is made although the destination has not answered before. */
+      readonly askedAtMs?: number;
     }
   | {
       readonly kind: 'held';

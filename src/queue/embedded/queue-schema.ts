@@ -180,6 +180,7 @@ type StoredProgress = {
   readonly attempts?: number;
   readonly delayReported?: boolean;
   readonly expired?: true;
+  readonly askedAtMs?: number;
   /** Of a held one. */
   readonly hold?: string;
   readonly outcome?: Extract<RecipientState, { kind: 'settled' }>['outcome'];
@@ -259,14 +260,20 @@ export function encodeState(state: RecipientState): EncodedState {
   return {
     state: STATE.waiting,
     dueAtMs: Math.trunc(state.dueAtMs),
-    progress: JSON.stringify({ attempts, delayReported, expired: state.expired, lastAnswer }),
+    progress: JSON.stringify({
+      attempts,
+      delayReported,
+      expired: state.expired,
+      askedAtMs: state.askedAtMs,
+      lastAnswer,
+    }),
   };
 }
 
 /** Columns: state, due_at, progress, from `column` on. */
 export function decodeState(row: Row, column: number): RecipientState {
   const progress: StoredProgress = JSON.parse(textAt(row, column + 2));
-  const { attempts = 0, delayReported = false, hold = HELD_BY_OPERATOR, expired } = progress;
+  const { attempts = 0, delayReported = false, hold = HELD_BY_OPERATOR, expired, askedAtMs } = progress;
   const lastAnswer = decodeAnswer(progress.lastAnswer);
   switch (numberAt(row, column)) {
     case STATE.waiting:
@@ -277,6 +284,7 @@ export function decodeState(row: Row, column: number): RecipientState {
         lastAnswer,
         delayReported,
         ...(expired === undefined ? {} : { expired }),
+        ...(askedAtMs === undefined ? {} : { askedAtMs }),
       };
     case STATE.held:
       return { kind: 'held', reason: hold, attempts, lastAnswer, delayReported };
