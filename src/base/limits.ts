@@ -111,6 +111,14 @@ export const LIMITS = {
   /** Mailboxes of one account, and names in its list of subscriptions. */
   mailboxesMax: 10_000,
   subscriptionsMax: 10_000,
+  /**
+   * Octets of one annotation and of its name; annotations of one mailbox, shared ones and each reader's own counted apart;
+   * octets of all of an account. RFC 5464 §4.1 asks for 1024 octets and 10 annotations.
+   */
+  metadataValueOctetsMax: 32_768,
+  metadataNameOctetsMax: 255,
+  metadataEntriesMax: 100,
+  metadataOctetsTotalMax: 4_194_304,
   /** Different keywords of one account, and octets of one. */
   keywordsMax: 500,
   keywordOctetsMax: 100,

@@ -624,6 +624,123 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
       }
     });
 
+    suite('annotations (RFC 5464)', () => {
+      const holder = newAccount();
+      const reader = newAccount();
+      const text = (value: string): Uint8Array => Buffer.from(value);
+      const inbox = known(toMailboxId(1));
+      const shown = async (who: AccountId, mailbox: MailboxId = inbox): Promise<readonly string[]> =>
+        (await store.metadata(holder, who, mailbox)).map(
+          (one) => `${one.name} ${Buffer.from(one.value).toString('latin1')}`,
+        );
+      const set = async (
+        who: AccountId,
+        changes: Readonly<Record<string, string | null>>,
+        mailbox: MailboxId = inbox,
+      ): ReturnType<MailStore['setMetadata']> =>
+        store.setMetadata(
+          holder,
+          who,
+          mailbox,
+          Object.entries(changes).map(([entry, value]) => ({
+            name: entry,
+            value: value === null ? null : text(value),
+          })),
+        );
+
+      test('shared ones are everybody’s, private ones one reader’s, by name', async () => {
+        must(await set(holder, { '/shared/b': 'B', '/private/x': 'owner', '/shared/a': '' }));
+        must(await set(reader, { '/private/x': 'reader\0\r\n' }));
+        assert.deepEqual(await shown(holder), ['/private/x owner', '/shared/a ', '/shared/b B']);
+        assert.deepEqual(await shown(reader), ['/private/x reader\0\r\n', '/shared/a ', '/shared/b B']);
+      });
+
+      test('a mailbox’s are not the account’s', async () => {
+        must(
+          await store.setMetadata(holder, holder, undefined, [
+            { name: '/private/x', value: text('account') },
+          ]),
+        );
+        assert.deepEqual(
+          (await store.metadata(holder, holder, undefined)).map((one) => [one.mailbox, one.name]),
+          [[undefined, '/private/x']],
+        );
+        assert.equal((await shown(holder)).length, 3);
+        const [, second] = await store.mailboxes(holder);
+        assert.ok(second);
+        must(await set(holder, { '/shared/second': '2' }, second.id));
+        assert.deepEqual(
+          (await store.mailboxMetadata(holder, reader)).map((one) => [one.mailbox, one.name]),
+          [
+            [inbox, '/private/x'],
+            [inbox, '/shared/a'],
+            [inbox, '/shared/b'],
+            [second.id, '/shared/second'],
+          ],
+        );
+      });
+
+      test('is told to those who may see it, each at the modseq of its change', async () => {
+        const { modSeq: earlier } = await store.metadataNews(holder, holder, NOTHING_YET);
+        const removed = must(await set(holder, { '/shared/b': null, '/private/x': 'new' }));
+        const news = await store.metadataNews(holder, reader, earlier);
+        assert.ok(removed > earlier && news.modSeq >= removed);
+        assert.deepEqual(news.changed, [{ mailbox: inbox, name: '/shared/b', modSeq: removed }]);
+        assert.equal((await store.metadataNews(holder, holder, earlier)).changed.length, 2);
+        assert.deepEqual((await store.metadataNews(holder, holder, news.modSeq)).changed, []);
+        // Nothing was there: nothing changes.
+        assert.equal(must(await set(holder, { '/shared/b': null })), news.modSeq);
+        assert.equal((await store.changes(holder, earlier, 10)).complete, true);
+      });
+
+      test('too many are refused, all of a command, and none is changed', async () => {
+        const many = Object.fromEntries(
+          Array.from({ length: LIMITS.metadataEntriesMax }, (_, index) => [`/shared/many/${index}`, '']),
+        );
+        must(await set(holder, { '/shared/a': null }));
+        must(await set(holder, many));
+        assert.equal(
+          kindOf(await set(holder, { '/private/x': 'y', '/shared/one-more': '' })),
+          'too-many-entries',
+        );
+        assert.ok((await shown(holder)).includes('/private/x new'));
+        must(await set(holder, { '/shared/many/0': null, '/shared/one-more': '' }));
+        must(await set(holder, { '/private/y': 'y' }));
+      });
+
+      test('too many octets in all are refused, and can be taken away', async () => {
+        const id = newAccount();
+        const value = Buffer.alloc(LIMITS.metadataValueOctetsMax);
+        const wanted = LIMITS.metadataOctetsTotalMax / value.length;
+        const boxes = await store.mailboxes(id);
+        for (let made = 0; made < wanted; made += 64) {
+          const changes = Array.from({ length: 64 }, (_, index) => ({ name: `/shared/${index}`, value }));
+          must(await store.setMetadata(id, id, boxes[made / 64]?.id, changes));
+        }
+        const more = [{ name: '/shared/more', value: text('x') }];
+        assert.equal(kindOf(await store.setMetadata(id, id, undefined, more)), 'too-many-entries');
+        must(await store.setMetadata(id, id, boxes[0]?.id, [{ name: '/shared/0', value: null }]));
+        must(await store.setMetadata(id, id, undefined, more));
+      });
+
+      test('go with the mailbox and follow its name; there are none of a mailbox that is not there', async () => {
+        const made = must(await store.createMailbox(holder, { parent: undefined, name: 'Annotated' }));
+        must(await set(holder, { '/shared/c': 'c' }, made.id));
+        must(await store.renameMailbox(holder, made.id, { parent: undefined, name: 'Renamed' }));
+        assert.deepEqual(await shown(holder, made.id), ['/shared/c c']);
+        must(await store.removeMailbox(holder, made.id));
+        assert.deepEqual(await shown(holder, made.id), []);
+        assert.equal(kindOf(await set(holder, { '/shared/c': 'c' }, NO_MAILBOX)), 'no-such-mailbox');
+        assert.equal(kindOf(await set(holder, { '/shared/c': 'c' }, made.id)), 'no-such-mailbox');
+      });
+
+      test('go with the account', async () => {
+        await store.removeAccount(holder);
+        assert.deepEqual(await shown(holder), []);
+        assert.deepEqual(await store.metadata(holder, holder, undefined), []);
+      });
+    });
+
     suite('appending', () => {
       test('what was given comes back, whole, after a restart too', async () => {
         const one = owner();

@@ -151,6 +151,28 @@ export type Quota = {
   readonly octetsMax: number | undefined;
 };
 
+/**
+ * An annotation of RFC 5464. Names are in lower case and begin with `/shared/` or `/private/`: a private one belongs to
+ * one reader of the mailbox, who need not be its owner.
+ */
+export type MetadataEntry = {
+  /** `undefined`: of the account as a whole. */
+  readonly mailbox: MailboxId | undefined;
+  readonly name: string;
+  readonly value: Uint8Array;
+};
+/** `null` removes. */
+export type MetadataChange = { readonly name: string; readonly value: Uint8Array | null };
+/** The modseq is that of its last change. */
+export type MetadataChanged = Omit<MetadataEntry, 'value'> & { readonly modSeq: ModSeq };
+/** Which annotations were set or removed; where the mailbox is gone as well, nothing is said of them. */
+export type MetadataNews = {
+  readonly modSeq: ModSeq;
+  readonly changed: readonly MetadataChanged[];
+};
+/** More than `LIMITS.metadataEntriesMax`, or `LIMITS.metadataOctetsTotalMax` in the account. */
+export type MetadataProblem = { readonly kind: 'too-many-entries' };
+
 export type NoSuchMailbox = { readonly kind: 'no-such-mailbox' };
 export type OverQuota = { readonly kind: 'over-quota'; readonly octetsLeft: number };
 export type MailboxProblem =
@@ -214,6 +236,27 @@ export type MailStore = {
     path: string,
     subscribed: boolean,
   ): Promise<Result<void, SubscriptionProblem>>;
+
+  /** Shared annotations and the reader's own, of one mailbox (`undefined`: of the account), by name in code unit order. */
+  metadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+  ): Promise<readonly MetadataEntry[]>;
+  /** Those of all mailboxes; mailbox after mailbox. */
+  mailboxMetadata(account: AccountId, reader: AccountId): Promise<readonly MetadataEntry[]>;
+  /**
+   * Sets and removes annotations of a mailbox or of the account, all or none; gives the modseq of the change. Removing what
+   * is not there is no change. A value above `LIMITS.metadataValueOctetsMax`, and a name that is none, are the session's to refuse.
+   */
+  setMetadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+    changes: readonly MetadataChange[],
+  ): Promise<Result<ModSeq, NoSuchMailbox | MetadataProblem>>;
+  /** What was changed after `since`, by whomever, that the reader may see; removals of long ago may be left out. */
+  metadataNews(account: AccountId, reader: AccountId, since: ModSeq): Promise<MetadataNews>;
 
   /** Adds messages, all or none, in order, with rising UIDs. */
   append(

@@ -1,12 +1,14 @@
 /** What every handler is given beside its command and state: the ports, and what the client has enabled. */
 import type { Fault } from '../../base/fault.ts';
 import type { Completion, Untagged } from '../wire/response.ts';
+import type { MetadataWatch } from './metadata-watch.ts';
 import type { ImapDeps } from './ports.ts';
 import type { Enabled, State } from './state.ts';
 
 export type Context = {
   readonly deps: ImapDeps;
   readonly enabled: Enabled;
+  readonly metadata: MetadataWatch;
   /** Of the command being answered: ESEARCH repeats it. */
   readonly tag: string;
   /** Reports a fault that the command goes on in spite of. */

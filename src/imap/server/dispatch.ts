@@ -6,6 +6,7 @@ import { copy, expunge } from './commands/copy.ts';
 import { fetch } from './commands/fetch.ts';
 import { list, lsub, namespace } from './commands/list.ts';
 import { create, remove, rename, subscribe } from './commands/mailbox.ts';
+import { getMetadata, setMetadata } from './commands/metadata.ts';
 import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
 import { search } from './commands/search.ts';
 import { select } from './commands/select.ts';
@@ -36,7 +37,7 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'ID':
       return id(context);
     case 'ENABLE':
-      return enable(command.capabilities, context);
+      return enable(signedIn(state), command.capabilities, context);
     case 'SELECT':
     case 'EXAMINE':
       return select(signedIn(state), command, context);
@@ -57,6 +58,10 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return namespace();
     case 'STATUS':
       return status(signedIn(state), command, context);
+    case 'GETMETADATA':
+      return getMetadata(signedIn(state), command, context);
+    case 'SETMETADATA':
+      return only(setMetadata(signedIn(state), command, context));
     case 'GETQUOTA':
       return getQuota(signedIn(state), command, context);
     case 'GETQUOTAROOT':

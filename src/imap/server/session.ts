@@ -32,6 +32,7 @@ import { capability } from './commands/session.ts';
 import { dispatch, type DriverCommand, type HandledCommand } from './dispatch.ts';
 import type { ImapEvent } from './event.ts';
 import { Output } from './output.ts';
+import { MetadataWatch } from './metadata-watch.ts';
 import type { ImapDeps } from './ports.ts';
 import { NEEDS, type Enabled, type State } from './state.ts';
 import { updates } from './updates.ts';
@@ -72,6 +73,7 @@ class ImapSession {
   #signedOutMs: number;
   #state: State = { phase: 'not-authenticated' };
   #enabled: Enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+  readonly #metadata = new MetadataWatch();
   #append: Append | undefined;
   #commands = 0;
   #strangerCommands = 0;
@@ -344,6 +346,7 @@ class ImapSession {
     return {
       deps: this.#deps,
       enabled: this.#enabled,
+      metadata: this.#metadata,
       tag,
       fault: (verb, fault) => this.#fault(verb, fault),
     };
@@ -362,6 +365,9 @@ class ImapSession {
 
   /** What others did to the selected mailbox; after SELECT there is nothing to add. */
   async #update(expunges: boolean, command?: Command): Promise<void> {
+    const principal = this.#principal;
+    if (principal !== undefined && this.#metadata.isOn)
+      this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8));
     if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE') return;
     try {
       this.#say(await updates(this.#state, this.#deps, this.#enabled, expunges));
@@ -546,6 +552,7 @@ class ImapSession {
     this.#reader.setLimits({ ...STRANGER_LIMITS, nonSyncOctetsMax: Infinity });
     this.#signedOutMs = this.#deps.clock.monotonicMs();
     this.#enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+    this.#metadata.turnOff();
     this.#setUtf8(false);
     await this.#complete(tag, { status: 'OK', text: 'Signed out' });
   }

@@ -20,7 +20,7 @@ function decode(text: string, overrides: Partial<ParseContext> = {}): ReturnType
 }
 
 const set = (first: number, last = first): object => ({ kind: 'ranges', ranges: [{ first, last }] });
-const noReturn = { subscribed: false, children: false, specialUse: false, status: [] };
+const noReturn = { subscribed: false, children: false, specialUse: false, status: [], metadata: [] };
 const plainList = { selection: new Set(), returns: noReturn, extended: false };
 const plain = (item: string): object => ({ kind: 'plain', item });
 const whole = { part: [], text: { kind: 'whole' } };
@@ -132,7 +132,13 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
       reference: '',
       patterns: ['a%', 'b*'],
       selection: new Set(['SUBSCRIBED', 'RECURSIVEMATCH']),
-      returns: { subscribed: false, children: true, specialUse: true, status: ['MESSAGES', 'SIZE'] },
+      returns: {
+        subscribed: false,
+        children: true,
+        specialUse: true,
+        status: ['MESSAGES', 'SIZE'],
+        metadata: [],
+      },
       extended: true,
     },
   ],

@@ -17,6 +17,7 @@ import {
   parseStatus,
   type MailboxCommand,
 } from './command/mailbox.ts';
+import { parseGetMetadata, parseSetMetadata, type MetadataCommand } from './command/metadata.ts';
 import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
 import { parseSearch, parseSort, parseThread, type SearchCommand } from './command/search.ts';
 import {
@@ -38,7 +39,8 @@ export type Command =
   | FetchCommand
   | StoreCommand
   | SearchCommand
-  | QuotaCommand;
+  | QuotaCommand
+  | MetadataCommand;
 export type Verb = Command['verb'];
 
 /** A command that cannot be carried out as sent. Without a tag it is answered untagged. */
@@ -72,6 +74,8 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   LSUB: { parse: parseLsub },
   NAMESPACE: { parse: parsePlain('NAMESPACE') },
   STATUS: { parse: parseStatus },
+  GETMETADATA: { parse: parseGetMetadata },
+  SETMETADATA: { parse: parseSetMetadata },
   GETQUOTA: { parse: parseGetQuota },
   GETQUOTAROOT: { parse: parseGetQuotaRoot },
   SETQUOTA: { parse: parseSetQuota },

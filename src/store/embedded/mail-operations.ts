@@ -25,7 +25,7 @@ import {
 } from '../account-state.ts';
 import type { AccountState, Delta } from '../account-state.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
-import type { AccountId, EmailId, MailboxId, Uid } from '../ids.ts';
+import type { AccountId, EmailId, MailboxId, ModSeq, Uid } from '../ids.ts';
 import { changeFlags, keywordKey, sameFlags } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
@@ -39,14 +39,17 @@ import type {
   Mailbox,
   MailboxProblem,
   MailboxRole,
+  MetadataChange,
+  MetadataProblem,
   NoSuchMailbox,
   OverQuota,
   SubscriptionProblem,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
+import { checkMetadata, METADATA_REMOVALS_KEPT } from '../metadata.ts';
 import type { AccountFinding } from './mail-findings.ts';
 import { repairAccount } from './mail-repair.ts';
-import { rowsOf, toEntry, toKeywords, toMailbox } from './mail-rows.ts';
+import { rowsOf, toEntry, toKeywords, toMailbox, toMetadataSize } from './mail-rows.ts';
 import { ACCOUNT_TABLES, CHECK_SQL, REMOVAL_KEYS, SQL } from './mail-schema.ts';
 
 export { kind } from './mail-schema.ts';
@@ -94,6 +97,13 @@ export type MailOperations = {
   subscribe(
     args: To & { readonly path: string; readonly subscribed: boolean },
   ): Result<void, SubscriptionProblem>;
+  setMetadata(
+    args: To & {
+      readonly reader: AccountId;
+      readonly mailbox: MailboxId | undefined;
+      readonly changes: readonly MetadataChange[];
+    },
+  ): Result<ModSeq, NoSuchMailbox | MetadataProblem>;
   append(
     args: To & { readonly mailbox: MailboxId; readonly messages: readonly PackedMessage[] },
   ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>;
@@ -284,6 +294,7 @@ export class MailWriter {
     const places = this.#rows(SQL.places, account.id, mailbox, 1, UID_MAX).map(toPlace);
     for (const place of places) this.#removePlace(account, mailbox, place, account.modSeq);
     this.#run(SQL.removeMailbox, account.id, mailbox);
+    this.#run(SQL.removeMailboxMetadata, account.id, mailbox);
     this.#run(SQL.addRemovedMailbox, account.id, account.modSeq, mailbox);
     this.#save(account);
     return ok(undefined);
@@ -312,6 +323,29 @@ export class MailWriter {
     if (count === undefined || numberAt(count, 0) <= LIMITS.subscriptionsMax) return ok(undefined);
     this.#run(SQL.unsubscribe, account.id, path);
     return err({ kind: 'too-many' });
+  }
+
+  setMetadata({
+    reader,
+    mailbox,
+    changes,
+    ...to
+  }: Parameters<MailOperations['setMetadata']>[0]): Result<ModSeq, NoSuchMailbox | MetadataProblem> {
+    const account = this.account(to);
+    const box = mailbox ?? 0;
+    if (box !== 0 && this.#row(SQL.mailboxUids, account.id, box) === undefined) return NO_MAILBOX;
+    const kept = this.#rows(SQL.metadataSizes, account.id, box, reader).map(toMetadataSize);
+    const octets = this.#row(SQL.metadataOctets, account.id);
+    const checked = checkMetadata(kept, changes, reader, octets === undefined ? 0 : numberAt(octets, 0));
+    if (!checked.ok) return checked;
+    if (checked.value.length > 0) {
+      account.modSeq += 1;
+      for (const { name, value, reader: whose } of checked.value)
+        this.#run(SQL.setMetadata, account.id, box, whose, name, value, account.modSeq);
+      this.#run(SQL.forgetMetadata, account.id, account.modSeq - METADATA_REMOVALS_KEPT);
+      this.#save(account);
+    }
+    return ok(known(toModSeq(account.modSeq)));
   }
 
   setQuota({ octetsMax, ...to }: Parameters<MailOperations['setQuota']>[0]): void {
@@ -679,6 +713,7 @@ export function open(database: Database, { hintScope }: MailOptions): MailOperat
     renameMailbox: (args) => writer.renameMailbox(args),
     removeMailbox: (args) => writer.removeMailbox(args),
     subscribe: (args) => writer.subscribe(args),
+    setMetadata: (args) => writer.setMetadata(args),
     append: (args) => writer.append(args),
     deliver: (args) => writer.deliver(args),
     setFlags: (args) => writer.setFlags(args),

@@ -15,7 +15,15 @@ import {
   toUidValidity,
 } from '../ids.ts';
 import type { AccountId, MailboxId, Uid } from '../ids.ts';
-import type { Entry, Mailbox, MailboxRole, PlacedMessage, StoredMessage } from '../mail-store.ts';
+import type {
+  Entry,
+  Mailbox,
+  MailboxRole,
+  MetadataChanged,
+  MetadataEntry,
+  PlacedMessage,
+  StoredMessage,
+} from '../mail-store.ts';
 import { decodeDigest } from './mail-digest.ts';
 
 const NONE: readonly string[] = [];
@@ -58,6 +66,19 @@ export function toMailbox(row: Row): Mailbox {
     octets: numberAt(row, 10),
     createdAtMs: numberAt(row, 11),
   };
+}
+
+export function toMetadata(row: Row): MetadataEntry {
+  return { mailbox: toMailboxId(numberAt(row, 0)), name: textAt(row, 1), value: octetsAt(row, 2) };
+}
+
+export function toMetadataChanged(row: Row): MetadataChanged {
+  const modSeq = known(toModSeq(numberAt(row, 2)));
+  return { mailbox: toMailboxId(numberAt(row, 0)), name: textAt(row, 1), modSeq };
+}
+
+export function toMetadataSize(row: Row): { readonly name: string; readonly octets: number } {
+  return { name: textAt(row, 0), octets: numberAt(row, 1) };
 }
 
 export function toEntry(row: Row): Entry {

@@ -141,10 +141,28 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 ANALYZE sqlite_schema;
 `;
 
+/** Annotations of mailboxes and, with mailbox 0, of accounts. Reader 0: shared. Without a value: removed, and not yet forgotten. */
+const METADATA = `
+CREATE TABLE metadata (
+  account_id INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  reader_id INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value BLOB,
+  modseq INTEGER NOT NULL,
+  PRIMARY KEY (account_id, mailbox_id, reader_id, name)
+) STRICT;
+CREATE INDEX metadata_change ON metadata (account_id, modseq);
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+  ('metadata', 'sqlite_autoindex_metadata_1', '100000 20 4 2 1'),
+  ('metadata', 'metadata_change', '100000 20 1');
+ANALYZE sqlite_schema;
+`;
+
 export const kind: FileKind = {
   name: 'mail shard',
   applicationId: applicationId('PRml'),
-  migrations: [FIRST],
+  migrations: [FIRST, METADATA],
 };
 
 /** Tables with rows of accounts, those that others refer to last. */
@@ -157,6 +175,7 @@ export const ACCOUNT_TABLES = [
   'delivery',
   'keyword',
   'subscription',
+  'metadata',
   'removed_mailbox',
   'mailbox',
   'account',
@@ -172,6 +191,7 @@ export const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
   delivery: 'queue_id',
   keyword: 'keyword_key',
   subscription: 'path',
+  metadata: 'modseq',
   removed_mailbox: 'modseq',
   mailbox: 'mailbox_id',
   account: 'account_id',
@@ -216,6 +236,20 @@ export const SQL = {
   countSubscriptions: 'SELECT count(*) FROM subscription WHERE account_id = ?',
   subscribe: 'INSERT INTO subscription (account_id, path) VALUES (?, ?) ON CONFLICT DO NOTHING',
   unsubscribe: 'DELETE FROM subscription WHERE account_id = ? AND path = ?',
+
+  metadata: `SELECT mailbox_id, name, value FROM metadata WHERE account_id = ? AND mailbox_id = ? AND reader_id IN (0, ?)
+     AND value IS NOT NULL ORDER BY name`,
+  mailboxMetadata: `SELECT mailbox_id, name, value FROM metadata WHERE account_id = ? AND mailbox_id > 0 AND reader_id IN (0, ?)
+     AND value IS NOT NULL ORDER BY mailbox_id, name`,
+  metadataSizes: `SELECT name, length(value) FROM metadata WHERE account_id = ? AND mailbox_id = ? AND reader_id IN (0, ?)
+     AND value IS NOT NULL`,
+  metadataOctets: 'SELECT coalesce(sum(length(value)), 0) FROM metadata WHERE account_id = ?',
+  setMetadata: `INSERT INTO metadata (account_id, mailbox_id, reader_id, name, value, modseq) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (account_id, mailbox_id, reader_id, name) DO UPDATE SET value = excluded.value, modseq = excluded.modseq`,
+  metadataNews: `SELECT mailbox_id, name, modseq FROM metadata WHERE account_id = ? AND modseq > ? AND modseq <= ?
+     AND reader_id IN (0, ?) ORDER BY mailbox_id, name`,
+  forgetMetadata: 'DELETE FROM metadata WHERE account_id = ? AND modseq < ? AND value IS NULL',
+  removeMailboxMetadata: 'DELETE FROM metadata WHERE account_id = ? AND mailbox_id = ?',
 
   keywords: 'SELECT keyword_key, spelling FROM keyword WHERE account_id = ?',
   addKeyword: 'INSERT INTO keyword (account_id, keyword_key, spelling) VALUES (?, ?, ?)',

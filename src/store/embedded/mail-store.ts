@@ -32,6 +32,10 @@ import type {
   Mailbox,
   MailboxChanges,
   MailboxProblem,
+  MetadataChange,
+  MetadataEntry,
+  MetadataNews,
+  MetadataProblem,
   MailboxRole,
   MailStore,
   NewMessage,
@@ -49,7 +53,15 @@ import type { ChangesAnswer, ChangesQuestion } from './mail-changes.ts';
 import { encodeDigest, threadKeyNumbers } from './mail-digest.ts';
 import { mailShardFile } from './mail-files.ts';
 import type { MailOperations, PackedMessage } from './mail-operations.ts';
-import { rowsOf, toEntry, toMailbox, toPlaced, toStored } from './mail-rows.ts';
+import {
+  rowsOf,
+  toEntry,
+  toMailbox,
+  toMetadata,
+  toMetadataChanged,
+  toPlaced,
+  toStored,
+} from './mail-rows.ts';
 import { kind, SQL } from './mail-schema.ts';
 
 export type EmbeddedMailStoreOptions = {
@@ -223,6 +235,35 @@ class EmbeddedStore implements EmbeddedMailStore {
     const stored = toMailboxPath(path);
     if (stored === undefined) return err({ kind: 'bad-name' });
     return this.#writer(account).call('subscribe', { ...this.#to(account), path: stored, subscribed });
+  }
+
+  async metadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+  ): Promise<readonly MetadataEntry[]> {
+    return this.#rows(account, SQL.metadata, account, mailbox ?? 0, reader).map(toMetadata);
+  }
+
+  async mailboxMetadata(account: AccountId, reader: AccountId): Promise<readonly MetadataEntry[]> {
+    return this.#rows(account, SQL.mailboxMetadata, account, reader).map(toMetadata);
+  }
+
+  setMetadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+    changes: readonly MetadataChange[],
+  ): Promise<Result<ModSeq, NoSuchMailbox | MetadataProblem>> {
+    return this.#writer(account).call('setMetadata', { ...this.#to(account), reader, mailbox, changes });
+  }
+
+  async metadataNews(account: AccountId, reader: AccountId, since: ModSeq): Promise<MetadataNews> {
+    const row = this.#accountRow(account) ?? (await this.#open(account));
+    const modSeq = known(toModSeq(numberAt(row, 0)));
+    if (modSeq <= since) return { modSeq, changed: [] };
+    const rows = this.#rows(account, SQL.metadataNews, account, since, modSeq, reader);
+    return { modSeq, changed: rows.map(toMetadataChanged) };
   }
 
   async append(

@@ -25,6 +25,10 @@ import type {
   MailboxChanges,
   MailboxProblem,
   MailboxRole,
+  MetadataChange,
+  MetadataEntry,
+  MetadataNews,
+  MetadataProblem,
   MailStore,
   NewMessage,
   NoSuchMailbox,
@@ -43,6 +47,7 @@ import {
   toMailboxName,
   toMailboxPath,
 } from '../mailbox-name.ts';
+import { checkMetadata } from '../metadata.ts';
 import { threadKeys } from '../thread-key.ts';
 
 type Email = {
@@ -86,6 +91,16 @@ type Vanished = {
   readonly email: EmailId;
 };
 
+type Annotation = {
+  readonly mailbox: MailboxId | undefined;
+  /** 0: shared. */
+  readonly reader: number;
+  readonly name: string;
+  /** Null: removed. */
+  readonly value: Uint8Array | null;
+  readonly modSeq: ModSeq;
+};
+
 type Account = {
   modSeq: ModSeq;
   lastUidValidity: number;
@@ -95,6 +110,7 @@ type Account = {
   readonly emails: Map<EmailId, Email>;
   readonly vanished: Vanished[];
   readonly subscriptions: Set<string>;
+  readonly metadata: Map<string, Annotation>;
   /** Spellings by `keywordKey`. */
   readonly keywords: Map<string, string>;
   readonly threads: Map<string, ThreadId>;
@@ -212,6 +228,7 @@ class MemoryMailStore implements MailStore {
     const modSeq = this.#nextModSeq(of);
     for (const place of box.places.values()) this.#removePlace(of, box, place, modSeq);
     of.boxes.delete(mailbox);
+    for (const [key, one] of of.metadata) if (one.mailbox === mailbox) of.metadata.delete(key);
     of.removedBoxes.push({ modSeq, id: mailbox });
     this.#changed(account, of);
     return Promise.resolve(ok(undefined));
@@ -234,6 +251,53 @@ class MemoryMailStore implements MailStore {
       return Promise.resolve(err({ kind: 'too-many' }));
     else subscriptions.add(stored);
     return Promise.resolve(ok(undefined));
+  }
+
+  metadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+  ): Promise<readonly MetadataEntry[]> {
+    return Promise.resolve(
+      annotationsOf(this.#account(account), reader).filter((one) => one.mailbox === mailbox),
+    );
+  }
+
+  mailboxMetadata(account: AccountId, reader: AccountId): Promise<readonly MetadataEntry[]> {
+    return Promise.resolve(
+      annotationsOf(this.#account(account), reader).filter(({ mailbox }) => mailbox !== undefined),
+    );
+  }
+
+  setMetadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+    changes: readonly MetadataChange[],
+  ): Promise<Result<ModSeq, NoSuchMailbox | MetadataProblem>> {
+    const of = this.#account(account);
+    if (mailbox !== undefined && !of.boxes.has(mailbox)) return Promise.resolve(NO_MAILBOX);
+    const kept = annotationsOf(of, reader).filter((one) => one.mailbox === mailbox);
+    const sizes = kept.map(({ name, value }) => ({ name, octets: value.length }));
+    const octets = [...of.metadata.values()].reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    const checked = checkMetadata(sizes, changes, reader, octets);
+    if (!checked.ok) return Promise.resolve(checked);
+    if (checked.value.length > 0) {
+      const modSeq = this.#nextModSeq(of);
+      for (const write of checked.value)
+        of.metadata.set(`${mailbox ?? 0} ${write.reader} ${write.name}`, { ...write, mailbox, modSeq });
+      this.#changed(account, of);
+    }
+    return Promise.resolve(ok(of.modSeq));
+  }
+
+  metadataNews(account: AccountId, reader: AccountId, since: ModSeq): Promise<MetadataNews> {
+    const of = this.#account(account);
+    const changed = [...of.metadata.values()]
+      .filter((one) => one.modSeq > since && (one.reader === 0 || one.reader === reader))
+      .toSorted(byPlace)
+      .map(({ mailbox, name, modSeq }) => ({ mailbox, name, modSeq }));
+    return Promise.resolve({ modSeq: of.modSeq, changed });
   }
 
   append(
@@ -437,6 +501,7 @@ class MemoryMailStore implements MailStore {
         emails: new Map(),
         vanished: [],
         subscriptions: new Set(),
+        metadata: new Map(),
         keywords: new Map(),
         threads: new Map(),
         deliveries: new Map(),
@@ -597,6 +662,19 @@ class MemoryMailStore implements MailStore {
     const box = this.#account(account).boxes.get(mailbox);
     return box === undefined ? [] : placesOf(box, uids);
   }
+}
+
+function byPlace(a: Pick<Annotation, 'mailbox' | 'name'>, b: Pick<Annotation, 'mailbox' | 'name'>): number {
+  return (a.mailbox ?? 0) - (b.mailbox ?? 0) || (a.name < b.name ? -1 : 1);
+}
+
+/** Those that a reader sees. */
+function annotationsOf({ metadata }: Account, account: AccountId): MetadataEntry[] {
+  return [...metadata.values()]
+    .flatMap(({ mailbox, name, reader, value }) =>
+      value !== null && (reader === 0 || reader === account) ? [{ mailbox, name, value }] : [],
+    )
+    .toSorted(byPlace);
 }
 
 function octetsUsed({ emails }: Account): number {

@@ -17,9 +17,16 @@ import type { BlobPlace } from '../blob-store.ts';
 import type { BlobUser } from '../blob-use.ts';
 import { readAccountChanges } from '../embedded/mail-changes.ts';
 import type { ChangesAnswer, ChangesQuestion } from '../embedded/mail-changes.ts';
-import { toEntry, toMailbox, toPlaced, toStored } from '../embedded/mail-rows.ts';
+import {
+  toEntry,
+  toMailbox,
+  toMetadata,
+  toMetadataChanged,
+  toPlaced,
+  toStored,
+} from '../embedded/mail-rows.ts';
 import { ACCOUNT_TABLES, REMOVAL_KEYS, SQL } from '../embedded/mail-schema.ts';
-import { known, toUid } from '../ids.ts';
+import { known, toModSeq, toUid } from '../ids.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
 import { spellKeywords } from '../keyword.ts';
 import type {
@@ -34,6 +41,10 @@ import type {
   Mailbox,
   MailboxChanges,
   MailboxProblem,
+  MetadataChange,
+  MetadataEntry,
+  MetadataNews,
+  MetadataProblem,
   MailStore,
   NewMessage,
   NoSuchMailbox,
@@ -177,6 +188,42 @@ export class PostgresMailStore implements MailStore, BlobUser {
     const stored = toMailboxPath(path);
     if (stored === undefined) return err({ kind: 'bad-name' });
     return this.#change('Subscribing', account, [], (changing) => changing.subscribe(stored, subscribed));
+  }
+
+  async metadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+  ): Promise<readonly MetadataEntry[]> {
+    return (await this.#rows(numbered(SQL.metadata), account, mailbox ?? 0, reader)).map(toMetadata);
+  }
+
+  async mailboxMetadata(account: AccountId, reader: AccountId): Promise<readonly MetadataEntry[]> {
+    return (await this.#rows(numbered(SQL.mailboxMetadata), account, reader)).map(toMetadata);
+  }
+
+  setMetadata(
+    account: AccountId,
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+    changes: readonly MetadataChange[],
+  ): Promise<Result<ModSeq, NoSuchMailbox | MetadataProblem>> {
+    const questions = [
+      [numbered(SQL.mailboxUids), account, mailbox ?? 0],
+      [numbered(SQL.metadataSizes), account, mailbox ?? 0, reader],
+      [numbered(SQL.metadataOctets), account],
+    ] as const;
+    return this.#change('Setting annotations', account, questions, async (changing) =>
+      changing.setMetadata(reader, mailbox, changes),
+    );
+  }
+
+  async metadataNews(account: AccountId, reader: AccountId, since: ModSeq): Promise<MetadataNews> {
+    const row = (await this.#accountRow(account)) ?? (await this.#open(account));
+    const modSeq = known(toModSeq(numberAt(row, 0)));
+    if (modSeq <= since) return { modSeq, changed: [] };
+    const rows = await this.#rows(numbered(SQL.metadataNews), account, since, modSeq, reader);
+    return { modSeq, changed: rows.map(toMetadataChanged) };
   }
 
   async append(

@@ -125,7 +125,21 @@ CREATE TABLE segment_home (
 );
 `;
 
-export const MAIL: TableKind = { name: 'mail', migrations: [FIRST] };
+/** Annotations: see the embedded store. */
+const METADATA = `
+CREATE TABLE metadata (
+  account_id BIGINT NOT NULL,
+  mailbox_id BIGINT NOT NULL,
+  reader_id BIGINT NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  value BYTEA,
+  modseq BIGINT NOT NULL,
+  PRIMARY KEY (account_id, mailbox_id, reader_id, name)
+);
+CREATE INDEX metadata_change ON metadata (account_id, modseq);
+`;
+
+export const MAIL: TableKind = { name: 'mail', migrations: [FIRST, METADATA] };
 
 const numberedTexts = new Map<string, string>();
 

@@ -25,10 +25,10 @@ import {
 } from '../account-state.ts';
 import type { AccountState, Delta, MailboxTree } from '../account-state.ts';
 import { encodeDigest, threadKeyNumbers } from '../embedded/mail-digest.ts';
-import { toEntry, toKeywords, toMailbox } from '../embedded/mail-rows.ts';
+import { toEntry, toKeywords, toMailbox, toMetadataSize } from '../embedded/mail-rows.ts';
 import { SQL } from '../embedded/mail-schema.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
-import type { AccountId, MailboxId, Uid } from '../ids.ts';
+import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
 import { changeFlags, keywordKey, sameFlags } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
@@ -43,12 +43,15 @@ import type {
   Mailbox,
   MailboxProblem,
   MailboxRole,
+  MetadataChange,
+  MetadataProblem,
   NewMessage,
   NoSuchMailbox,
   OverQuota,
   SubscriptionProblem,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
+import { checkMetadata, METADATA_REMOVALS_KEPT } from '../metadata.ts';
 import { MAIL_SQL, numbered } from './mail-tables.ts';
 
 /** Who writes, and when: the clock is the caller's. */
@@ -201,6 +204,7 @@ export class AccountTransaction {
     const rows = await this.#transaction.rows(MAIL_SQL.places, account.id, mailbox);
     await this.#removePlaces(mailbox, rows.map(toPlace));
     this.#writeAsIs(numbered(SQL.removeMailbox), account.id, mailbox);
+    this.#writeAsIs(numbered(SQL.removeMailboxMetadata), account.id, mailbox);
     this.#writeAsIs(numbered(SQL.addRemovedMailbox), account.id, account.modSeq, mailbox);
     this.#save();
     return ok(undefined);
@@ -217,6 +221,31 @@ export class AccountTransaction {
     if (count === undefined || numberAt(count, 0) <= LIMITS.subscriptionsMax) return ok(undefined);
     this.#writeAsIs(numbered(SQL.unsubscribe), id, path);
     return err({ kind: 'too-many' });
+  }
+
+  /** Asked for: the mailbox, the sizes of its annotations, the octets of all of them. */
+  setMetadata(
+    reader: AccountId,
+    mailbox: MailboxId | undefined,
+    changes: readonly MetadataChange[],
+  ): Result<ModSeq, NoSuchMailbox | MetadataProblem> {
+    const account = this.#account;
+    const [boxes, sizes, octets] = this.#answers;
+    if (mailbox !== undefined && boxes?.[0] === undefined) return NO_MAILBOX;
+    const total = octets?.[0] === undefined ? 0 : numberAt(octets[0], 0);
+    const checked = checkMetadata((sizes ?? []).map(toMetadataSize), changes, reader, total);
+    if (!checked.ok) return checked;
+    if (checked.value.length > 0) {
+      account.modSeq += 1;
+      for (const { name, value, reader: whose } of checked.value) {
+        const values = [account.id, mailbox ?? 0, whose, name, value, account.modSeq];
+        this.#writeAsIs(numbered(SQL.setMetadata), ...values);
+      }
+      const before = account.modSeq - METADATA_REMOVALS_KEPT;
+      this.#writeAsIs(numbered(SQL.forgetMetadata), account.id, before);
+      this.#save();
+    }
+    return ok(known(toModSeq(account.modSeq)));
   }
 
   setQuota(octetsMax: number | undefined): void {

@@ -1,8 +1,9 @@
 /**
- * LIST, LSUB and NAMESPACE. Source: RFC 9051 §6.3.9, §6.3.10; RFC 5258 (extended), RFC 5819 (STATUS), RFC 6154
+ * LIST, LSUB and NAMESPACE. Source: RFC 9051 §6.3.9, §6.3.10; RFC 5258 (extended), RFC 5819 (STATUS), RFC 9590 (METADATA), RFC 6154
  * (special uses), RFC 3501 §6.3.9 (LSUB).
  */
 import type { Command } from '../../wire/command.ts';
+import { metadataResponse } from '../../wire/command/metadata.ts';
 import { compileListPattern, matchesListPattern, type ListPattern } from '../../wire/list-pattern.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
@@ -15,6 +16,7 @@ import {
   type MailboxTree,
 } from '../mailbox-tree.ts';
 import type { SignedIn } from '../state.ts';
+import { chosen } from './metadata.ts';
 import { statusOf } from './status.ts';
 
 type List = Extract<Command, { verb: 'LIST' }>;
@@ -54,6 +56,10 @@ export async function* list({ principal }: SignedIn, command: List, { deps, enab
       : new Set<string>();
   // RFC 7162 §3.1.2: as with STATUS itself.
   if (returns.status.includes('HIGHESTMODSEQ')) enabled.condstore = true;
+  const annotations = Map.groupBy(
+    returns.metadata.length > 0 ? await deps.store.mailboxMetadata(principal.account, principal.account) : [],
+    ({ mailbox }) => mailbox,
+  );
   const compiled = patterns.map((pattern) =>
     compileListPattern(normalPath(`${reference}${pattern}`), DELIMITER),
   );
@@ -82,6 +88,12 @@ export async function* list({ principal }: SignedIn, command: List, { deps, enab
       mailbox: path,
       ...(childInfo && wantsSubscribed ? { childInfo: ['SUBSCRIBED'] } : {}),
     };
+    if (returns.metadata.length > 0 && node !== undefined)
+      yield metadataResponse(
+        path,
+        chosen(annotations.get(node.mailbox.id) ?? [], returns.metadata, 0),
+        enabled.utf8,
+      );
     // RFC 5819 §2: only for names that can be selected.
     if (returns.status.length > 0 && node !== undefined)
       yield await statusOf(principal.account, node, returns.status, deps);

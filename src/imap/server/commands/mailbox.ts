@@ -145,6 +145,9 @@ async function moveInbox(
 ): Promise<Outcome> {
   const made = await store.createMailbox(account, target);
   if (!made.ok) return refusal(made.error);
+  // RFC 5464 §4.1: annotations are copied, and stay with the inbox too.
+  const annotations = await store.metadata(account, account, inbox.id);
+  if (annotations.length > 0) await store.setMetadata(account, account, made.value.id, annotations);
   for (;;) {
     const entries = await store.entries(account, inbox.id, 0, PAGE);
     if (entries.length === 0) return done('Renamed; the inbox is empty now');

@@ -2,7 +2,7 @@
 import type { TlsInfo } from '../../../base/connection.ts';
 import { capabilities } from '../capability.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import type { Enabled, Selected, State } from '../state.ts';
+import type { Enabled, Selected, SignedIn, State } from '../state.ts';
 
 export async function* capability(state: State, tls: TlsInfo | undefined, { deps }: Context): Replies {
   yield { kind: 'capability', capabilities: capabilities(state, tls, deps) };
@@ -23,7 +23,11 @@ export async function* id({ deps }: Context): Replies {
 }
 
 /** RFC 9051 §6.3.1: what is not known is passed over in silence. */
-export async function* enable(wanted: readonly string[], { enabled }: Context): Replies {
+export async function* enable(
+  { principal }: SignedIn,
+  wanted: readonly string[],
+  { deps, enabled, metadata }: Context,
+): Replies {
   const now: string[] = [];
   const set = (name: string, ...keys: readonly (keyof Enabled)[]): void => {
     if (keys.every((key) => enabled[key])) return;
@@ -36,6 +40,11 @@ export async function* enable(wanted: readonly string[], { enabled }: Context): 
     else if (name === 'CONDSTORE') set('CONDSTORE', 'condstore');
     // RFC 7162 §3.2.3: QRESYNC enables CONDSTORE.
     else if (name === 'QRESYNC') set('QRESYNC', 'qresync', 'condstore');
+    // RFC 5464 §4.1.
+    else if (name === 'METADATA' && !metadata.isOn) {
+      await metadata.turnOn(principal, deps.store);
+      now.push(name);
+    }
   }
   yield { kind: 'enabled', capabilities: now };
   return done('Enabled');

@@ -4,6 +4,7 @@
  */
 import type { Cursor } from '../cursor.ts';
 import { decodeListPattern, decodeMailboxName } from '../mailbox-name.ts';
+import { parseEntryList } from './metadata.ts';
 import { parseStatusItems, type StatusItem } from './mailbox.ts';
 
 export type ListSelection = 'SUBSCRIBED' | 'REMOTE' | 'RECURSIVEMATCH' | 'SPECIAL-USE';
@@ -14,6 +15,8 @@ export type ListReturn = {
   readonly specialUse: boolean;
   /** Empty: no STATUS responses. */
   readonly status: readonly StatusItem[];
+  /** Entries; empty: no METADATA responses. RFC 9590. */
+  readonly metadata: readonly string[];
 };
 
 export type ListCommand =
@@ -34,7 +37,13 @@ const SELECTIONS: ReadonlyMap<string, ListSelection> = new Map([
   ['RECURSIVEMATCH', 'RECURSIVEMATCH'],
   ['SPECIAL-USE', 'SPECIAL-USE'],
 ]);
-const RETURNS_NOTHING: ListReturn = { subscribed: false, children: false, specialUse: false, status: [] };
+const RETURNS_NOTHING: ListReturn = {
+  subscribed: false,
+  children: false,
+  specialUse: false,
+  status: [],
+  metadata: [],
+};
 
 export function parseList(cursor: Cursor): ListCommand | undefined {
   const selected = cursor.takeSpaceLeft();
@@ -117,6 +126,10 @@ function parseReturn(cursor: Cursor): ListReturn | undefined {
       const status = parseStatusItems(cursor);
       if (status === undefined) return undefined;
       returns = { ...returns, status };
+    } else if (name === 'METADATA') {
+      const metadata = cursor.space('entries') && parseEntryList(cursor);
+      if (metadata === undefined) return undefined;
+      returns = { ...returns, metadata };
     } else return cursor.fail(`Unknown return option: ${name.slice(0, 40)}`);
   } while (cursor.takeSpace());
   return cursor.right('the return options') && returns;
