@@ -3,6 +3,7 @@ import { addressQueries } from './address-queries.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { ListenerConfig, ServiceName } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
+import { DeflateConnection } from '../net/deflate-connection.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
@@ -50,6 +51,7 @@ export function composeSessions(
     store: backends.mail,
     blobs: backends.blobs,
     signIn: offer.signIn('imap'),
+    compress: (connection) => new DeflateConnection(connection),
     tlsAvailable: settings.tls === 'starttls',
     limits: {
       messageOctetsMax: limits.messageOctetsMax,

@@ -105,6 +105,13 @@ export const LIMITS = {
   imapErrorsMax: 25,
   /** RFC 9051 §5.4: at least 30 minutes. */
   imapIdleMs: 1_800_000,
+  /**
+   * Of COMPRESS=DEFLATE (RFC 4978): what is compressed takes 2^(window+2) + 2^(level+9) octets a session, 64 KiB; what is inflated
+   * 32 KiB, and so many octets that were not looked at yet.
+   */
+  imapDeflateWindowBits: 13,
+  imapDeflateMemoryLevel: 6,
+  imapInflatedOctetsMax: 32_768,
   /** Octets of a mailbox name in UTF-8, and levels of its path. */
   mailboxNameOctetsMax: 1024,
   mailboxDepthMax: 32,

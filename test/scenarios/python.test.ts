@@ -68,6 +68,45 @@ assert imap.delete('Archive/Projects')[0] == 'OK'
 imap.logout()
 `;
 
+/** imaplib knows no COMPRESS: its octets pass through zlib here. */
+const COMPRESSED = `
+import imaplib, io, ssl, sys, zlib
+class Deflated(io.RawIOBase):
+    def __init__(self, sock):
+        self.sock, self.have = sock, b''
+        self.inflate = zlib.decompressobj(-15)
+    def readable(self):
+        return True
+    def readinto(self, into):
+        while not self.have:
+            octets = self.sock.recv(4096)
+            if not octets:
+                return 0
+            self.have = self.inflate.decompress(octets)
+        n = min(len(into), len(self.have))
+        into[:n], self.have = self.have[:n], self.have[n:]
+        return n
+imaplib.Commands['COMPRESS'] = ('AUTH', 'SELECTED')
+context = ssl._create_unverified_context()
+imap = imaplib.IMAP4('127.0.0.1', int(sys.argv[1]))
+imap.starttls(context)
+imap.login('alice@example.test', 'alice-secret')
+assert 'COMPRESS=DEFLATE' in imap.capability()[1][0].decode().split()
+kind, data = imap._simple_command('COMPRESS', 'DEFLATE')
+assert kind == 'OK', data
+deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+def send(octets):
+    imap.sock.sendall(deflate.compress(octets) + deflate.flush(zlib.Z_SYNC_FLUSH))
+imap.send = send
+imap._file = imap.file = io.BufferedReader(Deflated(imap.sock))
+imap.read, imap.readline = imap.file.read, imap.file.readline
+body = b'Subject: big\\r\\n\\r\\n' + b'A line that says the same again and again.\\r\\n' * 20000
+assert imap.append('INBOX', None, None, body)[0] == 'OK'
+assert imap.select('INBOX')[1] == [b'1']
+assert imap.fetch('1', '(BODY.PEEK[])')[1][0][1] == body
+assert imap.logout()[0] == 'BYE'
+`;
+
 test(
   'smtplib sends and imaplib reads, copies, flags, expunges and appends',
   { skip: python.skip },
@@ -80,3 +119,9 @@ test(
     assert.equal(read.code, 0, read.stderr);
   },
 );
+
+test('imaplib reads and appends through COMPRESS=DEFLATE', { skip: python.skip }, async () => {
+  await using server = await startPostrider();
+  const done = await run('python3', ['-c', COMPRESSED, String(server.port('imap'))]);
+  assert.equal(done.code, 0, done.stderr);
+});

@@ -4,6 +4,7 @@ import type { Principal } from '../../src/auth/principal.ts';
 import type { ImapEvent } from '../../src/imap/server/event.ts';
 import type { ImapDeps, ImapLimits } from '../../src/imap/server/ports.ts';
 import { serveImap } from '../../src/imap/server/session.ts';
+import { DeflateConnection } from '../../src/net/deflate-connection.ts';
 import { digestMessage } from '../../src/message/digest.ts';
 import { scanMessage } from '../../src/message/scan.ts';
 import type { BlobStore } from '../../src/store/blob-store.ts';
@@ -73,6 +74,7 @@ export class ImapOffice {
         ]),
         ...change.signIn,
       }),
+      compress: (connection) => new DeflateConnection(connection),
       tlsAvailable: change.tlsAvailable ?? true,
       limits: { ...TEST_LIMITS, ...change.limits },
       emit: (event) => void this.events.push(event),

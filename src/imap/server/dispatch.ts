@@ -25,6 +25,7 @@ export type DriverVerb =
   | 'LOGOUT'
   | 'IDLE'
   | 'UNAUTHENTICATE'
+  | 'COMPRESS'
   | 'CAPABILITY';
 export type DriverCommand = Extract<Command, { verb: DriverVerb }>;
 export type HandledCommand = Exclude<Command, { verb: DriverVerb }>;

@@ -10,9 +10,14 @@ const FLUSH_OCTETS = 65_536;
 
 export class Output {
   readonly writer: ResponseWriter = new ResponseWriter();
-  readonly #connection: Connection;
+  #connection: Connection;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** Where the next flush goes. */
+  use(connection: Connection): void {
     this.#connection = connection;
   }
 

@@ -1,5 +1,6 @@
 /** What an IMAP session needs of the world, and the limits it keeps. */
 import type { Clock } from '../../base/clock.ts';
+import type { Compress } from '../../base/compression.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { MailStore } from '../../store/mail-store.ts';
@@ -27,6 +28,7 @@ export type ImapDeps = {
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;
+  readonly compress: Compress;
   readonly limits: ImapLimits;
   readonly version: string;
   readonly emit: (event: ImapEvent) => void;

@@ -4,6 +4,7 @@
  */
 import { toBuffer } from '../../base/bytes.ts';
 import { sleep } from '../../base/clock.ts';
+import type { CompressedConnection } from '../../base/compression.ts';
 import type { Connection } from '../../base/connection.ts';
 import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
@@ -64,7 +65,9 @@ export async function serveImap(connection: Connection, deps: ImapDeps): Promise
 }
 
 class ImapSession {
-  readonly #connection: Connection;
+  /** Compressed or plain; TLS is beneath either. */
+  #connection: Connection;
+  #compression: { readonly layer: CompressedConnection; readonly beneath: Connection } | undefined;
   readonly #deps: ImapDeps;
   readonly #reader: CommandReader;
   readonly #output: Output;
@@ -112,6 +115,7 @@ class ImapSession {
       await this.#bye('Something went wrong here', 'SERVERBUG').catch(() => this.#connection.destroy());
     } finally {
       this.#append?.abort();
+      this.#compression?.layer.release();
       const account = this.#principal?.account;
       emit({
         name: 'imap.session.ended',
@@ -405,6 +409,8 @@ class ImapSession {
         return this.#login(tag, command.user, command.password);
       case 'AUTHENTICATE':
         return this.#authenticate(tag, command.mechanism, command.initialResponse);
+      case 'COMPRESS':
+        return this.#compress(tag, command.algorithm);
       case 'UNAUTHENTICATE':
         return this.#unauthenticate(tag);
       case 'IDLE':
@@ -545,8 +551,52 @@ class ImapSession {
     this.#end = 'errors';
   }
 
+  /** RFC 4978 §3. */
+  async #compress(tag: string, algorithm: string): Promise<void> {
+    const problem =
+      algorithm !== 'DEFLATE'
+        ? 'There is only DEFLATE'
+        : this.#compression !== undefined
+          ? 'DEFLATE is active already'
+          : this.#hasMore()
+            ? 'Nothing may follow COMPRESS before its answer'
+            : undefined;
+    if (problem !== undefined) return this.#complete(tag, { status: 'BAD', text: problem });
+    await this.#complete(tag, { status: 'OK', text: 'DEFLATE is active' });
+    await this.#flush();
+    const beneath = this.#connection;
+    const layer = this.#deps.compress(beneath);
+    this.#compression = { layer, beneath };
+    this.#use(layer);
+  }
+
+  /** Behind the OK of UNAUTHENTICATE, and what the client sent behind the end of its stream (RFC 8437 §2). */
+  async #endCompression(): Promise<void> {
+    if (this.#compression === undefined) return;
+    const { layer, beneath } = this.#compression;
+    await this.#flush();
+    this.#reader.push(toBuffer(await layer.end()));
+    this.#compression = undefined;
+    this.#use(beneath);
+  }
+
+  #use(connection: Connection): void {
+    this.#connection = connection;
+    this.#output.use(connection);
+  }
+
+  /** Whether the client has sent more than the command in progress. */
+  #hasMore(): boolean {
+    const more = this.#connection.tryRead();
+    if (more !== undefined) this.#reader.push(toBuffer(more));
+    return this.#reader.pending() > 0;
+  }
+
   /** RFC 8437: as if the session had just begun, but under the same TLS. */
   async #unauthenticate(tag: string): Promise<void> {
+    // RFC 8437 §2: the client ends its compression behind the command.
+    if (this.#compression !== undefined && this.#hasMore())
+      return this.#complete(tag, { status: 'BAD', text: 'Nothing compressed may follow UNAUTHENTICATE' });
     this.#state = { phase: 'not-authenticated' };
     this.#strangerCommands = 0;
     this.#reader.setLimits({ ...STRANGER_LIMITS, nonSyncOctetsMax: Infinity });
@@ -555,6 +605,7 @@ class ImapSession {
     this.#metadata.turnOff();
     this.#setUtf8(false);
     await this.#complete(tag, { status: 'OK', text: 'Signed out' });
+    await this.#endCompression();
   }
 
   /** RFC 2177. Between hints from the store and octets from the client, whichever comes first. */
@@ -682,6 +733,7 @@ const DRIVER_VERBS: ReadonlySet<string> = new Set<DriverCommand['verb']>([
   'LOGIN',
   'LOGOUT',
   'IDLE',
+  'COMPRESS',
   'UNAUTHENTICATE',
   'CAPABILITY',
 ]);

@@ -51,6 +51,7 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND', readonly State['phase'][]>>
   STARTTLS: NOT_YET,
   AUTHENTICATE: NOT_YET,
   LOGIN: NOT_YET,
+  COMPRESS: SIGNED_IN,
   UNAUTHENTICATE: SIGNED_IN,
   ENABLE: SIGNED_IN,
   SELECT: SIGNED_IN,

@@ -22,6 +22,7 @@ import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } fr
 import { parseSearch, parseSort, parseThread, type SearchCommand } from './command/search.ts';
 import {
   parseAuthenticate,
+  parseCompress,
   parseEnable,
   parseExpunge,
   parseId,
@@ -61,6 +62,7 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   STARTTLS: { parse: parsePlain('STARTTLS') },
   AUTHENTICATE: { parse: parseAuthenticate },
   LOGIN: { parse: parseLogin },
+  COMPRESS: { parse: parseCompress },
   UNAUTHENTICATE: { parse: parsePlain('UNAUTHENTICATE') },
   ENABLE: { parse: parseEnable },
   SELECT: { parse: parseSelect('SELECT') },

@@ -1,6 +1,6 @@
 /**
  * Commands about the session itself. Sources: RFC 9051 §6.1 to §6.3.2 and §6.3.10 to §6.3.13, RFC 2971 (ID),
- * RFC 4959 (SASL-IR), RFC 8437 (UNAUTHENTICATE), RFC 3501 §6.4.1 (CHECK).
+ * RFC 4959 (SASL-IR), RFC 8437 (UNAUTHENTICATE), RFC 3501 §6.4.1 (CHECK), RFC 4978 (COMPRESS).
  */
 import type { SequenceSet } from '../sequence-set.ts';
 import type { Cursor } from '../cursor.ts';
@@ -27,6 +27,8 @@ export type SessionCommand =
       /** Decoded; no octets for `=`. */
       readonly initialResponse?: Buffer;
     }
+  /** In capitals. */
+  | { readonly verb: 'COMPRESS'; readonly algorithm: string }
   | { readonly verb: 'LOGIN'; readonly user: string; readonly password: string }
   /** In capitals. */
   | { readonly verb: 'ENABLE'; readonly capabilities: readonly string[] }
@@ -53,6 +55,11 @@ export function parseAuthenticate(cursor: Cursor): SessionCommand | undefined {
   if (cursor.take(0x3d)) return { verb: 'AUTHENTICATE', mechanism, initialResponse: Buffer.alloc(0) };
   const initialResponse = cursor.base64('the initial response');
   return initialResponse && { verb: 'AUTHENTICATE', mechanism, initialResponse };
+}
+
+export function parseCompress(cursor: Cursor): SessionCommand | undefined {
+  const algorithm = cursor.space('an algorithm') ? cursor.atom('an algorithm') : undefined;
+  return algorithm === undefined ? undefined : { verb: 'COMPRESS', algorithm: algorithm.toUpperCase() };
 }
 
 export function parseLogin(cursor: Cursor): SessionCommand | undefined {
