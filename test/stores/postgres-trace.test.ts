@@ -56,6 +56,38 @@ suite('traces in PostgreSQL', { skip: postgresSkip }, () => {
     });
   }
 
+  test('a day that grows too large loses what is oldest of it, whoever writes', async () => {
+    const postgres = await prepared();
+    const clock = new FakeClock(NOON_MS);
+    const bounds = { ...BOUNDS, octetsMax: 300_000 };
+    const [one, other] = [1, 2].map(() => new PostgresTraceStore({ postgres, bounds, clock }));
+    assert.ok(one && other);
+    await other.append(batchOf([partOf('B0')]));
+    for (let minute = 1; minute <= 20; minute += 1) {
+      await clock.advance(60_000);
+      await one.append(batchOf([partOf(`A${String(minute).padStart(2, '0')}`)]));
+      if (minute === 19) await other.append(batchOf([partOf('B1')]));
+    }
+    const kept = await one.find(all);
+    assert.ok(kept.length > 2 && kept.length < 15, kept.join(' '));
+    assert.deepEqual(kept.slice(0, 2), ['B1', 'A20']);
+    assert.ok(!kept.includes('B0') && !kept.includes('A01'));
+    // Its part went while it knew of none other.
+    const late = new PostgresTraceStore({ postgres, bounds, clock });
+    await late.append(batchOf([partOf('C0')]));
+    for (const table of ['trace_part', 'trace_lookup'])
+      for (const row of await postgres.rows(
+        'Looking',
+        `SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = '${table}'::regclass`,
+      ))
+        await postgres.transaction('Dropping', (transaction) =>
+          transaction.exec(`DROP TABLE ${String(row[0])}`),
+        );
+    await late.append(batchOf([partOf('C1')]));
+    assert.deepEqual(await late.find(all), ['C1']);
+    await postgres.close();
+  });
+
   test('several threads begin a day at once', async () => {
     const postgres = await prepared();
     const clock = new FakeClock(NOON_MS);

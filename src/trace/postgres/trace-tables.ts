@@ -1,6 +1,7 @@
 /**
- * The tables of traces in PostgreSQL: one partition for each day on which something was appended, dropped whole when its time
- * is over. `day` is the number of days since 1970.
+ * The tables of traces in PostgreSQL: one partition for each day on which something was appended, or several where there is
+ * much, dropped whole. The column `day` is the number of days since 1970, and for each later part of a day
+ * {@link NEXT_PART} more.
  */
 import type { TableKind } from '../../postgres/migrate.ts';
 
@@ -44,16 +45,27 @@ export const TRACE_SQL = {
     WHERE i.inhparent IN ('trace_part'::regclass, 'trace_lookup'::regclass)`,
 } as const;
 
-/** The tables of one day. */
-export function partitionsOf(day: number): readonly { readonly name: string; readonly make: string }[] {
+export const NEXT_PART = 100_000;
+
+/** The tables of one part of a day. */
+export function partitionsOf(part: number): readonly { readonly name: string; readonly make: string }[] {
   return ['trace_part', 'trace_lookup'].map((table) => ({
-    name: `${table}_${day}`,
-    make: `CREATE TABLE IF NOT EXISTS ${table}_${day} PARTITION OF ${table} FOR VALUES IN (${day})`,
+    name: `${table}_${part}`,
+    make: `CREATE TABLE IF NOT EXISTS ${table}_${part} PARTITION OF ${table} FOR VALUES IN (${part})`,
   }));
 }
 
 /** Undefined for a table that is none of these. */
-export function dayOf(partition: string): number | undefined {
-  const [, day] = /^trace_(?:part|lookup)_(\d{1,7})$/.exec(partition) ?? [];
-  return day === undefined ? undefined : Number(day);
+export function partOf(partition: string): number | undefined {
+  const [, part] = /^trace_(?:part|lookup)_(\d{1,10})$/.exec(partition) ?? [];
+  return part === undefined ? undefined : Number(part);
+}
+
+export function dayOf(part: number): number {
+  return part % NEXT_PART;
+}
+
+/** Earlier ones first. */
+export function compareParts(one: number, other: number): number {
+  return dayOf(one) - dayOf(other) || one - other;
 }
