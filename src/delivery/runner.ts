@@ -18,6 +18,7 @@ import type {
   Settlement,
   SuspensionScope,
 } from '../queue/queue.ts';
+import { lastAskedAtMs } from '../queue/progress.ts';
 import { isOverdue, overdueOutcome } from './deliver-by.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
 import type { Admission } from './destination.ts';
@@ -322,8 +323,8 @@ export class DeliveryRunner {
       // Transactions of one message at one destination are reported together, so they wait for each other.
       const isAgain = groups.some((group) => group.route.key === route.key);
       const admission = isAgain
-        ? this.#destinations.enterPatiently(route.key, sender, askedAtMs(free))
-        : this.#destinations.enter(route.key, sender, askedAtMs(free));
+        ? this.#destinations.enterPatiently(route.key, sender, lastAskedAtMs(free))
+        : this.#destinations.enter(route.key, sender, lastAskedAtMs(free));
       if (admission !== undefined) groups.push({ route, recipients: free, admission });
       else {
         const comeBackMs = this.#destinations.comeBackMs(route.key);
@@ -553,14 +554,6 @@ function copyFor(message: QueuedMessage, recipients: readonly QueuedRecipient[])
   if (forwardedFrom === undefined) return { ...message, reversePath };
   // RFC 9228 §4: should it come back for the address that it was forwarded from, that is a loop.
   return { ...message, reversePath, prefix: Buffer.concat([deliveredTo(forwardedFrom), message.prefix]) };
-}
-
-/** When the operator last asked for an attempt for one of them. */
-function askedAtMs(recipients: readonly QueuedRecipient[]): number | undefined {
-  const asked = recipients.flatMap(({ state }) =>
-    state.kind === 'waiting' && state.askedAtMs !== undefined ? [state.askedAtMs] : [],
-  );
-  return asked.length === 0 ? undefined : Math.max(...asked);
 }
 
 /** Who takes turns with others at a destination. */

@@ -141,6 +141,14 @@ export function readdressed(
   };
 }
 
+/** When the operator last asked for an attempt for one of them. */
+export function lastAskedAtMs(recipients: readonly { readonly state: RecipientState }[]): number | undefined {
+  const asked = recipients.flatMap(({ state }) =>
+    state.kind === 'waiting' && state.askedAtMs !== undefined ? [state.askedAtMs] : [],
+  );
+  return asked.length === 0 ? undefined : Math.max(...asked);
+}
+
 /** When the message is due by itself: the earliest of its waiting recipients. */
 export function dueAtMs(states: readonly RecipientState[]): number | undefined {
   let due: number | undefined;

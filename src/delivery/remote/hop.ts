@@ -33,6 +33,8 @@ export type HopMessage = Pick<
   /** Of all that `content` gives. */
   readonly octets: number;
   readonly recipients: readonly Pick<NewRecipient, 'forwardPath' | 'notify' | 'originalRecipient'>[];
+  /** When the operator asked for this visit, although the host has not answered before. */
+  readonly askedAtMs?: number | undefined;
   /** The message from its first octet; may be asked for again. */
   content(): AsyncIterable<Uint8Array>;
 };

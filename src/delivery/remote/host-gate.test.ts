@@ -20,8 +20,10 @@ function world(visitsMax: number) {
   const hop = { visit: () => new Promise<HopVisit>((resolve) => ends.push(resolve)) };
   const gate = new HostGate(hop, clock, visitsMax);
   const results: HopVisit[] = [];
-  const visit = (target: Partial<HopTarget> = {}): void =>
-    void gate.visit(hopTarget(target), hopMessage(), SIGNAL).then((result) => results.push(result));
+  const visit = (target: Partial<HopTarget> = {}, askedAtMs?: number): void =>
+    void gate
+      .visit(hopTarget(target), { ...hopMessage(), askedAtMs }, SIGNAL)
+      .then((result) => results.push(result));
   const end = async (result: HopVisit): Promise<void> => {
     ends.shift()?.(result);
     await settled();
@@ -41,6 +43,22 @@ test('one host has no more visits at once than allowed, whatever domains they ar
     assert.ok(ends.length <= 3);
   }
   assert.equal(results.length, 10);
+});
+
+test('what the operator asks for goes to a host that did not answer', async () => {
+  const { clock, ends, results, visit, end } = world(20);
+  visit();
+  await settled();
+  await end(SILENT);
+  await clock.advance(1000);
+  visit();
+  await settled();
+  assert.deepEqual([ends.length, results.length], [0, 2]);
+  visit({}, clock.nowMs());
+  await settled();
+  assert.equal(ends.length, 1);
+  await end(TOOK);
+  assert.equal(results.at(-1), TOOK);
 });
 
 test('another host is not concerned', async () => {

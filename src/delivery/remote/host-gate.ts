@@ -19,7 +19,7 @@ export class HostGate implements RemoteHop {
 
   async visit(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
     const key = `${target.address} ${target.port} ${target.localAddress ?? ''}`;
-    const admission = await this.#hosts.enterPatiently(key, message.reversePath ?? '');
+    const admission = await this.#hosts.enterPatiently(key, message.reversePath ?? '', message.askedAtMs);
     if (admission.kind === 'down') return { kind: 'no-connection', problem: admission.answer };
     let failure: ConnectProblem | undefined;
     try {

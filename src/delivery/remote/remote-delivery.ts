@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { lastAskedAtMs } from '../../queue/progress.ts';
 import type { LastAnswer, QueueId, QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import { BlobError } from '../../store/blob-store.ts';
@@ -269,7 +270,8 @@ export class RemoteDelivery {
     const { message, forms, pending } = attempt;
     const { id, reversePath, dsn, requireTls, deliverBy, priority } = message;
     const { recipients } = pending;
-    const request = { id, reversePath, dsn, requireTls, deliverBy, priority, recipients };
+    const askedAtMs = lastAskedAtMs(recipients);
+    const request = { id, reversePath, dsn, requireTls, deliverBy, priority, recipients, askedAtMs };
     let form = forms.asIs;
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- in another form only after the hop has said that it cannot take this one
