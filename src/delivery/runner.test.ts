@@ -756,6 +756,42 @@ test('what was put back comes as soon as there is room, and no more is held than
   await made.runner.stop(0);
 });
 
+test('however much is due at once, no more is held than there is room for', async () => {
+  const silent = Promise.withResolvers<HopVisit>();
+  const zone: Record<string, { a: string[] }> = {};
+  for (let n = 0; n < 1000; n += 1) zone[`d${n}.example`] = { a: [`198.51.${n >> 8}.${n & 255}`] };
+  let held = 0;
+  const made = await world(
+    () => {
+      held = Math.max(held, made.runner.inFlight);
+      return silent.promise;
+    },
+    { zone, messagesMax: 20 },
+  );
+  const looked: number[] = [];
+  const lease = made.queue.lease.bind(made.queue);
+  made.queue.lease = async (...args) => {
+    const batch = await lease(...args);
+    looked.push(batch.length);
+    return batch;
+  };
+  for (let n = 0; n < 3000; n += 1)
+    await made.accept([remoteRecipient(`x@d${n % 1000}.example`)], {
+      id: queueId(`m${String(n).padStart(8, '0')}`),
+      reversePath: null,
+    });
+  made.runner.start();
+  await made.clock.advance(60_000);
+  const most = 20 * (LIMITS.deliveryAsideFactor + 1);
+  assert.ok(held > 20 && held <= most, `${held} messages in work`);
+  assert.ok(Math.max(...looked) <= 100, `${Math.max(...looked)} messages looked at together`);
+  const stopping = made.runner.stop(0);
+  silent.resolve(down);
+  await made.clock.advance(1000);
+  await stopping;
+  assert.equal(made.runner.inFlight, 0);
+});
+
 test('long work keeps its lease', async () => {
   let clock: FakeClock | undefined;
   const made = await world(async () => {
