@@ -34,11 +34,11 @@ export class MetadataWatch {
   async news({ account }: Principal, store: MailStore, utf8: boolean): Promise<readonly Untagged[]> {
     if (this.#since === undefined) return [];
     const { modSeq, changed } = await store.metadataNews(account, account, this.#since);
-    this.#since = modSeq;
     const others = changed.filter((one) => !this.#own.has(one.modSeq));
+    const { nodes } = mailboxTree(others.length === 0 ? [] : await store.mailboxes(account));
+    // Only now: where a read fails, the news comes the next time.
+    this.#since = modSeq;
     this.#own.clear();
-    if (others.length === 0) return [];
-    const { nodes } = mailboxTree(await store.mailboxes(account));
     const paths = new Map(nodes.map(({ mailbox, path }) => [mailbox.id, path] as const));
     return [...Map.groupBy(others, ({ mailbox }) => mailbox)].flatMap(([mailbox, entries]) => {
       const path = mailbox === undefined ? '' : paths.get(mailbox);

@@ -369,17 +369,22 @@ class ImapSession {
 
   /** What others did to the selected mailbox; after SELECT there is nothing to add. */
   async #update(expunges: boolean, command?: Command): Promise<void> {
-    const principal = this.#principal;
-    if (principal !== undefined && this.#metadata.isOn)
-      this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8));
-    if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE') return;
     try {
+      await this.#updateMetadata();
+      if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE')
+        return;
       this.#say(await updates(this.#state, this.#deps, this.#enabled, expunges));
     } catch (cause) {
       // What the command did stays done; the news comes with a later command.
       if (!(cause instanceof Fault)) throw cause;
       this.#fault(this.#verb, cause);
     }
+  }
+
+  async #updateMetadata(): Promise<void> {
+    const principal = this.#principal;
+    if (principal !== undefined && this.#metadata.isOn)
+      this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8));
   }
 
   async #complete(tag: string, { status, code, text }: Outcome): Promise<void> {

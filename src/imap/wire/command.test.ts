@@ -112,6 +112,50 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
       },
     },
   ],
+  ['9208 §4.1.1', 'GETQUOTA ""', { verb: 'GETQUOTA', root: '' }],
+  ['9208 §4.1.2', 'GETQUOTAROOT inbox', { verb: 'GETQUOTAROOT', mailbox: 'INBOX' }],
+  ['9208 §4.1.3', 'SETQUOTA "#a" ()', { verb: 'SETQUOTA', root: '#a', limits: [] }],
+  [
+    '9208 §4.1.3',
+    'SETQUOTA a (storage 512 X-FOO 0)',
+    {
+      verb: 'SETQUOTA',
+      root: 'a',
+      limits: [
+        { name: 'STORAGE', limit: 512 },
+        { name: 'X-FOO', limit: 0 },
+      ],
+    },
+  ],
+  [
+    '5464 §4.2.1, options behind the mailbox',
+    'GETMETADATA a (MAXSIZE 5 DEPTH infinity) (/Shared/x "/private/Y z")',
+    {
+      verb: 'GETMETADATA',
+      mailbox: 'a',
+      entries: ['/shared/x', '/private/y z'],
+      maxSize: 5,
+      depth: 'infinity',
+    },
+  ],
+  [
+    '5464 §5, options before the mailbox',
+    'GETMETADATA (DEPTH 1) "" /shared /private',
+    { verb: 'GETMETADATA', mailbox: '', entries: ['/shared', '/private'], maxSize: undefined, depth: 1 },
+  ],
+  [
+    '5464 §5',
+    'SETMETADATA a (/shared/x NIL /shared/y {1+}\r\nb /shared/z ~{1+}\r\n\0)',
+    {
+      verb: 'SETMETADATA',
+      mailbox: 'a',
+      changes: [
+        { name: '/shared/x', value: null },
+        { name: '/shared/y', value: Buffer.from('b') },
+        { name: '/shared/z', value: Buffer.from([0]) },
+      ],
+    },
+  ],
   ['9051 §6.3.4', 'CREATE a/b', { verb: 'CREATE', mailbox: 'a/b', uses: [] }],
   [
     '6154 §3',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
@@ -90,6 +90,22 @@ suite('embedded mail store', () => {
         await writeFile(join(directory, 'mail-shards.json'), text);
         assert.throws(() => fixShardCount(directory, 4), ShardCountRefused);
       }
+    }));
+
+  test('a file of the first version opens, and what was in it can be annotated', () =>
+    withDirectory(async (directory) => {
+      const file = mailShardFile(directory, 0);
+      await mkdir(dirname(file), { recursive: true });
+      const old = openDatabase(file, { ...kind, migrations: kind.migrations.slice(0, 1) });
+      old.close();
+      const { store, close } = openHere(directory, new FakeClock(), 1);
+      const account = newAccount();
+      const inbox = await inboxOf(store, account);
+      must(
+        await store.setMetadata(account, account, inbox, [{ name: '/shared/a', value: Buffer.from('x') }]),
+      );
+      assert.equal((await store.metadata(account, account, inbox)).length, 1);
+      close();
     }));
 
   test('what is asked for often is found by an index', () =>

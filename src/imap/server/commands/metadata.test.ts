@@ -1,7 +1,8 @@
 /** METADATA: RFC 5464; LIST-METADATA: RFC 9590. */
 import { describe, test } from 'node:test';
+import { Fault } from '../../../base/fault.ts';
 import { LIMITS } from '../../../base/limits.ts';
-import { Conversation, ImapOffice } from '../../../../test/support/imap-conversation.ts';
+import { Conversation, ImapOffice, overriding } from '../../../../test/support/imap-conversation.ts';
 
 describe('GETMETADATA and SETMETADATA (RFC 5464)', () => {
   test('what was set is had, names without regard to case (§3.2); a name without value is NIL', async () => {
@@ -168,6 +169,27 @@ describe('news of annotations (RFC 5464 §4.4.2)', () => {
     const heard = await two.hear();
     if (!heard.includes('* METADATA Sent /shared/a\r\n')) throw new Error(`heard ${heard}`);
   });
+});
+
+test('news that could not be read comes later, and the command is answered as it went', async () => {
+  let broken = false;
+  const office = new ImapOffice({
+    store: (store) =>
+      overriding(store, {
+        metadataNews: async (...args) => {
+          if (broken) throw new Fault('Reading mail');
+          return store.metadataNews(...args);
+        },
+      }),
+  });
+  const one = await Conversation.signedIn({ office });
+  const two = await Conversation.signedIn({ office });
+  await two.run('ENABLE METADATA');
+  await one.run('SETMETADATA INBOX (/shared/a "x")');
+  broken = true;
+  await two.expect('NOOP', '. OK …');
+  broken = false;
+  await two.expect('NOOP', '* METADATA INBOX /shared/a', '. OK …');
 });
 
 test('LIST with annotations (RFC 9590)', async () => {
