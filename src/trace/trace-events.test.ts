@@ -57,6 +57,24 @@ test('content is kept only where the operator may take it out: the subject', () 
       );
 });
 
+for (const [meant, want] of [
+  [{}, ['held', 'held', 'delivered']],
+  [{ address: 'A@x.test' }, ['held', 'delayed', 'delivered']],
+  [{ domain: 'y.test' }, ['delayed', 'held', 'delivered']],
+  [{ domain: 'z.test' }, ['delayed', 'delayed', 'delivered']],
+] as const)
+  test(`an operator's act on ${JSON.stringify(meant)} changes those that were meant and are open`, () => {
+    const story = new Story('X');
+    for (const [address, outcome] of [
+      ['a@X.test', 'delayed'],
+      ['b@y.test', 'delayed'],
+      ['c@y.test', 'delivered'],
+    ] as const)
+      TRACE_EVENTS['delivery.settled']?.sums?.(story, saidOf({ address, outcome }));
+    TRACE_EVENTS['queue.acted']?.sums?.(story, saidOf({ act: 'hold', ...meant }));
+    assert.deepEqual([...story.recipients.values()], want);
+  });
+
 test('every row tells something of whatever fields there are, and of none', () => {
   for (const [name, { keeps, tells, sums, outcome }] of Object.entries(TRACE_EVENTS)) {
     for (const fields of [{}, Object.fromEntries(keeps.map((field) => [field, '1']))]) {

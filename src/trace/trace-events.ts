@@ -369,13 +369,14 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
   },
   'queue.acted': {
     of: OF_QUEUED,
-    keeps: ['act', 'recipients'],
-    tells: (said) => `The operator: ${said('act')} (${said('recipients')} of its recipients)`,
+    keeps: ['act', 'recipients', 'address', 'domain'],
+    tells: (said) =>
+      `The operator: ${said('act')} (${said('recipients')} of its recipients${labelled(said, { address: ': ', domain: ', at ' })})`,
     sums: (story, said) => {
       const fate = ACTS[said('act')];
       if (fate === undefined) return;
       for (const [address, before] of story.recipients)
-        if (OPEN_FATES.has(before)) story.recipients.set(address, fate);
+        if (OPEN_FATES.has(before) && isMeant(address, said)) story.recipients.set(address, fate);
     },
   },
   'delivery.fault': {
@@ -400,6 +401,13 @@ const ACTS: Readonly<Record<string, RecipientFate>> = {
   drop: 'dropped',
 };
 const OPEN_FATES: ReadonlySet<RecipientFate> = new Set<RecipientFate>(['queued', 'delayed', 'held']);
+
+/** Whether an operator's act can have been on this recipient. */
+function isMeant(recipient: string, said: Said): boolean {
+  const address = recipient.toLowerCase();
+  if (said('address') !== '') return address === said('address').toLowerCase();
+  return said('domain') === '' || address.endsWith(`@${said('domain').toLowerCase()}`);
+}
 
 function tellSession(said: Said): string {
   const tls = said('protocol') === '' ? 'no TLS' : `${said('protocol')} ${said('cipher')}`;

@@ -166,6 +166,7 @@ async function act(
           queueId: id,
           act: what.kind,
           recipients: recipients.length,
+          ...meantBy(filter, meaning),
         });
     }),
   );
@@ -192,9 +193,19 @@ async function sendElsewhere(
     to,
     ports.clock.nowMs(),
     dryRun,
-    (queueId, recipients) => ports.queueEvents({ name: 'queue.acted', queueId, act: name, recipients }),
+    (queueId, recipients) =>
+      ports.queueEvents({ name: 'queue.acted', queueId, act: name, recipients, ...meantBy(filter) }),
   );
   return ok(changed);
+}
+
+/** Which recipients of a message, for its trace, where the filter says it. */
+function meantBy(
+  { recipient, domain }: QueueFilter,
+  meaning: 'messages' | 'recipients' = 'recipients',
+): Pick<Extract<QueueEvent, { name: 'queue.acted' }>, 'address' | 'domain'> {
+  if (meaning === 'messages') return { address: undefined, domain: undefined };
+  return { address: recipient, domain: recipient === undefined ? domain : undefined };
 }
 
 async function readFilter(

@@ -14,6 +14,17 @@ export const QUEUE_EVENTS = {
             '`retry`, `hold`, `release`, `expire`, `drop`, `requeue` (the directory was asked anew) or `reroute`.',
         },
         recipients: { type: 'number', description: 'How many of its recipients.' },
+        address: {
+          type: 'text',
+          description: 'The recipient, where one was meant by its address.',
+          optional: true,
+          sensitive: 'address',
+        },
+        domain: {
+          type: 'text',
+          description: 'The domain, where the recipients of one were meant.',
+          optional: true,
+        },
       },
       metrics: [
         { name: 'postrider_queue_acts_total', help: 'Messages changed by operators.', labels: ['act'] },
