@@ -47,8 +47,6 @@ const DOWN_AT_FIRST_MS = 60_000;
 const DOWN_MAX_MS = 900_000;
 /** One sender's part of those that wait, while others may want to. */
 const SENDER_SHARE = 0.75;
-/** Had back at once: with the half that may be waiting, one sender's part. */
-const RECALLED_SHARE = 0.25;
 /** Some at once, so that not every visit looks through all of them. */
 const FORGOTTEN_DOWN_TO = Math.floor(LIMITS.destinationsMax * 0.9);
 
@@ -110,11 +108,11 @@ export class Destinations<Answer> {
     return { kind: 'go' };
   }
 
-  /** How many more should be had here to wait: some, as soon as half of those that may are gone. */
+  /** How many more should be had here to wait: up to one sender's part, as soon as half of those that may are gone. */
   roomToWait(key: string): number {
     const destination = this.#known.get(key);
     if (destination?.proven !== true || destination.waiting.size > this.#waitingMax / 2) return 0;
-    return Math.ceil(this.#waitingMax * RECALLED_SHARE);
+    return Math.ceil(this.#waitingMax * SENDER_SHARE) - destination.waiting.size;
   }
 
   /** How long until one should come back to a domain that was full: one that works makes room soon. One behind the other. */

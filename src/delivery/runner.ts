@@ -104,8 +104,8 @@ export class DeliveryRunner {
   #aside = 0;
   readonly #destinations: Destinations<LastAnswer>;
   readonly #parked = new Parked(LIMITS.deliveryParkedIdsMax);
-  /** Destinations whose mail is being had back. */
-  readonly #recalling = new Set<string>();
+  /** Destinations that may have room for what was put back. */
+  readonly #roomy = new Set<string>();
   #suspended: ReadonlyMap<string, SuspensionScope> = new Map();
   readonly #localGate = new Gate(LIMITS.localDeliveriesMax);
   #phase: 'new' | 'running' | 'stopped' = 'new';
@@ -222,6 +222,8 @@ export class DeliveryRunner {
         // Whatever lands makes us look again.
         if (room < 1) return;
         const limit = Math.min(room, BATCH_MAX);
+        // oxlint-disable-next-line no-await-in-loop -- what is had back is in the batch
+        await this.#recall();
         // oxlint-disable-next-line no-await-in-loop -- what was suspended a moment ago is not begun
         const suspensions = await this.#ports.queue.suspensions();
         this.#suspended = new Map(suspensions.map(({ scope }) => [scope, scope]));
@@ -253,21 +255,14 @@ export class DeliveryRunner {
     }
   }
 
-  /** Where there is room to wait again, what was put back is due now. */
-  #recall(key: string): void {
-    if (this.#phase !== 'running' || this.#recalling.has(key)) return;
-    const ids = this.#parked
-      .take(key, this.#destinations.roomToWait(key))
+  /** Where there is room to wait again, what was put back is due now. Never while a batch is on its way: that may have some of them. */
+  async #recall(): Promise<void> {
+    const ids = [...this.#roomy]
+      .flatMap((key) => this.#parked.take(key, this.#destinations.roomToWait(key)))
       // Its lease is what the work on it goes by.
       .filter((id) => !this.#flights.has(id));
-    if (ids.length === 0) return;
-    this.#recalling.add(key);
-    this.#ports.queue
-      .renew(this.#owner, ids, this.#ports.clock.nowMs())
-      .then(() => this.wake())
-      // They come back when their time has come.
-      .catch((cause: unknown) => this.#faulted('Having messages back', cause))
-      .finally(() => this.#recalling.delete(key));
+    this.#roomy.clear();
+    if (ids.length > 0) await this.#ports.queue.renew(this.#owner, ids, this.#ports.clock.nowMs());
   }
 
   #faulted(doing: string, cause: unknown): void {
@@ -521,7 +516,8 @@ export class DeliveryRunner {
           destination: route.key,
           untilMs: clock.nowMs() + downForMs,
         });
-      this.#recall(route.key);
+      // Its landing makes us look.
+      this.#roomy.add(route.key);
     }
   }
 
