@@ -8,7 +8,7 @@ import { openEmbeddedDirectory, type EmbeddedDirectoryOptions } from '../auth/em
 import { HashGate } from '../auth/credential/hash-gate.ts';
 import { Argon2Hasher } from '../auth/credential/password-hash.ts';
 import { ScramKeyMaker } from '../auth/credential/scram-key-maker.ts';
-import { NetworkLoginThrottle } from '../auth/login-throttle.ts';
+import { NetworkLoginThrottle, UNTHROTTLED } from '../auth/login-throttle.ts';
 import type { DirectorySettings } from '../auth/resolve-address.ts';
 import { sleep, type Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
@@ -27,6 +27,7 @@ import { recoverSegments } from '../store/embedded/segment-recovery.ts';
 import { openSegmentStore } from '../store/embedded/segment-store.ts';
 import { openEmbeddedTlsRecords } from '../tls-policy/embedded/tls-records.ts';
 import { mustBeBackend, type Keepers } from './backend-choice.ts';
+import type { Rates } from '../policy/rate.ts';
 import { files } from './data-directory.ts';
 import { hashThrough } from './hashing.ts';
 import { createTrust } from './trust.ts';
@@ -42,6 +43,8 @@ export type BackendOptions = {
   readonly random: Random;
   /** To a thread that hashes passwords; undefined: in this process's pool, for a command that ends soon. */
   readonly hashes?: MessagePort;
+  /** Where failures to sign in are counted; undefined: nowhere, for a command. */
+  readonly rates?: Rates;
 };
 
 /** Ports to the writer threads, which may be transferred to another thread; `mail` by shard. Several may be the same. */
@@ -162,13 +165,14 @@ function secretMakers(
 
 /** The writers are open. */
 export async function openBackends(options: BackendOptions): Promise<Backends> {
-  const { config, writers, owner, clock, random, hashes } = options;
+  const { config, writers, owner, clock, random, hashes, rates } = options;
   const trust = createTrust(config);
   const directoryOptions = {
     ...directorySettings(config),
     clock,
     random,
-    throttle: new NetworkLoginThrottle(clock, (source) => trust.isExempt(source)),
+    throttle:
+      rates === undefined ? UNTHROTTLED : new NetworkLoginThrottle(rates, (source) => trust.isExempt(source)),
     ...secretMakers(hashes),
   };
   const keepers =

@@ -22,6 +22,7 @@ export const files = {
   queue: (path: string): string => join(path, 'queue.sqlite'),
   directory: (path: string): string => join(path, 'directory.sqlite'),
   tls: (path: string): string => join(path, 'tls.sqlite'),
+  rates: (path: string): string => join(path, 'rates.bin'),
   segments: (path: string): string => join(path, 'segments'),
   certificate: (path: string): string => join(path, 'tls', 'certificate.pem'),
   key: (path: string): string => join(path, 'tls', 'key.pem'),

@@ -12,7 +12,8 @@ import type { Directory } from '../auth/directory.ts';
 import { createAdmissionTable, type AdmissionTable } from '../net/admission.ts';
 import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
-import { createRateMemory, RateTable, type RateMemory } from '../net/rate-table.ts';
+import { openRates, RateKeeper } from '../net/rate-file.ts';
+import { RateTable, type RateMemory } from '../net/rate-table.ts';
 import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
@@ -34,7 +35,7 @@ import { openControlServer, type ControlServer } from './control/server.ts';
 import { routeExplainer } from './route-explainer.ts';
 import { returnPathOptions } from './return-paths.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
-import { describeDirectoryProblem, openDataDirectory, type DataDirectory } from './data-directory.ts';
+import { describeDirectoryProblem, files, openDataDirectory, type DataDirectory } from './data-directory.ts';
 import { describeInUse, takeDataLock, type DataLock } from './data-lock.ts';
 import { startHashThreads, type HashThreads } from './hashing.ts';
 import { createObservers, type Observers } from './observers.ts';
@@ -133,7 +134,8 @@ class Supervisor implements RunningServer {
   readonly #threads = new Map<string, SessionThread>();
   readonly #maintenance = new AbortController();
   readonly #admission: AdmissionTable;
-  readonly #rates: RateMemory = createRateMemory();
+  #rates: RateMemory | undefined;
+  #rateKeeper: RateKeeper | undefined;
   readonly #threadCount: number;
   readonly #connectionsMax: number;
   #end: (cause: Error | undefined) => void = () => {};
@@ -183,10 +185,12 @@ class Supervisor implements RunningServer {
     const [opened] = await Promise.allSettled([this.#openWriters(), this.#startTraces()]);
     if (opened.status === 'rejected') throw opened.reason;
     const writers = opened.value;
+    const rates = new RateTable(await this.#openRates(), systemClock);
     const backends = await openBackends({
       config,
       writers: writers.connect(),
       hashes: hashes.connect(),
+      rates,
       owner: 'main',
       clock: systemClock,
       random: systemRandom,
@@ -210,7 +214,7 @@ class Supervisor implements RunningServer {
         ),
         queue: async () => backends.queue,
         mailStore: async () => backends.mail,
-        simulation: async () => ({ config, rates: new RateTable(this.#rates, systemClock) }),
+        simulation: async () => ({ config, rates }),
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         explainRoute: routeExplainer(config, backends.directory, this.#options.loopbackAllowed),
         queueEvents: (event) => this.#observers.queue(event),
@@ -250,6 +254,18 @@ class Supervisor implements RunningServer {
     const certificate = await this.#readCertificate();
     this.#certificate = certificate;
     for (const { worker } of this.#threads.values()) send(worker, { kind: 'certificate', certificate });
+  }
+
+  async #openRates(): Promise<RateMemory> {
+    const path = files.rates(this.#data.path);
+    const { memory, lost } = await openRates(path);
+    if (lost !== undefined) this.#observers.server({ name: 'server.rates.lost', cause: lost });
+    this.#rates = memory;
+    this.#rateKeeper = new RateKeeper(path, memory, systemClock, (cause) =>
+      this.#observers.server({ name: 'server.fault', cause }),
+    );
+    this.#rateKeeper.start();
+    return memory;
   }
 
   /** Where traces cannot be written, the mail goes on without them. */
@@ -321,6 +337,7 @@ class Supervisor implements RunningServer {
     const steps = [
       () => this.#maintained,
       () => this.#control?.close(),
+      () => this.#rateKeeper?.stop(),
       () => this.#backends?.close(),
       () => this.#hashes?.close(),
       () => this.#observers.close(),
@@ -350,7 +367,12 @@ class Supervisor implements RunningServer {
     const name = `session${number + 1}`;
     const runsQueue = number === 0;
     const { config, version, loopbackAllowed } = this.#options;
-    if (this.#certificate === undefined || this.#writers === undefined || this.#hashes === undefined)
+    if (
+      this.#certificate === undefined ||
+      this.#writers === undefined ||
+      this.#hashes === undefined ||
+      this.#rates === undefined
+    )
       throw new TypeError('Not started');
     const writers = this.#writers.connect();
     const hashes = this.#hashes.connect();

@@ -28,10 +28,12 @@ function tell(message: FromSessionThread): void {
 }
 
 async function start(): Promise<Services> {
+  const rates = new RateTable(data.rates, systemClock);
   const backends = await openBackends({
     config,
     writers: data.writers,
     hashes: data.hashes,
+    rates,
     owner: name,
     clock: systemClock,
     random: systemRandom,
@@ -52,7 +54,7 @@ async function start(): Promise<Services> {
       connectionsPerAddressMax: config.limits.connectionsPerAddressMax,
       connectionsPerNetworkMax: config.rates.network.connectionsAtOnce,
     }),
-    rates: new RateTable(data.rates, systemClock),
+    rates,
     trust: createTrust(config),
     observers,
     owner: name,

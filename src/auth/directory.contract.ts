@@ -12,6 +12,7 @@ import { Argon2Hasher } from './credential/password-hash.ts';
 import type { HashParameters, Overloaded, PasswordHasher } from './credential/password-hash.ts';
 import { ScramKeyMaker } from './credential/scram-key-maker.ts';
 import type { Directory, DirectoryProblem, Resolution } from './directory.ts';
+import { createRateMemory, RateTable } from '../net/rate-table.ts';
 import { NetworkLoginThrottle, UNTHROTTLED } from './login-throttle.ts';
 import type { LoginThrottle } from './login-throttle.ts';
 import { signInContract } from './sign-in.contract.ts';
@@ -96,7 +97,10 @@ export function directoryContract(
         hasher,
         scramKeyMaker: new ScramKeyMaker(4096),
         random: { octets: (count) => new Uint8Array(count), below: (below) => (chance += 7) % below },
-        throttle: options.throttled === true ? new NetworkLoginThrottle(clock) : UNTHROTTLED,
+        throttle:
+          options.throttled === true
+            ? new NetworkLoginThrottle(new RateTable(createRateMemory(8, 8, 1024), clock))
+            : UNTHROTTLED,
         postmasterAddress: options.postmasterAddress,
       });
       try {

@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from '../base/limits.ts';
+import { createRateMemory, RateTable } from '../net/rate-table.ts';
 import { NetworkLoginThrottle, toNetwork } from './login-throttle.ts';
 import type { LoginAttempt } from './login-throttle.ts';
+
+function ratesAt(nowMs: () => number, buckets = 1024): RateTable {
+  return new RateTable(createRateMemory(8, 8, buckets), { nowMs });
+}
 
 const networks = [
   ['192.0.2.1', '192.0.2.1'],
@@ -31,8 +36,10 @@ const attempt = (
 
 test('failures are forgiven one by one, and loopback and trusted sources always', () => {
   let nowMs = 0;
-  const clock = { nowMs: () => 0, monotonicMs: () => nowMs, after: () => ({ cancel: () => undefined }) };
-  const throttle = new NetworkLoginThrottle(clock, (source) => source === '192.0.2.9');
+  const throttle = new NetworkLoginThrottle(
+    ratesAt(() => nowMs),
+    (source) => source === '192.0.2.9',
+  );
   let names = 0;
   const fail = (source: string, times: number): void => {
     for (let time = 0; time < times; time += 1)
@@ -55,8 +62,7 @@ test('failures are forgiven one by one, and loopback and trusted sources always'
 });
 
 test('a name has its failures from all networks, and at home those alone that were made there', () => {
-  const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
-  const throttle = new NetworkLoginThrottle(clock);
+  const throttle = new NetworkLoginThrottle(ratesAt(() => 0));
   for (let network = 0; network < LIMITS.loginNameFailuresMax; network += 1) {
     assert.equal(throttle.admits(attempt(throttle, '10.9.9.9', 'alice')), true);
     throttle.failed(attempt(throttle, `10.0.0.${network}`, 'alice'));
@@ -72,14 +78,21 @@ test('a name has its failures from all networks, and at home those alone that we
   assert.equal(throttle.admits(attempt(throttle, '10.0.0.1', 'bob')), true, 'the network is not to blame');
 });
 
-test('what is remembered is bounded; what failed longest ago is forgotten first', () => {
-  const clock = { nowMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
-  const throttle = new NetworkLoginThrottle(clock);
+test('what is remembered is bounded, and who failed most is forgotten last', () => {
+  const throttle = new NetworkLoginThrottle(ratesAt(() => 0, 8));
   const known = attempt(throttle, '10.0.0.1', 'alice', true);
   for (let time = 0; time < LIMITS.loginFailuresMax; time += 1) throttle.failed(known);
-  for (let other = 0; other < LIMITS.loginSourcesMax - 1; other += 1)
+  for (let other = 0; other < 1000; other += 1)
     throttle.failed(attempt(throttle, '10.0.0.2', `name ${other}`, true));
   assert.equal(throttle.admits(known), false);
-  throttle.failed(attempt(throttle, '10.0.0.2', 'one more', true));
-  assert.equal(throttle.admits(known), true);
+});
+
+test('threads count the same failures', () => {
+  const memory = createRateMemory(8, 8, 64);
+  const [one, other] = [0, 1].map(() => new NetworkLoginThrottle(new RateTable(memory, { nowMs: () => 0 })));
+  assert.ok(one !== undefined && other !== undefined);
+  const failing = attempt(one, '10.0.0.1', 'alice', true);
+  for (let time = 0; time < LIMITS.loginFailuresMax; time += 1)
+    (time % 2 === 0 ? one : other).failed(failing);
+  assert.deepEqual([one.admits(failing), other.admits(failing)], [false, false]);
 });

@@ -5,10 +5,11 @@
  * failures there are, apart. A login that succeeds costs nothing. The machine itself and the networks the operator trusts
  * (proxies, web mail) stand for many people and are never slowed.
  *
- * Units: milliseconds of the monotonic clock. Memory is bounded: what failed longest ago is forgotten first.
+ * It is counted in the table of rates, which all threads share, and which is kept over a restart: who failed least is
+ * forgotten first.
  */
-import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
+import type { Bucket, Rates } from '../policy/rate.ts';
 
 export type LoginAttempt = {
   /** As {@link LoginThrottle.networkOf} gave it. */
@@ -35,18 +36,15 @@ export const UNTHROTTLED: LoginThrottle = {
   failed: () => undefined,
 };
 
-type Bucket = { readonly failures: number; readonly atMs: number };
-
 /** What an attempt is counted under, and how much room there is. */
 type Count = { readonly key: string; readonly failuresMax: number };
 
 export class NetworkLoginThrottle implements LoginThrottle {
-  readonly #clock: Clock;
+  readonly #rates: Rates;
   readonly #isTrusted: (source: string) => boolean;
-  readonly #buckets = new Map<string, Bucket>();
 
-  constructor(clock: Clock, isTrusted: (source: string) => boolean = () => false) {
-    this.#clock = clock;
+  constructor(rates: Rates, isTrusted: (source: string) => boolean = () => false) {
+    this.#rates = rates;
     this.#isTrusted = isTrusted;
   }
 
@@ -56,26 +54,17 @@ export class NetworkLoginThrottle implements LoginThrottle {
   }
 
   admits(attempt: LoginAttempt): boolean {
-    return countsOf(attempt).every(({ key, failuresMax }) => this.#failures(key) + 1 <= failuresMax);
+    return countsOf(attempt).every((count) => this.#bucket(count).has());
   }
 
   failed(attempt: LoginAttempt): void {
-    for (const { key, failuresMax } of countsOf(attempt)) {
-      const failures = Math.min(this.#failures(key) + 1, failuresMax);
-      // Put again, so that the order of the map is the order of the last failure.
-      this.#buckets.delete(key);
-      this.#buckets.set(key, { failures, atMs: this.#clock.monotonicMs() });
-      if (this.#buckets.size <= LIMITS.loginSourcesMax) continue;
-      const [oldest] = this.#buckets.keys();
-      if (oldest !== undefined) this.#buckets.delete(oldest);
-    }
+    // Of what has run out nothing more is taken: the wait does not grow.
+    for (const count of countsOf(attempt)) this.#bucket(count).take();
   }
 
-  #failures(key: string): number {
-    const bucket = this.#buckets.get(key);
-    if (bucket === undefined) return 0;
-    const forgiven = (this.#clock.monotonicMs() - bucket.atMs) / LIMITS.loginFailureForgivenMs;
-    return Math.max(0, bucket.failures - forgiven);
+  #bucket({ key, failuresMax }: Count): Bucket {
+    const intervalMs = failuresMax * LIMITS.loginFailureForgivenMs;
+    return this.#rates.subject('sign-in', key).bucket('failures', { count: failuresMax, intervalMs });
   }
 }
 

@@ -44,9 +44,14 @@ export const LIMITS = {
   smtpSkipLineOctetsMax: 1_048_576,
   /** For one policy check to answer, unless it says otherwise. */
   policyCheckMs: 30_000,
-  /** Token buckets that are remembered, of accounts and of everybody else (16 octets each). */
+  /** Token buckets that are remembered, of accounts, of failures to sign in, and of everybody else (16 octets each). */
   rateAccountBucketsMax: 65_536,
+  rateSignInBucketsMax: 131_072,
   ratePeerBucketsMax: 262_144,
+  /** How often counts of accounts and sign-ins are written down, for the next start. */
+  ratesKeptMs: 60_000,
+  /** Commands of a session that are counted together. */
+  smtpCommandsCounted: 100,
   /** Sessions of one thread whose refusals are kept back at once; beyond that they are answered without delay. */
   smtpSlowedSessionsMax: 1000,
   /** How long a session may go on with the message in flight once the server is told to stop. */
@@ -163,7 +168,6 @@ export const LIMITS = {
   /** Failed logins of one source network before it must wait, and how long it waits for one more. */
   loginFailuresMax: 20,
   loginFailureForgivenMs: 30_000,
-  loginSourcesMax: 100_000,
   /** The same of one name from all networks that are not its account's home. */
   loginNameFailuresMax: 100,
   /** How long a network is an account's home after the last sign-in from there, how often that is written down, how many are kept. */

@@ -15,15 +15,12 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
-import type { Bucket, Rate, RateSubject, Rates } from '../policy/rate.ts';
+import type { Bucket, Rate, RateKind, RateSubject, Rates } from '../policy/rate.ts';
 import { UNLIMITED } from '../policy/rate.ts';
+import type { KeptBucket } from './wire/rate-snapshot.ts';
 
 /** Plain data for `workerData`: the memory is shared, not copied. */
-export type RateMemory = {
-  readonly account: SharedArrayBuffer;
-  readonly peer: SharedArrayBuffer;
-  readonly secret: string;
-};
+export type RateMemory = Readonly<Record<RateKind, SharedArrayBuffer>> & { readonly secret: string };
 
 const WAYS = 8;
 /** Of one place: the hash of the name (0: nobody's), and when the bucket is full again. */
@@ -33,33 +30,38 @@ const US_PER_MS = 1000;
 export function createRateMemory(
   accountBuckets: number = LIMITS.rateAccountBucketsMax,
   peerBuckets: number = LIMITS.ratePeerBucketsMax,
+  signInBuckets: number = LIMITS.rateSignInBucketsMax,
+  secret: string = randomBytes(16).toString('base64'),
 ): RateMemory {
   const memory = (buckets: number): SharedArrayBuffer =>
     new SharedArrayBuffer(Math.ceil(buckets / WAYS) * WAYS * WORDS * BigInt64Array.BYTES_PER_ELEMENT);
   return {
     account: memory(accountBuckets),
+    'sign-in': memory(signInBuckets),
     peer: memory(peerBuckets),
-    secret: randomBytes(16).toString('base64'),
+    secret,
   };
 }
 
 /** The view of one thread. */
 export class RateTable implements Rates {
-  readonly #account: Places;
-  readonly #peer: Places;
+  readonly #places: Readonly<Record<RateKind, Places>>;
   readonly #secret: string;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #whats = new Map<string, NameHash>();
 
   constructor(memory: RateMemory, clock: Pick<Clock, 'nowMs'>) {
-    this.#account = new Places(memory.account);
-    this.#peer = new Places(memory.peer);
+    this.#places = {
+      account: new Places(memory.account),
+      'sign-in': new Places(memory['sign-in']),
+      peer: new Places(memory.peer),
+    };
     this.#secret = memory.secret;
     this.#clock = clock;
   }
 
-  subject(whose: 'account' | 'peer', name: string): RateSubject {
-    const places = whose === 'account' ? this.#account : this.#peer;
+  subject(whose: RateKind, name: string): RateSubject {
+    const places = this.#places[whose];
     const subject = this.#hash(`of ${name}`);
     return {
       bucket: (what, rate) => {
@@ -196,5 +198,28 @@ class Places {
 
   setFullAtUs(at: number, from: bigint, to: bigint): boolean {
     return Atomics.compareExchange(this.#words, at + 1, from, to) === from;
+  }
+}
+
+/** The buckets that are not full yet. What threads change meanwhile may be seen or not. */
+export function bucketsOf(memory: SharedArrayBuffer, nowMs: number): readonly KeptBucket[] {
+  const words = new BigInt64Array(memory);
+  const nowUs = BigInt(Math.trunc(nowMs * US_PER_MS));
+  const kept: KeptBucket[] = [];
+  for (let at = 0; at < words.length; at += WORDS) {
+    const fullAtUs = Atomics.load(words, at + 1);
+    const tag = Atomics.load(words, at);
+    if (tag !== 0n && fullAtUs > nowUs) kept.push({ at, tag, fullAtUs });
+  }
+  return kept;
+}
+
+/** Before anything is counted. Places that are none here are left out. */
+export function restoreBuckets(memory: SharedArrayBuffer, kept: readonly KeptBucket[]): void {
+  const words = new BigInt64Array(memory);
+  for (const { at, tag, fullAtUs } of kept) {
+    if (at % WORDS !== 0 || at + 1 >= words.length) continue;
+    words[at] = tag;
+    words[at + 1] = fullAtUs;
   }
 }

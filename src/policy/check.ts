@@ -37,6 +37,7 @@ export type Stage =
   | 'message'
   | 'before-delivery'
   | 'after-delivery'
+  | 'commands'
   | 'disconnect';
 
 /**
@@ -73,6 +74,8 @@ export type Check = {
     transaction: TransactionFacts,
     session: SessionFacts,
   ): MaybePromise<Verdict>;
+  /** In a long session, again and again: so many more commands have come. A refusal ends it. */
+  commands?(count: number, session: SessionFacts): MaybePromise<Verdict>;
   /** A command was refused, by whomever: how long to keep the answer back, in milliseconds. */
   refused?(refusal: CommandRefusal, session: SessionFacts): number;
   disconnect?(session: SessionFacts, activity: SessionActivity): void;

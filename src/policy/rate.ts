@@ -22,14 +22,17 @@ export type Bucket = {
   used(): number;
 };
 
+export type RateKind = 'account' | 'sign-in' | 'peer';
+
 export type Rates = {
   /**
    * Whoever, or whatever, is counted.
    *
-   * @param whose 'account' for what only accounts of ours can cause: strangers cannot crowd such buckets out
+   * @param whose 'account' for what only accounts of ours can cause, 'sign-in' for failures to sign in: strangers cannot
+   *   crowd out the former, nor by other things the latter
    * @param name among all of that kind: `address 192.0.2.1`
    */
-  subject(whose: 'account' | 'peer', name: string): RateSubject;
+  subject(whose: RateKind, name: string): RateSubject;
 };
 
 export type RateSubject = {

@@ -166,6 +166,32 @@ test('errors of an address shut its door, commands at the end of a session too',
   }
 });
 
+test('commands of a long session are counted as they come, and end it', async () => {
+  const here = world({ address: { commandsPerHour: 150 } });
+  const talk = await hello(here.connect());
+  assert.deepEqual(new Set(await talk.codes('NOOP\r\n'.repeat(198))), new Set(['250 2.0.0']));
+  assert.equal(talk.over, false);
+  assert.deepEqual(await talk.codes('NOOP\r\nNOOP\r\n'), ['421 4.7.0']);
+  assert.equal(talk.over, true);
+  assert.deepEqual(reasons(here), ['rates.address.commands']);
+});
+
+test('commands are counted once: as they come, and the rest at the end', async () => {
+  const here = world({ address: { commandsPerHour: 300 } });
+  for (const [said, next] of [
+    [250, '220'],
+    [40, '220'],
+    [20, '421'],
+  ] as const) {
+    const talk = await hello(here.connect());
+    await talk.say('NOOP\r\n'.repeat(said));
+    await over(talk);
+    const another = here.connect();
+    assert.deepEqual(await another.codes(''), [next]);
+    await over(another);
+  }
+});
+
 test('temporary refusals are no errors', async () => {
   const here = world({ address: { errorsPerHour: 2 } });
   const talk = await hello(here.connect());

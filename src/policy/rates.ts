@@ -93,6 +93,8 @@ type Counts = {
   readonly peers: readonly Counted[];
   /** Or the local user whose program left the message. */
   account: Counted | undefined;
+  /** Commands that are counted already. */
+  commands: number;
   /** Counts the session out of those that the account has. */
   leave: (() => void) | undefined;
   /** Of the transaction. */
@@ -109,6 +111,7 @@ export function ratesCheck(ports: RatesPorts, rules: RatesRules): Check {
     mail: (transaction, session) => checks.mail(transaction, session),
     recipient: (recipient, _transaction, session) => checks.recipient(recipient, session),
     message: ({ octets }, { recipients }, session) => checks.message(octets, recipients.length, session),
+    commands: (count, session) => checks.commands(count, session),
     refused: ({ code }, session) => checks.refused(code, session),
     disconnect: (session, { commands }) => checks.disconnect(session, commands),
   };
@@ -204,6 +207,14 @@ class RatesCheck {
     return ACCEPT;
   }
 
+  commands(count: number, session: SessionFacts): Verdict {
+    const counts = this.#countsOf(session);
+    counts.commands += count;
+    if (counts.account !== undefined) return ACCEPT;
+    for (const counted of counts.peers) counted.bucket('commandsPerHour').charge(count);
+    return without(counts.peers, ['commandsPerHour'], 421) ?? ACCEPT;
+  }
+
   /** RFC 5321 §7.8: a client that goes on making mistakes may be slowed. Temporary refusals are no mistakes. */
   refused(code: number, session: SessionFacts): number {
     if (code < 500) return 0;
@@ -228,7 +239,8 @@ class RatesCheck {
     this.#sessions.delete(session.sessionId);
     counts.leave?.();
     if (counts.account !== undefined) return;
-    for (const counted of counts.peers) counted.bucket('commandsPerHour').charge(commands);
+    const left = Math.max(0, commands - counts.commands);
+    for (const counted of counts.peers) counted.bucket('commandsPerHour').charge(left);
   }
 
   #countsOf(session: SessionFacts): Counts {
@@ -237,6 +249,7 @@ class RatesCheck {
     const counts = {
       peers: this.#peersOf(session),
       account: this.#localUserOf(session),
+      commands: 0,
       leave: undefined,
       sender: undefined,
       recipients: [],

@@ -36,6 +36,7 @@ export function sessionChecks(pipeline: Pipeline): () => SessionChecks {
     recipient: pipeline.having('recipient'),
     data: pipeline.having('data'),
     message: pipeline.having('message', 'read'),
+    commands: pipeline.having('commands'),
     read: pipeline.having('read'),
     refused: pipeline.having('refused'),
     disconnect: pipeline.having('disconnect'),
@@ -141,6 +142,13 @@ export class SessionChecks {
       if (discard !== undefined) return { kind: 'discard', reason: discard };
       return { kind: 'accept', fields, hold };
     });
+  }
+
+  commands(count: number, session: SessionFacts): MaybePromise<StageAnswer> {
+    return after(
+      this.#consult('commands', session, undefined, (check) => check.commands?.(count, session)),
+      ({ refusal }) => (refusal === undefined ? GO_ON : refused(refusal)),
+    );
   }
 
   /** A command was refused: how long the answer is kept back. The longest wish counts. */

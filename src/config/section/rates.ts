@@ -69,7 +69,7 @@ export const RATES = {
           minimum: 0,
           maximum: 1_000_000_000_000,
           default: 200_000,
-          description: 'Commands; counted when a session ends.',
+          description: 'Commands; counted by the hundred, and when a session ends.',
         },
         errorsPerHour: {
           type: 'integer',
@@ -133,7 +133,7 @@ export const RATES = {
           minimum: 0,
           maximum: 1_000_000_000_000,
           default: 800_000,
-          description: 'Commands; counted when a session ends.',
+          description: 'Commands; counted by the hundred, and when a session ends.',
         },
         errorsPerHour: {
           type: 'integer',

@@ -35,6 +35,11 @@ export const SERVER_EVENTS = {
       },
       metrics: [{ name: 'postrider_threads_died_total', help: 'Threads that died.', labels: ['thread'] }],
     },
+    'server.rates.lost': {
+      level: 'warn',
+      text: 'What was counted of accounts and sign-ins before the start cannot be read, and begins anew',
+      fields: { cause: { type: 'cause', description: 'What is wrong with the file.' } },
+    },
     'server.connection.refused': {
       level: 'warn',
       text: 'Connections were refused',

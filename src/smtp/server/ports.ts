@@ -177,6 +177,8 @@ export interface Policy {
     transaction: TransactionFacts,
     session: SessionFacts,
   ): MaybePromise<Verdict>;
+  /** In a long session: so many more commands have come. A refusal ends it. */
+  commands?(count: number, session: SessionFacts): MaybePromise<Verdict>;
   /** A command was answered 4xx or 5xx: how long that answer is kept back, in milliseconds. */
   refused?(refusal: { readonly verb: string; readonly code: number }, session: SessionFacts): number;
   /** Once, whatever the session ended by. */

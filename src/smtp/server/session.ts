@@ -7,6 +7,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Connection } from '../../base/connection.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import { parseCommand } from '../wire/command.ts';
@@ -212,6 +213,27 @@ class SmtpSession {
   /** One command. Undefined where it was answered at once. */
   #command(line: Buffer): Promise<void> | undefined {
     this.#commands += 1;
+    if (this.#commands % LIMITS.smtpCommandsCounted === 0 && this.#deps.policy.commands !== undefined)
+      return this.#counted().then((isOver) => (isOver ? undefined : this.#perform(line)));
+    return this.#perform(line);
+  }
+
+  /** Whether the checks end the session for the number of its commands. */
+  async #counted(): Promise<boolean> {
+    try {
+      const verdict = await this.#deps.policy.commands?.(LIMITS.smtpCommandsCounted, this.#facts);
+      if (verdict?.kind !== 'refuse') return false;
+      const refusal = refusalOutcome(verdict);
+      this.#refusedEvent('', refusal);
+      this.#channel.end('refused', reply(421, '4.7.0', ...refusal.reply.lines));
+      return true;
+    } catch (cause) {
+      this.#faulted('Counting commands', cause);
+      return false;
+    }
+  }
+
+  #perform(line: Buffer): Promise<void> | undefined {
     const parsed = parseCommand(line);
     if (this.#state.phase === 'refused' && !(parsed.ok && parsed.value.verb === 'QUIT')) {
       this.#answer('', ONLY_QUIT);
