@@ -31,7 +31,7 @@ function lackOf(
 async function send(
   content: string,
   offers: readonly Extension[],
-  more: Partial<NewQueuedMessage> & { readonly to?: string } = {},
+  more: Partial<NewQueuedMessage> & { readonly to?: string | readonly string[] } = {},
 ) {
   const { to = 'bob@far.example', ...envelope } = more;
   const blobs = openMemoryBlobStore();
@@ -39,7 +39,12 @@ async function send(
   await writer.write(fromLatin1(content));
   const blob = await writer.finish();
   const events: DeliveryEvent[] = [];
-  const taken: { readonly content: string; readonly foretold: number; readonly body: string }[] = [];
+  const taken: {
+    readonly content: string;
+    readonly foretold: number;
+    readonly body: string;
+    readonly to: readonly string[];
+  }[] = [];
   let visits = 0;
   const delivery = new RemoteDelivery({
     routing: new Routing({
@@ -62,9 +67,11 @@ async function send(
           content: sent,
           foretold: message.octets,
           body: `${message.body}${message.smtpUtf8 ? ' smtputf8' : ''}`,
+          to: message.recipients.map(({ forwardPath }) => forwardPath),
         });
         const reply = { code: 250, lines: ['2.0.0 Ok'] };
-        return { kind: 'session', answers: [{ kind: 'replied', at: 'content', reply }], speaksDsn: false };
+        const answers = message.recipients.map(() => ({ kind: 'replied', at: 'content', reply }) as const);
+        return { kind: 'session', answers, speaksDsn: false };
       },
     },
     blobs,
@@ -72,11 +79,12 @@ async function send(
     events: (event) => events.push(event),
   });
   const message = queued(
-    newMessage([remoteRecipient(to, { route: { kind: 'remote', domain: 'far.example' } })], {
-      blob,
-      prefix: fromLatin1('Received: here\r\n'),
-      ...envelope,
-    }),
+    newMessage(
+      [to]
+        .flat()
+        .map((address) => remoteRecipient(address, { route: { kind: 'remote', domain: 'far.example' } })),
+      { blob, prefix: fromLatin1('Received: here\r\n'), ...envelope },
+    ),
   );
   const signal = new AbortController().signal;
   const { outcomes } = await delivery.deliver(
@@ -85,8 +93,11 @@ async function send(
     message.recipients,
     signal,
   );
-  const outcome = outcomes.get(0);
-  return { taken, events, visits, outcome: `${outcome?.kind} ${outcome?.answer?.status}` };
+  const outcome = message.recipients
+    .map(({ number }) => outcomes.get(number))
+    .map((one) => `${one?.kind} ${one?.answer?.status}`)
+    .join(', ');
+  return { taken, events, visits, outcome };
 }
 
 const EIGHT =
@@ -208,4 +219,60 @@ for (const { name, content, more, want } of refused)
   test(`${name} fails at a hop that offers nothing`, async () => {
     const { taken, outcome, visits } = await send(content, [], more);
     assert.deepEqual([taken.length, outcome, visits], [0, want, 1]);
+  });
+
+const mixed: readonly {
+  readonly name: string;
+  readonly content: string;
+  readonly offers?: readonly Extension[];
+  readonly more?: Parameters<typeof send>[2];
+  readonly taken: readonly string[];
+  readonly want: string;
+}[] = [
+  {
+    name: 'the others get the message',
+    content: 'Subject: x\r\n\r\n',
+    taken: ['ann@far.example', 'cat@far.example'],
+    want: 'relayed 2.0.0, failed 5.6.7, relayed 2.0.0',
+  },
+  {
+    name: 'the others get it converted',
+    content: TEXT,
+    more: { body: '8bitmime' },
+    taken: ['ann@far.example', 'cat@far.example'],
+    want: 'relayed 2.0.0, failed 5.6.7, relayed 2.0.0',
+  },
+  {
+    name: 'all get it where the extension is offered',
+    content: 'Subject: \xc3\xa4\r\n\r\n',
+    offers: ['smtputf8'],
+    taken: ['ann@far.example', 'bøb@far.example', 'cat@far.example'],
+    want: 'relayed 2.0.0, relayed 2.0.0, relayed 2.0.0',
+  },
+  {
+    name: 'each fails of its own lack where the header needs the extension',
+    content: 'Subject: \xc3\xa4\r\n\r\n',
+    taken: [],
+    want: 'failed 5.6.9, failed 5.6.7, failed 5.6.9',
+  },
+  {
+    name: 'all fail where the sender needs the extension',
+    content: 'Subject: x\r\n\r\n',
+    more: { reversePath: 'bøb@here.example' },
+    taken: [],
+    want: 'failed 5.6.7, failed 5.6.7, failed 5.6.7',
+  },
+  {
+    name: 'each fails of its own lack where the content cannot be converted',
+    content: SIGNED,
+    more: { body: '8bitmime' },
+    taken: [],
+    want: 'failed 5.6.3, failed 5.6.7, failed 5.6.3',
+  },
+];
+for (const { name, content, offers = [], more, taken, want } of mixed)
+  test(`of three recipients one is internationalized (RFC 6531 §3.5): ${name}`, async () => {
+    const to = ['ann@far.example', 'bøb@far.example', 'cat@far.example'];
+    const sent = await send(content, offers, { smtpUtf8: true, to, ...more });
+    assert.deepEqual([sent.outcome, sent.taken.flatMap((one) => one.to)], [want, taken]);
   });

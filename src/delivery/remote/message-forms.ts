@@ -6,7 +6,7 @@
 import type { Carriage, ConversionPlan, Obstacle, SurveyedMessage } from '../../message/carriage.ts';
 import { Converter, planConversion, Survey } from '../../message/carriage.ts';
 import { createScanner } from '../../message/scan.ts';
-import type { QueuedMessage, QueuedRecipient } from '../../queue/queue.ts';
+import type { QueuedMessage } from '../../queue/queue.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { HopMessage, HopVisit } from './hop.ts';
 import type { Problem } from './problem.ts';
@@ -33,15 +33,10 @@ export class MessageForms {
   }
 
   /** A form that needs less; each asks for less than the one before, so three come to an end. A problem: there is none. */
-  async without(
-    lack: Lack,
-    form: MessageForm,
-    recipients: readonly QueuedRecipient[],
-    host: string,
-  ): Promise<MessageForm | Problem> {
+  async without(lack: Lack, form: MessageForm, host: string): Promise<MessageForm | Problem> {
     switch (lack) {
       case 'smtputf8':
-        return this.#withoutSmtpUtf8(form, recipients, host);
+        return this.#withoutSmtpUtf8(form, host);
       case 'binarymime':
         return this.#converted('8bit', form, { reason: 'smtp.no-binarymime', needs: 'BINARYMIME', host });
       case '8bitmime':
@@ -53,19 +48,15 @@ export class MessageForms {
     }
   }
 
-  /** RFC 6531 §3.5: only who needs the extension is refused without it, whatever was said when the message came in. */
-  async #withoutSmtpUtf8(
-    form: MessageForm,
-    recipients: readonly QueuedRecipient[],
-    host: string,
-  ): Promise<MessageForm | Problem> {
-    const text = (what: string): string => `${host} cannot take ${what} (SMTPUTF8)`;
-    const { reversePath } = this.#message;
-    if (!isAscii(reversePath ?? '') || !recipients.every(({ forwardPath }) => isAscii(forwardPath)))
-      // RFC 6531 §3.5.
-      return { status: '5.6.7', reason: 'smtp.no-smtputf8', text: text('internationalized addresses') };
+  /** RFC 6531 §3.5: only what needs the extension is refused without it, whatever was said when the message came in. */
+  async #withoutSmtpUtf8(form: MessageForm, host: string): Promise<MessageForm | Problem> {
+    if (!isAscii(this.#message.reversePath ?? '')) return noInternationalAddress(host);
     if ((await this.#survey()).hasEightBitHeader)
-      return { status: '5.6.9', reason: 'smtp.no-smtputf8', text: text('an internationalized header') };
+      return {
+        status: '5.6.9',
+        reason: 'smtp.no-smtputf8',
+        text: `${host} cannot take an internationalized header (SMTPUTF8)`,
+      };
     return { ...form, smtpUtf8: false };
   }
 
@@ -152,6 +143,15 @@ function refusal(lack: 'size' | 'requiretls' | 'deliverby', host: string): Probl
   }
 }
 
-function isAscii(text: string): boolean {
+/** RFC 6531 §3.5, §3.6: X.6.7. */
+export function noInternationalAddress(host: string): Problem {
+  return {
+    status: '5.6.7',
+    reason: 'smtp.no-smtputf8',
+    text: `${host} cannot take internationalized addresses (SMTPUTF8)`,
+  };
+}
+
+export function isAscii(text: string): boolean {
   return !/[^\x00-\x7f]/.test(text);
 }

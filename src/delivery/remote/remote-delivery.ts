@@ -16,7 +16,7 @@ import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
-import { MessageForms } from './message-forms.ts';
+import { isAscii, MessageForms, noInternationalAddress } from './message-forms.ts';
 import type { Problem } from './problem.ts';
 import { sourcesFor } from './pool.ts';
 import { reasonOf, retryDecision } from './reply-class.ts';
@@ -77,9 +77,9 @@ class Pending {
       .find((one) => one !== undefined);
   }
 
-  /** A word about all that are left; one that leaves hope is not overruled by one that leaves none. */
-  note(kind: 'failed' | 'delayed', answer: LastAnswer): void {
-    for (const number of this.#recipients.keys()) this.noteOne(number, kind, answer);
+  /** A word about all of `recipients`; one that leaves hope is not overruled by one that leaves none. */
+  note(kind: 'failed' | 'delayed', answer: LastAnswer, recipients = this.recipients): void {
+    for (const { number } of recipients) this.noteOne(number, kind, answer);
   }
 
   noteOne(number: number, kind: 'failed' | 'delayed', answer: LastAnswer): void {
@@ -94,10 +94,14 @@ class Pending {
   }
 }
 
-type Visit =
+type Visit = (
   | Exclude<HopVisit, { kind: 'cannot' }>
   /** The hop cannot carry such a message, in any form that it may be given. */
-  | { readonly kind: 'unfit'; readonly problem: Problem };
+  | { readonly kind: 'unfit'; readonly problem: Problem }
+) & {
+  /** Whom it was for. */
+  readonly recipients: readonly QueuedRecipient[];
+};
 
 type Attempt = {
   readonly message: QueuedMessage;
@@ -269,17 +273,26 @@ export class RemoteDelivery {
   async #visit(target: HopTarget, attempt: Attempt): Promise<Visit> {
     const { message, forms, pending } = attempt;
     const { id, reversePath, dsn, requireTls, deliverBy, priority } = message;
-    const { recipients } = pending;
+    let { recipients } = pending;
     const askedAtMs = lastAskedAtMs(recipients);
-    const request = { id, reversePath, dsn, requireTls, deliverBy, priority, recipients, askedAtMs };
+    const request = { id, reversePath, dsn, requireTls, deliverBy, priority, askedAtMs };
     let form = forms.asIs;
     for (;;) {
       // oxlint-disable-next-line no-await-in-loop -- in another form only after the hop has said that it cannot take this one
-      const visit = await this.#visitWith(target, { ...request, ...form }, attempt);
-      if (visit.kind !== 'cannot') return visit;
+      const visit = await this.#visitWith(target, { ...request, recipients, ...form }, attempt);
+      if (visit.kind !== 'cannot') return { ...visit, recipients };
+      if (visit.what === 'smtputf8') {
+        // RFC 6531 §3.5: an address that needs the extension keeps the message from nobody else.
+        const plain = recipients.filter(({ forwardPath }) => isAscii(forwardPath));
+        const problem = noInternationalAddress(target.host);
+        if (plain.length === 0) return { kind: 'unfit', problem, recipients };
+        const international = recipients.filter((one) => !plain.includes(one));
+        pending.note('failed', this.#own(problem), international);
+        recipients = plain;
+      }
       // oxlint-disable-next-line no-await-in-loop -- as above
-      const other = await forms.without(visit.what, form, recipients, target.host);
-      if ('status' in other) return { kind: 'unfit', problem: other };
+      const other = await forms.without(visit.what, form, target.host);
+      if ('status' in other) return { kind: 'unfit', problem: other, recipients };
       form = other;
       if (form.body !== message.body)
         this.#ports.events({ name: 'delivery.converted', queueId: id, host: target.host, to: form.body });
@@ -303,6 +316,7 @@ export class RemoteDelivery {
   }
 
   #note(visit: Visit, target: HopTarget, { pending, message }: Attempt): void {
+    const { recipients } = visit;
     const nowMs = this.#ports.clock.nowMs();
     const where = `${target.host} [${target.address}]:${target.port}`;
     switch (visit.kind) {
@@ -311,20 +325,19 @@ export class RemoteDelivery {
         // RFC 3463 §3.5: 4.4.1 no answer from host.
         const answer = ownAnswer(nowMs, '4.4.1', `connect.${kind}`, `No connection to ${where}: ${text}`);
         this.#tell(message.id, target, undefined, answer);
-        pending.note('delayed', answer);
+        pending.note('delayed', answer, recipients);
         return;
       }
       case 'tls-failed': {
         const [fate, answer] = tlsVerdict(visit.failure, where, nowMs, wishOf(message));
         this.#tell(message.id, target, undefined, answer);
-        pending.note(fate, answer);
+        pending.note(fate, answer, recipients);
         return;
       }
       case 'unfit':
-        pending.note('failed', this.#own(visit.problem));
+        pending.note('failed', this.#own(visit.problem), recipients);
         return;
-      case 'session': {
-        const { recipients } = pending;
+      case 'session':
         for (const [index, recipient] of recipients.entries()) {
           const answer = visit.answers[index];
           if (answer === undefined) continue;
@@ -332,7 +345,6 @@ export class RemoteDelivery {
           this.#tell(message.id, target, recipient, verdict.answer);
           this.#take(verdict, recipient.number, visit, pending);
         }
-      }
     }
   }
 
