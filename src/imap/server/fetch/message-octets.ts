@@ -1,6 +1,7 @@
 /** Octets of a stored message: its prefix, then its blob, as one. Offsets count from the first octet of the prefix. */
 import type { BlobStore } from '../../../store/blob-store.ts';
 import type { PlacedMessage } from '../../../store/mail-store.ts';
+import { streamOctets } from '../../../store/placed-octets.ts';
 import { toBuffer } from '../../../base/bytes.ts';
 import { createScanner, scanMessage, type ScannedMessage } from '../../../message/scan.ts';
 import type { OctetSource } from '../../wire/response.ts';
@@ -28,16 +29,6 @@ export async function readOctets(
   if (last <= prefix.length) return head;
   const body = await blobs.read(blob, Math.max(0, start - prefix.length), last - prefix.length);
   return head.length === 0 ? body : Buffer.concat([head, body]);
-}
-
-async function* streamOctets(
-  { prefix, blob }: PlacedMessage,
-  blobs: BlobStore,
-  start: number,
-  end: number,
-): AsyncGenerator<Uint8Array, void, void> {
-  if (start < prefix.length) yield prefix.subarray(start, Math.min(end, prefix.length));
-  if (end > prefix.length) yield* blobs.stream(blob, Math.max(0, start - prefix.length), end - prefix.length);
 }
 
 /** The header section of the whole message: the prefix is the beginning of it. */
