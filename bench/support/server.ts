@@ -74,7 +74,7 @@ ${more}
 
 /** The listeners of a configuration: SMTP on loopback, and nothing else. */
 export function onlySmtp(port: number): string {
-  const others = ['submission', 'submissions', 'lmtp', 'imap', 'imaps'];
+  const others = ['submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s'];
   return [
     `listeners.smtp = { addresses = ["127.0.0.1"], port = ${port} }`,
     ...others.map((service) => `listeners.${service}.enabled = false`),

@@ -7,6 +7,8 @@ import { DeflateConnection } from '../net/deflate-connection.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
+import type { Pop3Deps } from '../pop3/server/ports.ts';
+import { servePop3 } from '../pop3/server/session.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
 import type { SmtpServerDeps } from '../smtp/server/deps.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
@@ -65,6 +67,24 @@ export function composeSessions(
     emit: observers.imap,
     shutdown,
   });
+  const pop3Of = (settings: ListenerConfig): Pop3Deps => ({
+    hostname: config.hostname,
+    clock,
+    store: backends.mail,
+    blobs: backends.blobs,
+    locks: options.maildropLocks,
+    signIn: offer.signIn('pop3'),
+    tlsAvailable: settings.tls === 'starttls',
+    limits: {
+      errorsMax: limits.pop3ErrorsMax,
+      authFailuresMax: LIMITS.smtpAuthFailuresMax,
+      idleMs: limits.pop3IdleSeconds * 1000,
+      signInMs: limits.signInSeconds * 1000,
+    },
+    version: options.version,
+    emit: observers.pop3,
+    shutdown,
+  });
   return (service, settings) => {
     switch (service) {
       case 'smtp':
@@ -80,6 +100,11 @@ export function composeSessions(
       case 'imaps': {
         const deps = imapOf(settings);
         return (connection) => serveImap(connection, deps);
+      }
+      case 'pop3':
+      case 'pop3s': {
+        const deps = pop3Of(settings);
+        return (connection) => servePop3(connection, deps);
       }
     }
   };

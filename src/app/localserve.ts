@@ -31,6 +31,8 @@ const STANDARD_PORTS: Readonly<Record<ServiceName, number>> = {
   lmtp: 24,
   imap: 143,
   imaps: 993,
+  pop3: 110,
+  pop3s: 995,
 };
 
 type LocalAccount = { readonly address: string; readonly password: string };
@@ -122,6 +124,7 @@ function describe(
     `  receive  SMTP ${at(25)}   LMTP ${at(24)}`,
     `  submit   ${at(587)} (STARTTLS)   ${at(465)} (TLS)`,
     `  read     IMAP ${at(143)} (STARTTLS)   ${at(993)} (TLS)`,
+    `  fetch    POP3 ${at(110)} (STLS)   ${at(995)} (TLS)`,
     '',
     ...accounts.map(({ address, password }) => `  account  ${address}   password ${password}`),
     '',

@@ -6,6 +6,7 @@ import type { EventOf } from '../observe/definition.ts';
 import { DELIVERY_EVENTS } from '../observe/events/delivery.ts';
 import { IMAP_EVENTS } from '../observe/events/imap.ts';
 import { POLICY_EVENTS } from '../observe/events/policy.ts';
+import { POP3_EVENTS } from '../observe/events/pop3.ts';
 import { QUEUE_EVENTS } from '../observe/events/queue.ts';
 import { SENDMAIL_EVENTS } from '../observe/events/sendmail.ts';
 import { SERVER_EVENTS } from '../observe/events/server.ts';
@@ -14,6 +15,7 @@ import { createLog } from '../observe/log.ts';
 import { Counters } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observer.ts';
 import type { PolicyEventSink } from '../policy/event.ts';
+import type { Pop3Event } from '../pop3/server/event.ts';
 import type { SendmailEventSink } from '../sendmail/event.ts';
 import type { SmtpEventSink } from '../smtp/server/event.ts';
 import { TraceCollector, type TracedEvent } from '../trace/collector.ts';
@@ -26,6 +28,7 @@ export type Observers = {
   readonly server: (event: ServerEvent) => void;
   readonly smtp: SmtpEventSink;
   readonly imap: (event: ImapEvent) => void;
+  readonly pop3: (event: Pop3Event) => void;
   readonly policy: PolicyEventSink;
   readonly delivery: DeliveryEventSink;
   readonly sendmail: SendmailEventSink;
@@ -71,6 +74,7 @@ export function createObservers({ log, trace, thread, traces }: ObserverOptions)
     smtp: (event) =>
       smtp(event.name === 'smtp.tls-failed' ? { ...event, problem: event.problem.text } : event),
     imap: createObserver(IMAP_EVENTS, sink),
+    pop3: createObserver(POP3_EVENTS, sink),
     policy: traced(createObserver(POLICY_EVENTS, sink)),
     delivery: traced(createObserver(DELIVERY_EVENTS, sink)),
     sendmail: traced(createObserver(SENDMAIL_EVENTS, sink)),

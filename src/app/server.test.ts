@@ -22,6 +22,8 @@ test('a data directory with a number of shards that is not understood is refused
           lmtp: { ...listeners.lmtp, enabled: false },
           imap: { ...listeners.imap, enabled: false },
           imaps: { ...listeners.imaps, enabled: false },
+          pop3: { ...listeners.pop3, enabled: false },
+          pop3s: { ...listeners.pop3s, enabled: false },
         },
       },
       what: 'a test',

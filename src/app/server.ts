@@ -14,6 +14,7 @@ import { connectionsWithin, descriptorsMax } from '../net/descriptors.ts';
 import { mustBeFree } from '../net/free-port.ts';
 import { openRates, RateKeeper } from '../net/rate-file.ts';
 import { RateTable, type RateMemory } from '../net/rate-table.ts';
+import { createMaildropLocks, type MaildropLockMemory } from './maildrop-locks.ts';
 import { serverTls, type Certificate } from '../net/tls-context.ts';
 import { PostgresRefused } from '../postgres/refused.ts';
 import { DatabaseRefused } from '../sqlite/migrate.ts';
@@ -136,6 +137,7 @@ class Supervisor implements RunningServer {
   readonly #admission: AdmissionTable;
   #rates: RateMemory | undefined;
   #rateKeeper: RateKeeper | undefined;
+  readonly #maildropLocks: MaildropLockMemory;
   readonly #threadCount: number;
   readonly #connectionsMax: number;
   #end: (cause: Error | undefined) => void = () => {};
@@ -165,6 +167,7 @@ class Supervisor implements RunningServer {
     const { limits, threads } = options.config;
     this.#threadCount = threads.sessions ?? Math.min(availableParallelism(), SESSION_THREADS_MAX);
     this.#admission = createAdmissionTable(this.#threadCount);
+    this.#maildropLocks = createMaildropLocks(this.#threadCount);
     this.#connectionsMax = connectionsWithin(limits.connectionsMax, descriptorsMax());
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -385,6 +388,7 @@ class Supervisor implements RunningServer {
       hashes,
       traces,
       admission: this.#admission,
+      maildropLocks: this.#maildropLocks,
       rates: this.#rates,
       number,
       connectionsMax: this.#connectionsMax,

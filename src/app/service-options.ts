@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import type { TlsRule } from '../delivery/tls/tls-rule.ts';
 import type { Resolver } from '../dns/resolver.ts';
 import type { Admission } from '../net/admission.ts';
+import type { MaildropLocks } from '../pop3/server/ports.ts';
 import type { ServerTls } from '../net/socket-connection.ts';
 import type { Rates } from '../policy/rate.ts';
 import type { Trust } from '../policy/trust.ts';
@@ -33,6 +34,8 @@ export type ServiceOptions = {
   /** Where people sign in. */
   readonly peopleTls: ServerTls;
   readonly admission: Admission;
+  /** Over all threads. */
+  readonly maildropLocks: MaildropLocks;
   readonly rates: Rates;
   readonly trust: Trust;
   readonly observers: Observers;

@@ -3,6 +3,7 @@
  * built here; nothing below knows more than its ports.
  */
 import type { Clock } from '../base/clock.ts';
+import { unreachable } from '../base/unreachable.ts';
 import type { ServiceName } from '../config/config.ts';
 import type { AdmissionProblem, Peer } from '../net/admission.ts';
 import { listen, type Listener, type ListenerOptions } from '../net/listener.ts';
@@ -43,7 +44,16 @@ export async function startServices(options: ServiceOptions): Promise<Services> 
   const delivery = composeDelivery(options, policies);
   const serveOf = composeSessions(options, delivery.intake, policies, offer, shutdown.signal);
   const open: { readonly service: ServiceName; readonly address: string; readonly listener: Listener }[] = [];
-  const names: readonly ServiceName[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps'];
+  const names: readonly ServiceName[] = [
+    'smtp',
+    'submission',
+    'submissions',
+    'lmtp',
+    'imap',
+    'imaps',
+    'pop3',
+    'pop3s',
+  ];
   try {
     for (const service of names) {
       const settings = config.listeners[service];
@@ -124,9 +134,20 @@ function refusalLog(
 
 /** What a client over a limit of connections hears, in the words of its protocol. */
 function refusalOf(service: ServiceName, hostname: string): Uint8Array {
-  return Buffer.from(
-    service === 'imap' || service === 'imaps'
-      ? '* BYE [LIMIT] Too many connections, try again later\r\n'
-      : `421 4.7.0 ${hostname} Too many connections, try again later\r\n`,
-  );
+  const text = 'Too many connections, try again later';
+  switch (service) {
+    case 'imap':
+    case 'imaps':
+      return Buffer.from(`* BYE [LIMIT] ${text}\r\n`);
+    case 'pop3':
+    case 'pop3s':
+      return Buffer.from(`-ERR [SYS/TEMP] ${text}\r\n`);
+    case 'smtp':
+    case 'submission':
+    case 'submissions':
+    case 'lmtp':
+      return Buffer.from(`421 4.7.0 ${hostname} ${text}\r\n`);
+    default:
+      return unreachable(service);
+  }
 }

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Fault } from '../base/fault.ts';
 import { Admission } from '../net/admission.ts';
+import { MaildropLockTable } from './maildrop-locks.ts';
 import { connectWith } from '../net/connect.ts';
 import { RateTable } from '../net/rate-table.ts';
 import { serverTls } from '../net/tls-context.ts';
@@ -55,6 +56,7 @@ async function start(): Promise<Services> {
       connectionsPerNetworkMax: config.rates.network.connectionsAtOnce,
     }),
     rates,
+    maildropLocks: new MaildropLockTable(data.maildropLocks, data.number),
     trust: createTrust(config),
     observers,
     owner: name,

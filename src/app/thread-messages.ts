@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import type { AdmissionTable } from '../net/admission.ts';
+import type { MaildropLockMemory } from './maildrop-locks.ts';
 import type { RateMemory } from '../net/rate-table.ts';
 import type { Certificate } from '../net/tls-context.ts';
 import type { WriterPorts } from './backends.ts';
@@ -18,6 +19,7 @@ export type SessionThreadData = {
   /** To the thread that writes traces, where there is one. */
   readonly traces: MessagePort | undefined;
   readonly admission: AdmissionTable;
+  readonly maildropLocks: MaildropLockMemory;
   readonly rates: RateMemory;
   /** From 0: its place in the table. */
   readonly number: number;

@@ -117,6 +117,17 @@ export const LIMITS = {
   imapDeflateWindowBits: 13,
   imapDeflateMemoryLevel: 6,
   imapInflatedOctetsMax: 32_768,
+  /** One POP3 command line with its CRLF (RFC 2449 §4); the responses of an exchange, and an AUTH that holds one, may be longer. */
+  pop3LineOctetsMax: 255,
+  pop3ResponseOctetsMax: 12_288,
+  /** What is skipped of a POP3 line that is longer. */
+  pop3SkipOctetsMax: 65_536,
+  /** POP3 commands before sign-in. */
+  pop3StrangerCommandsMax: 100,
+  /** Bad commands in a row before a POP3 session is ended. */
+  pop3ErrorsMax: 20,
+  /** RFC 1939 §3: at least 10 minutes. */
+  pop3IdleMs: 600_000,
   /** Octets of a mailbox name in UTF-8, and levels of its path. */
   mailboxNameOctetsMax: 1024,
   mailboxDepthMax: 32,

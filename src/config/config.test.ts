@@ -37,6 +37,8 @@ test('defaults of limits are those of base/limits', () => {
   assert.equal(properties.smtpErrorsMax.default, LIMITS.smtpErrorsMax);
   assert.equal(properties.imapErrorsMax.default, LIMITS.imapErrorsMax);
   assert.equal(properties.imapIdleSeconds.default * 1000, LIMITS.imapIdleMs);
+  assert.equal(properties.pop3ErrorsMax.default, LIMITS.pop3ErrorsMax);
+  assert.equal(properties.pop3IdleSeconds.default * 1000, LIMITS.pop3IdleMs);
 });
 
 const refused = [

@@ -2,6 +2,7 @@
 import type { Catalogue } from './definition.ts';
 import { DELIVERY_EVENTS } from './events/delivery.ts';
 import { IMAP_EVENTS } from './events/imap.ts';
+import { POP3_EVENTS } from './events/pop3.ts';
 import { POLICY_EVENTS } from './events/policy.ts';
 import { QUEUE_EVENTS } from './events/queue.ts';
 import { SENDMAIL_EVENTS } from './events/sendmail.ts';
@@ -16,4 +17,5 @@ export const CATALOGUES: readonly Catalogue[] = [
   SENDMAIL_EVENTS,
   QUEUE_EVENTS,
   IMAP_EVENTS,
+  POP3_EVENTS,
 ];

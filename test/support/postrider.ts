@@ -51,7 +51,16 @@ export type RunningPostrider = AsyncDisposable & {
   kill(): Promise<void>;
 };
 
-const SERVICES = { smtp: 25, submission: 587, submissions: 465, lmtp: 24, imap: 143, imaps: 993 } as const;
+const SERVICES = {
+  smtp: 25,
+  submission: 587,
+  submissions: 465,
+  lmtp: 24,
+  imap: 143,
+  imaps: 993,
+  pop3: 110,
+  pop3s: 995,
+} as const;
 export type Service = keyof typeof SERVICES;
 
 export const ALICE = { address: 'alice@example.test', password: 'alice-secret' };

@@ -11,8 +11,10 @@ export const LIMITS = {
     'connectionsPerAddressMax',
     'smtpErrorsMax',
     'imapErrorsMax',
+    'pop3ErrorsMax',
     'smtpIdleSeconds',
     'imapIdleSeconds',
+    'pop3IdleSeconds',
     'signInSeconds',
   ],
   properties: {
@@ -74,6 +76,13 @@ export const LIMITS = {
       default: 25,
       description: 'Bad commands in a row before an IMAP session is ended.',
     },
+    pop3ErrorsMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      default: 20,
+      description: 'Bad commands in a row before a POP3 session is ended.',
+    },
     smtpIdleSeconds: {
       type: 'integer',
       minimum: 1,
@@ -88,12 +97,19 @@ export const LIMITS = {
       default: 1800,
       description: 'Silence before a signed-in IMAP session is ended. RFC 9051 §5.4 wants 1800 or more.',
     },
+    pop3IdleSeconds: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 86_400,
+      default: 600,
+      description: 'Silence before a signed-in POP3 session is ended. RFC 1939 §3 wants 600 or more.',
+    },
     signInSeconds: {
       type: 'integer',
       minimum: 1,
       maximum: 3600,
       default: 60,
-      description: 'Time to sign in before an IMAP or submission session is ended.',
+      description: 'Time to sign in before an IMAP, POP3 or submission session is ended.',
     },
   },
 } as const;
