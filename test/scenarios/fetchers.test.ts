@@ -49,73 +49,86 @@ function letters(): string[] {
   return Array.from({ length: LETTERS }, (_, n) => letter(n).replaceAll('\r\n', '\n')).toSorted();
 }
 
-for (const way of ['smtp', 'lmtp'] as const)
-  test(`fetchmail empties one mailbox into another by ${way}`, { skip: fetchmail.skip }, async () => {
+for (const [protocol, service, way] of [
+  ['IMAP', 'imaps', 'smtp'],
+  ['IMAP', 'imaps', 'lmtp'],
+  ['POP3', 'pop3s', 'lmtp'],
+] as const)
+  test(
+    `fetchmail empties one mailbox into another by ${protocol} and ${way}`,
+    { skip: fetchmail.skip },
+    async () => {
+      await using server = await startPostrider();
+      await fill(server);
+      const config = join(server.directory, 'fetchmailrc');
+      await writeFile(
+        config,
+        `poll localhost protocol ${protocol} port ${server.port(service)} user "${ALICE.address}" password "${ALICE.password}" ` +
+          `ssl sslcertck sslcertfile ${certificate(server)} fetchall nokeep ${way === 'lmtp' ? 'lmtp ' : ''}` +
+          `smtphost "localhost/${server.port(way)}" smtpname "${BOB.address}"\n`,
+      );
+      await chmod(config, 0o600);
+      const pid = join(server.directory, 'fetchmail.pid');
+      succeeded(
+        await run('fetchmail', ['-f', config, '--pidfile', pid], {
+          env: { FETCHMAILHOME: server.directory },
+        }),
+      );
+      const moved = await waitForMessages(server, BOB, LETTERS);
+      assert.equal(moved.length, LETTERS);
+      for (let n = 0; n < LETTERS; n += 1)
+        assert.ok(moved.some((text) => text.endsWith(letter(n).slice(letter(n).indexOf('\r\n\r\n')))));
+      assert.deepEqual(await readMessages(server, ALICE), []);
+    },
+  );
+
+for (const protocol of ['IMAP', 'POP3'] as const)
+  test(`getmail fetches everything once by ${protocol}, byte for byte`, { skip: getmail.skip }, async () => {
     await using server = await startPostrider();
     await fill(server);
-    const config = join(server.directory, 'fetchmailrc');
-    await writeFile(
-      config,
-      `poll localhost protocol IMAP port ${server.port('imaps')} user "${ALICE.address}" password "${ALICE.password}" ` +
-        `ssl sslcertck sslcertfile ${certificate(server)} fetchall nokeep ${way === 'lmtp' ? 'lmtp ' : ''}` +
-        `smtphost "localhost/${server.port(way)}" smtpname "${BOB.address}"\n`,
-    );
-    await chmod(config, 0o600);
-    const pid = join(server.directory, 'fetchmail.pid');
-    succeeded(
-      await run('fetchmail', ['-f', config, '--pidfile', pid], { env: { FETCHMAILHOME: server.directory } }),
-    );
-    const moved = await waitForMessages(server, BOB, LETTERS);
-    assert.equal(moved.length, LETTERS);
-    for (let n = 0; n < LETTERS; n += 1)
-      assert.ok(moved.some((text) => text.endsWith(letter(n).slice(letter(n).indexOf('\r\n\r\n')))));
-    assert.deepEqual(await readMessages(server, ALICE), []);
-  });
-
-test('getmail fetches everything once, byte for byte', { skip: getmail.skip }, async () => {
-  await using server = await startPostrider();
-  await fill(server);
-  // It refuses to write as root: so it becomes somebody else, who must be able to.
-  const home = await mkdtemp(join(tmpdir(), 'postrider-getmail-'));
-  try {
-    for (const folder of ['cur', 'new', 'tmp']) await mkdir(join(home, 'mail', folder), { recursive: true });
-    const isRoot = process.getuid?.() === 0;
-    if (isRoot) {
-      await chmod(home, 0o755);
-      for (const folder of ['', 'cur', 'new', 'tmp']) await chown(join(home, 'mail', folder), 65_534, 65_534);
+    // It refuses to write as root: so it becomes somebody else, who must be able to.
+    const home = await mkdtemp(join(tmpdir(), 'postrider-getmail-'));
+    try {
+      for (const folder of ['cur', 'new', 'tmp'])
+        await mkdir(join(home, 'mail', folder), { recursive: true });
+      const isRoot = process.getuid?.() === 0;
+      if (isRoot) {
+        await chmod(home, 0o755);
+        for (const folder of ['', 'cur', 'new', 'tmp'])
+          await chown(join(home, 'mail', folder), 65_534, 65_534);
+      }
+      await writeFile(
+        join(home, 'rc'),
+        [
+          '[retriever]',
+          `type = Simple${protocol}SSLRetriever`,
+          'server = localhost',
+          `port = ${server.port(protocol === 'IMAP' ? 'imaps' : 'pop3s')}`,
+          `username = ${ALICE.address}`,
+          `password = ${ALICE.password}`,
+          `ca_certs = ${certificate(server)}`,
+          '[destination]',
+          'type = Maildir',
+          `path = ${home}/mail/`,
+          ...(isRoot ? ['user = nobody'] : []),
+          '[options]',
+          'read_all = false',
+          'delivered_to = false',
+          'received = false',
+          '',
+        ].join('\n'),
+      );
+      const fetch = async (): Promise<string> =>
+        succeeded(await run('getmail', [`--getmaildir=${home}`, '--rcfile=rc']));
+      assert.match(await fetch(), new RegExp(`${LETTERS} messages .* retrieved, 0 skipped`));
+      const bodies = (texts: readonly string[]): string[] =>
+        texts.map((text) => text.slice(text.indexOf('\n\n'))).toSorted();
+      assert.deepEqual(bodies(await maildirTexts(join(home, 'mail', 'new'))), bodies(letters()));
+      assert.match(await fetch(), new RegExp(`0 messages .* retrieved, ${LETTERS} skipped`));
+    } finally {
+      await rm(home, { recursive: true, force: true });
     }
-    await writeFile(
-      join(home, 'rc'),
-      [
-        '[retriever]',
-        'type = SimpleIMAPSSLRetriever',
-        'server = localhost',
-        `port = ${server.port('imaps')}`,
-        `username = ${ALICE.address}`,
-        `password = ${ALICE.password}`,
-        `ca_certs = ${certificate(server)}`,
-        '[destination]',
-        'type = Maildir',
-        `path = ${home}/mail/`,
-        ...(isRoot ? ['user = nobody'] : []),
-        '[options]',
-        'read_all = false',
-        'delivered_to = false',
-        'received = false',
-        '',
-      ].join('\n'),
-    );
-    const fetch = async (): Promise<string> =>
-      succeeded(await run('getmail', [`--getmaildir=${home}`, '--rcfile=rc']));
-    assert.match(await fetch(), new RegExp(`${LETTERS} messages .* retrieved, 0 skipped`));
-    const bodies = (texts: readonly string[]): string[] =>
-      texts.map((text) => text.slice(text.indexOf('\n\n'))).toSorted();
-    assert.deepEqual(bodies(await maildirTexts(join(home, 'mail', 'new'))), bodies(letters()));
-    assert.match(await fetch(), new RegExp(`0 messages .* retrieved, ${LETTERS} skipped`));
-  } finally {
-    await rm(home, { recursive: true, force: true });
-  }
-});
+  });
 
 test(
   'offlineimap syncs both ways and finds nothing the second time',

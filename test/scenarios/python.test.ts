@@ -1,4 +1,4 @@
-/** Python's smtplib and imaplib. */
+/** Python's smtplib, imaplib and poplib. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
@@ -68,6 +68,37 @@ assert imap.delete('Archive/Projects')[0] == 'OK'
 imap.logout()
 `;
 
+const POP = `
+import poplib, ssl, sys
+context = ssl._create_unverified_context()
+def signed_in():
+    pop = poplib.POP3('127.0.0.1', int(sys.argv[1]))
+    assert 'USER' not in pop.capa() and 'STLS' in pop.capa(), pop.capa()
+    pop.stls(context)
+    pop.utf8()
+    pop.user('alice@example.test')
+    pop.pass_('alice-secret')
+    return pop
+pop = signed_in()
+assert pop.stat()[0] == 2, pop.stat()
+uidls = pop.uidl()[1]
+_, lines, octets = pop.retr(1)
+assert b'=?utf-8?' in b'\\n'.join(lines) and sum(len(line) + 2 for line in lines) == int(pop.list(1).split()[2])
+assert pop.top(1, 0)[1][-1] == b''
+try:
+    signed_in()
+    raise SystemExit('two sessions have the maildrop')
+except poplib.error_proto as error:
+    assert b'[IN-USE]' in error.args[0], error
+pop.dele(1)
+pop.rset()
+pop.dele(2)
+pop.quit()
+again = signed_in()
+assert again.uidl()[1] == uidls[:1], again.uidl()
+again.quit()
+`;
+
 /** imaplib knows no COMPRESS: its octets pass through zlib here. */
 const COMPRESSED = `
 import imaplib, io, ssl, sys, zlib
@@ -125,3 +156,17 @@ test('imaplib reads and appends through COMPRESS=DEFLATE', { skip: python.skip }
   const done = await run('python3', ['-c', COMPRESSED, String(server.port('imap'))]);
   assert.equal(done.code, 0, done.stderr);
 });
+
+test(
+  'Python fetches by POP3, deletes by QUIT, and finds the same names again',
+  { skip: python.skip },
+  async () => {
+    await using server = await startPostrider();
+    const sent = await run('python3', ['-c', SEND, String(server.port('submission'))]);
+    assert.equal(sent.code, 0, sent.stderr);
+    await waitForMessages(server, ALICE, 2);
+    const read = await run('python3', ['-c', POP, String(server.port('pop3'))]);
+    assert.equal(read.code, 0, read.stderr);
+    assert.equal((await waitForMessages(server, ALICE, 1)).length, 1);
+  },
+);
