@@ -167,7 +167,7 @@ function speechOf(route: RouteConfig, passwords: RoutePasswords): HopSpeech {
     username === undefined || password === undefined ? undefined : { authenticationId: username, password };
   const proxy = proxyOf(route, passwords);
   if (hosts.length === 0) return { ...DIRECT, tls: tls === 'auto' ? 'policy' : tls, proxy };
-  const auto = username === undefined ? 'opportunistic' : 'verified';
+  const auto = username === undefined ? 'policy' : 'authenticated';
   return { protocol, implicitTls, tls: tls === 'auto' ? auto : tls, credentials, proxy };
 }
 

@@ -5,8 +5,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer as createHttpsServer } from 'node:https';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
@@ -16,37 +15,16 @@ import { makeCertificate, tlsa, type TestCertificate } from '../support/certific
 import { freePort } from '../support/free-port.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
+import { startPolicyHost } from '../support/policy-host.ts';
 import { startPostfix } from '../support/postfix.ts';
 import { BOB, freeBasePort, postrider, startPostrider, type RunningPostrider } from '../support/postrider.ts';
+import { settled } from '../support/settled.ts';
 import { startUnbound, unboundSkip, type UnboundZone } from '../support/unbound.ts';
 import { formatTlsa } from '../../src/tls-policy/wire/tlsa.ts';
 
 const postfix = peer('postfix');
 const notRoot = process.getuid?.() === 0 ? undefined : 'Postfix is started by root only';
 const skip = postfix.skip ?? notRoot ?? unboundSkip;
-const WAIT_MS = 30_000;
-
-type Settled = {
-  readonly event: 'delivery.settled';
-  readonly address: string;
-  readonly outcome: string;
-  readonly status?: string;
-  readonly reason?: string;
-  readonly tls?: string;
-};
-
-/** The log's word about the last attempt to reach an address. */
-async function settled(server: RunningPostrider, address: string): Promise<Settled> {
-  const deadline = Date.now() + WAIT_MS;
-  for (;;) {
-    for (const line of server.output().split('\n').toReversed()) {
-      if (!line.includes('delivery.settled') || !line.includes(address)) continue;
-      return JSON.parse(line) as Settled;
-    }
-    if (Date.now() > deadline) throw new Error(`Nothing became of ${address}:\n${server.output()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 /** Offers STARTTLS and then talks nonsense; in plain it takes whatever comes. */
 async function startBroken(address: string, port: number): Promise<Server> {
@@ -73,25 +51,6 @@ async function startBroken(address: string, port: number): Promise<Server> {
   return server;
 }
 
-/** A policy host for every name of its certificate; `policies` by domain. */
-async function startPolicyHost(
-  certificate: TestCertificate,
-  policies: Readonly<Record<string, string>>,
-): Promise<{ readonly server: ReturnType<typeof createHttpsServer>; readonly fetched: string[] }> {
-  const fetched: string[] = [];
-  const server = createHttpsServer(
-    { cert: certificate.pem, key: certificate.keyPem },
-    (request, response) => {
-      const domain = (request.headers.host ?? '').replace(/^mta-sts\./, '').replace(/:\d+$/, '');
-      fetched.push(domain);
-      const policy = request.url === '/.well-known/mta-sts.txt' ? policies[domain] : undefined;
-      response.writeHead(policy === undefined ? 404 : 200, { 'content-type': 'text/plain' }).end(policy);
-    },
-  );
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { server, fetched };
-}
-
 /** Names, certificates and zones of all domains below. */
 async function makeWorld(port: number) {
   const root = await makeCertificate({ name: 'Test Root', ca: true });
@@ -113,6 +72,8 @@ async function makeWorld(port: number) {
     { name: 'ee.test', dnssec: 'signed', records: host([record(3, leaf)]) },
     { name: 'ta.test', dnssec: 'signed', records: host([record(2, root)]) },
     { name: 'wrong.test', dnssec: 'signed', records: host([record(3, root)]) },
+    { name: 'excused.test', dnssec: 'signed', records: host([record(3, root)]) },
+    { name: 'stsexcused.test', dnssec: 'unsigned', records: host(sts('1')) },
     { name: 'othername.test', dnssec: 'signed', records: host([record(2, root)]) },
     {
       name: 'unusable.test',
@@ -138,6 +99,7 @@ async function makeWorld(port: number) {
   const policies = {
     'sts.test': policy('enforce', '*.sts.test'),
     'stsother.test': policy('enforce', 'elsewhere.test'),
+    'stsexcused.test': policy('enforce', 'elsewhere.test'),
     'ststesting.test': policy('testing', 'mx.ststesting.test'),
   };
   const web = await makeCertificate({
@@ -164,6 +126,20 @@ const EXPECTED = [
   { domain: 'sts.test', want: 'relayed', tls: /verified by pkix$/, why: 'enforce (RFC 8461 §5)' },
   { domain: 'stsother.test', want: 'delayed tls.sts-mx-mismatch', why: 'enforce, another MX (RFC 8461 §5)' },
   { domain: 'ststesting.test', want: 'relayed', tls: /^TLSv1\.3 \S+$/, why: 'testing (RFC 8461 §5)' },
+  {
+    domain: 'excused.test',
+    excused: true,
+    want: 'relayed',
+    tls: /^TLSv1\.3 \S+$/,
+    why: 'TLS-Required: No passes over DANE (RFC 8689 §4.2.2)',
+  },
+  {
+    domain: 'stsexcused.test',
+    excused: true,
+    want: 'relayed',
+    tls: /^TLSv1\.3 \S+$/,
+    why: 'TLS-Required: No passes over MTA-STS (RFC 8689 §4.2.2)',
+  },
   { domain: 'verify.test', want: 'relayed', tls: /verified by pkix$/, why: 'the operator asks for it' },
   { domain: 'fingerprint.test', want: 'delayed tls.other-fingerprint', why: 'another fingerprint' },
   {
@@ -198,7 +174,7 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
     },
   });
   const broken = await startBroken('127.0.0.2', port);
-  const web = await startPolicyHost(world.web, world.policies);
+  await using web = await startPolicyHost(world.web, world.policies);
   const config = join(directory, 'postrider.toml');
   await using server = await startPostrider({
     basePort,
@@ -206,7 +182,7 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
     config: [
       `[resolver]\nservers = ["127.0.0.1:${dns.port}"]`,
       `[outgoing]\nport = ${port}\ncaFile = ${JSON.stringify(await keep('ca.pem', world.root.pem))}`,
-      `policyPort = ${portOf(web.server)}`,
+      `policyPort = ${web.port}`,
       '[[tlsPolicies]]\ndomain = "verify.test"\nlevel = "verify"',
       `[[tlsPolicies]]\ndomain = "fingerprint.test"\nlevel = "fingerprint"\nfingerprints = ["${'ab'.repeat(32)}"]`,
       '[log]\nlevel = "debug"',
@@ -220,8 +196,14 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
       tls: { rejectUnauthorized: false },
       auth: { user: BOB.address, pass: BOB.password },
     });
-    for (const { domain } of EXPECTED)
-      await mailer.sendMail({ from: BOB.address, to: `carl@${domain}`, subject: domain, text: 'x' });
+    for (const { domain, ...more } of EXPECTED)
+      await mailer.sendMail({
+        from: BOB.address,
+        to: `carl@${domain}`,
+        subject: domain,
+        headers: 'excused' in more ? { 'TLS-Required': 'No' } : {},
+        text: 'x',
+      });
     const found: unknown[] = [];
     for (const { domain } of EXPECTED) {
       const { outcome, reason, tls } = await settled(server, `carl@${domain}`);
@@ -239,7 +221,8 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
     const taken = EXPECTED.filter(({ want, domain }) => want === 'relayed' && domain !== 'broken.test');
     assert.equal((await far.messages('carl')).length, taken.length, await far.log());
     // RFC 8461 §3.3: each once, although several messages may have asked.
-    assert.deepEqual(web.fetched.toSorted(), Object.keys(world.policies).toSorted());
+    const asked = Object.keys(world.policies).filter((domain) => domain !== 'stsexcused.test');
+    assert.deepEqual(web.fetched.toSorted(), asked.toSorted());
     // RFC 8689 §4.2.1: Postfix does not offer it.
     await submitRequiringTls(server, 'carl@ta.test');
     const [report] = await waitForMessages(server, BOB, 1);
@@ -272,16 +255,10 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
     assert.equal(results['verify.test'], undefined);
   } finally {
     broken.close();
-    web.server.closeAllConnections();
-    web.server.close();
     await server.stop();
     await rm(directory, { recursive: true, force: true });
   }
 });
-
-function portOf(server: { address(): unknown }): number {
-  return (server.address() as AddressInfo).port;
-}
 
 /** As a program would that knows RFC 8689; nodemailer does not say it. */
 async function submitRequiringTls(server: RunningPostrider, to: string): Promise<void> {

@@ -89,7 +89,7 @@ export const ROUTES = {
         enum: ['auto', 'none', 'opportunistic', 'encrypt', 'verified'],
         default: 'auto',
         description:
-          '`opportunistic`: where it is offered. `encrypt`: never in plain. `verified`: with a valid certificate for the name of the host. `auto`: `verified` with `username`, as `outgoing.tls` and the policies of the domain say for the hosts of a domain, else `opportunistic`.',
+          '`opportunistic`: where it is offered. `encrypt`: never in plain. Of these and of what the host or domain promises by DANE and MTA-STS, or `tlsPolicies` ask for, the stricter holds. `verified`: with a valid certificate for the name of the host, whatever else is found. `none`: never. `auto`: what is found; with `username` a certificate that its TLSA records or a CA vouch for.',
       },
       implicitTls: { type: 'boolean', default: false, description: 'TLS from the first octet (RFC 8314).' },
       username: { type: 'string', minLength: 1, description: 'With `passwordFile`: who we sign in as.' },

@@ -9,7 +9,7 @@ export const TLS_POLICIES = {
         type: 'string',
         format: 'domain-pattern',
         description:
-          'The domain of the recipients: `example.org`; `.example.org` for what is below it; `*` for all others. The closest decides. Names beyond ASCII as A-labels.',
+          'The domain of the recipients, or a host that a route names: `example.org`; `.example.org` for what is below it; `*` for all other domains. The closest decides. Names beyond ASCII as A-labels.',
       },
       level: {
         type: 'string',
@@ -51,5 +51,5 @@ export const TLS_POLICIES = {
   minItems: 0,
   default: [],
   description:
-    'What is asked of TLS with the hosts that the MX of some domains name, whatever the domains promise themselves (docs/tls.md).',
+    'What is asked of TLS with the hosts that the MX of some domains name, and with hosts that routes name, whatever these promise themselves (docs/tls.md).',
 } as const;

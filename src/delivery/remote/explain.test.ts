@@ -11,7 +11,8 @@ import type { RouteQuestion } from './explain.ts';
 import type { RouteRule } from './route-rule.ts';
 import type { PoolRule } from './rule-router.ts';
 import { Routing } from './routing.ts';
-import { uniformTlsPolicy } from './tls-policy.ts';
+import type { TlsDecider, TlsPolicy } from './tls-policy.ts';
+import type { TlsRequirement } from './tls-requirement.ts';
 
 const ZONE: Zone = {
   'far.example': {
@@ -25,10 +26,15 @@ const ZONE: Zone = {
   'null.example': { mx: [{ preference: 0, exchange: '' }] },
 };
 
+function asks(tls: TlsRequirement, by: TlsDecider): TlsPolicy {
+  return { ofDomain: async () => ({ kind: 'policy', of: async () => ({ kind: 'require', tls, by }) }) };
+}
+
 async function explain(
   question: Partial<RouteQuestion> & { readonly address: string },
   rules: readonly RouteRule[] = [],
   pools: readonly PoolRule[] = [],
+  tlsPolicy: TlsPolicy = asks({ kind: 'dane', names: ['one.example'], records: [] }, 'dane'),
 ) {
   const clock = new FakeClock();
   const directory = new MemoryDirectory({ clock, random: seededRandom() });
@@ -53,7 +59,7 @@ async function explain(
         ownAddresses: ['192.0.2.99'],
         loopbackAllowed: false,
       }),
-      tlsPolicy: uniformTlsPolicy({ kind: 'dane', names: ['one.example'], records: [] }),
+      tlsPolicy,
       clock,
     },
   );
@@ -112,6 +118,25 @@ test('another host: its exchanges in their order, their addresses, TLS and why; 
     ],
   });
 });
+
+const names = ['one.example'];
+const whys: readonly { tls: TlsRequirement; by: TlsDecider; want: string }[] = [
+  { tls: { kind: 'verified', names }, by: 'route', want: 'as the route smart has it; for one.example' },
+  { tls: { kind: 'encrypt' }, by: 'rule', want: 'as the configuration has it' },
+  { tls: { kind: 'dane', names, records: [] }, by: 'dane', want: '0 TLSA records; for one.example' },
+  { tls: { kind: 'encrypt' }, by: 'dane', want: 'the host has TLSA records, and none can be used' },
+  { tls: { kind: 'verified', names }, by: 'sts', want: 'MTA-STS; for one.example' },
+  { tls: { kind: 'opportunistic' }, by: 'sts', want: 'MTA-STS, in testing' },
+  { tls: { kind: 'opportunistic' }, by: 'nobody', want: 'nothing more is known of it' },
+];
+for (const { tls, by, want } of whys)
+  test(`TLS of a host that a route names, asked for by ${by}: ${want}`, async () => {
+    const rules = [routeRule('smart', { to: ['one.example'] })];
+    const found = await explain({ address: 'carl@far.example' }, rules, [], asks(tls, by));
+    assert.ok(found !== 'no-such-account');
+    const [host] = found.remote[0]?.ways[0]?.hosts ?? [];
+    assert.deepEqual([host?.tls, host?.isSecure], [{ level: tls.kind, why: want }, true]);
+  });
 
 test('an alias: its mailboxes, and each address at another host', async () => {
   const found = await explain({ address: 'team@here.example' });

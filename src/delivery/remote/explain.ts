@@ -12,7 +12,7 @@ import type { Problem } from './problem.ts';
 import type { RemoteRoute, RouteHost, Router } from './router.ts';
 import type { Routing } from './routing.ts';
 import { loop } from './routing.ts';
-import type { DomainTls, TlsPolicy } from './tls-policy.ts';
+import type { DomainTls, TlsDecider, TlsPolicy } from './tls-policy.ts';
 import type { TlsRequirement } from './tls-requirement.ts';
 
 export type ExplainPorts = {
@@ -168,7 +168,7 @@ async function hostOf(
     return { ...nothing, ending: { outcome, status, reason, text } };
   }
   const { canonicalName, authentic } = found;
-  const required = await policy.of({ host, canonicalName, authentic });
+  const required = await policy.of({ host, port, canonicalName, authentic });
   const addresses = found.addresses.map((address) => ({
     address,
     sources: sourcesFor(route.pool, (route.speech.proxy ?? { address }).address, ''),
@@ -177,33 +177,34 @@ async function hostOf(
     const { kind: outcome, status, reason, text } = required;
     return { ...nothing, addresses, isSecure: authentic, ending: { outcome, status, reason, text } };
   }
-  const { tls } = required;
-  const by = route.speech.tls === 'policy' ? undefined : (route.rule ?? '');
+  const { tls, by } = required;
   return {
     host,
     port,
     addresses,
     isSecure: authentic,
-    tls: { level: tls.kind, why: whyOf(tls, by) },
+    tls: { level: tls.kind, why: whyOf(tls, by, route.rule) },
     ending: undefined,
   };
 }
 
-/** @param route that says it itself */
-function whyOf(tls: TlsRequirement, route: string | undefined): string {
-  if (route !== undefined) return `as the route ${route} has it`;
-  switch (tls.kind) {
-    case 'none':
-      return 'the configuration says so';
-    case 'opportunistic':
-      return 'nothing more is known of the domain';
-    case 'encrypt':
-      return 'the configuration says so, or the TLSA records of the host cannot be used';
-    case 'verified':
-      return `MTA-STS of the domain or the configuration; for ${tls.names.join(', ')}`;
+/** @param route that mail is sent by, where the configuration names one */
+function whyOf(tls: TlsRequirement, by: TlsDecider, route: string | undefined): string {
+  const names = 'names' in tls ? `; for ${tls.names.join(', ')}` : '';
+  switch (by) {
+    case 'route':
+      return `as the route ${route ?? ''} has it${names}`;
+    case 'rule':
+      return `as the configuration has it${names}`;
+    case 'message':
+      return `as the message asks for${names}`;
     case 'dane':
-      return `${tls.records.length} TLSA records; for ${tls.names.join(', ')}`;
-    case 'fingerprint':
-      return 'the configuration names the certificate';
+      return tls.kind === 'dane'
+        ? `${tls.records.length} TLSA records${names}`
+        : 'the host has TLSA records, and none can be used';
+    case 'sts':
+      return tls.kind === 'opportunistic' ? 'MTA-STS, in testing' : `MTA-STS${names}`;
+    case 'nobody':
+      return 'nothing more is known of it';
   }
 }

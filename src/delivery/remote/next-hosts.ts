@@ -1,8 +1,9 @@
 /** Where a route leads now: its hosts and what of TLS each must have, then the addresses of each. What delivery does, and what is explained. */
 import type { Problem } from './problem.ts';
-import type { HopSpeech, RemoteRoute, RouteHost } from './router.ts';
+import type { RemoteRoute, RouteHost } from './router.ts';
 import type { Exchanges, HostAddresses, Routing } from './routing.ts';
-import type { DomainTls, TlsPolicy, TlsWish } from './tls-policy.ts';
+import { isIpAddress } from './routing.ts';
+import type { DomainTls, ExchangeHost, HostTls, TlsPolicy, TlsWish } from './tls-policy.ts';
 
 export type NextHosts =
   | {
@@ -17,27 +18,35 @@ export type NextHosts =
   | ({ readonly kind: 'delayed' | 'failed' | 'held' } & Problem);
 
 export async function hostsOf(
-  { next, speech: { tls } }: RemoteRoute,
+  { next, speech }: RemoteRoute,
   wish: TlsWish,
   { routing, tlsPolicy }: { readonly routing: Routing; readonly tlsPolicy: TlsPolicy },
 ): Promise<NextHosts> {
-  if (next.kind === 'hosts')
+  const { protocol, proxy, tls: route } = speech;
+  if (next.kind === 'hosts') {
+    // RFC 8461 §3.4, RFC 7672 §2.2.2: a host that is named here is a policy domain of its own, and needs no MX.
+    const of = async (at: ExchangeHost): Promise<HostTls> => {
+      const domain = at.host.toLowerCase();
+      const authentic = proxy === undefined && !isIpAddress(domain);
+      const about = { domain, source: 'route', authentic, canonicalName: domain, protocol } as const;
+      const found = await tlsPolicy.ofDomain(about, wish, route);
+      return found.kind === 'policy' ? found.of({ ...at, host: domain }) : found;
+    };
     return {
       kind: 'hosts',
       hosts: next.hosts,
-      tls: fixedTls(tls, wish),
+      tls: { kind: 'policy', of },
       source: 'route',
       authentic: false,
     };
+  }
   if (next.kind !== 'domain') return next;
   const { domain, port } = next;
   const found = await routing.exchangesOf(domain);
   if (found.kind !== 'exchanges') return found;
   const { source, authentic, canonicalName } = found;
-  const policy =
-    tls === 'policy'
-      ? await tlsPolicy.ofDomain({ domain, source, authentic, canonicalName, port }, wish)
-      : fixedTls(tls, wish);
+  const about = { domain, source, authentic, canonicalName, protocol };
+  const policy = await tlsPolicy.ofDomain(about, wish, route);
   if (policy.kind !== 'policy') return policy;
   return {
     kind: 'hosts',
@@ -58,21 +67,4 @@ export async function addressesOf(
   return speech.proxy === undefined
     ? routing.addressesOf(host, 'by-operator')
     : { kind: 'addresses', addresses: [host], canonicalName: host, authentic: false };
-}
-
-/**
- * What the route says itself. One that names its hosts and leaves it to the policy has no domain to ask that about. A message
- * that requires TLS has a host verified by its name (RFC 8689 §4.2.1).
- */
-function fixedTls(tls: HopSpeech['tls'], wish: TlsWish): DomainTls & { kind: 'policy' } {
-  return {
-    kind: 'policy',
-    of: async ({ host }) => ({
-      kind: 'require',
-      tls:
-        tls === 'verified' || wish === 'require'
-          ? { kind: 'verified', names: [host] }
-          : { kind: tls === 'policy' ? 'opportunistic' : tls },
-    }),
-  };
 }

@@ -331,7 +331,7 @@ test('a host that the policy rules out is passed over, and is told what was foun
             asked.push(host);
             return host.host === 'one.example'
               ? { kind: 'delayed', ...problem }
-              : { kind: 'require', tls: { kind: 'encrypt' } };
+              : { kind: 'require', tls: { kind: 'encrypt' }, by: 'rule' };
           },
         };
       },
@@ -343,9 +343,9 @@ test('a host that the policy rules out is passed over, and is told what was foun
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
   assert.deepEqual(asked, [
-    { domain: 'two.example', source: 'mx', authentic: false, canonicalName: 'two.example', port: 25 },
-    { host: 'one.example', canonicalName: 'one.example', authentic: false },
-    { host: 'other.example', canonicalName: 'other.example', authentic: false },
+    { domain: 'two.example', source: 'mx', authentic: false, canonicalName: 'two.example', protocol: 'smtp' },
+    { host: 'one.example', port: 25, canonicalName: 'one.example', authentic: false },
+    { host: 'other.example', port: 25, canonicalName: 'other.example', authentic: false },
   ]);
 });
 
@@ -387,30 +387,63 @@ for (const { name, more, want } of wishes)
     const tlsPolicy: TlsPolicy = {
       ofDomain: async (_found, wish) => {
         asked.push(wish);
-        return { kind: 'policy', of: async () => ({ kind: 'require', tls: { kind: 'encrypt' } }) };
+        return {
+          kind: 'policy',
+          of: async () => ({ kind: 'require', tls: { kind: 'encrypt' }, by: 'rule' }),
+        };
       },
     };
     await deliver('two.example', ['bob'], () => session(said('content', 250)), { tlsPolicy, more });
     assert.deepEqual(asked, [want]);
   });
 
-test('a host that the operator names is verified where the message requires TLS (RFC 8689 §4.2.1)', async () => {
-  const speech = {
-    protocol: 'smtp',
-    tls: 'opportunistic',
-    implicitTls: false,
-    credentials: undefined,
-    proxy: undefined,
-  } as const;
-  const hosts = [{ host: 'one.example', port: 587 }];
-  const route = routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]);
-  const more = { requireTls: true };
-  const { visited } = await deliver('two.example', ['bob'], () => session(said('content', 250)), {
-    route,
-    more,
+const named = [
+  { host: 'One.Example', domain: 'one.example', authentic: true, why: 'its name is a policy domain' },
+  { host: '192.0.2.1', domain: '192.0.2.1', authentic: false, why: 'an address has no name' },
+  {
+    host: 'inside.example',
+    domain: 'inside.example',
+    authentic: false,
+    proxy: { address: '192.0.2.80', port: 1080, login: undefined },
+    why: 'only the proxy knows it',
+  },
+] as const;
+for (const { host, domain, authentic, why, ...more } of named)
+  test(`the policy is asked about the host that a route names, ${why} (RFC 8461 §3.4)`, async () => {
+    const speech = {
+      protocol: 'smtp',
+      tls: 'authenticated',
+      implicitTls: false,
+      credentials: undefined,
+      proxy: undefined,
+      ...more,
+    } as const;
+    const hosts = [{ host, port: 587 }];
+    const asked: unknown[] = [];
+    const { visited } = await deliver('two.example', ['bob'], () => session(said('content', 250)), {
+      route: routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]),
+      more: { requireTls: true },
+      tlsPolicy: {
+        ofDomain: async (found, wish, route) => {
+          asked.push(found, wish, route);
+          return {
+            kind: 'policy',
+            of: async (to) => {
+              asked.push([to.host, to.port]);
+              return { kind: 'require', tls: { kind: 'encrypt' }, by: 'dane' };
+            },
+          };
+        },
+      },
+    });
+    assert.deepEqual(visited[0]?.target.tls, { kind: 'encrypt' });
+    assert.deepEqual(asked, [
+      { domain, source: 'route', authentic, canonicalName: domain, protocol: 'smtp' },
+      'require',
+      'authenticated',
+      [domain, 587],
+    ]);
   });
-  assert.deepEqual(visited[0]?.target.tls, { kind: 'verified', names: ['one.example'] });
-});
 
 test('whoever required TLS hears of each new connection, once, and the answer says what it came to', async () => {
   const told: TlsConnection[] = [];
@@ -434,6 +467,7 @@ test('whoever required TLS hears of each new connection, once, and the answer sa
           of: async () => ({
             kind: 'require',
             tls: { kind: 'verified', names: [] },
+            by: 'rule',
             told: (connection) => told.push(connection),
           }),
         }),
@@ -472,7 +506,7 @@ test('a connection that an earlier message opened was told of then', async () =>
   assert.equal(outcome.outcomes.get(0)?.answer?.tls, 'plain');
 });
 
-test('a host that the operator names takes everything, without MX and without the policy', async () => {
+test('a host that the operator names takes everything, without MX', async () => {
   const credentials = { authenticationId: 'us', password: 'secret' };
   const speech = {
     protocol: 'smtp',
@@ -485,7 +519,7 @@ test('a host that the operator names takes everything, without MX and without th
   const route = routeFor([routeRule('relay', { action: { kind: 'deliver', hosts, speech } })]);
   const { visited, outcomes } = await deliver('null.example', ['bob'], () => session(said('content', 250)), {
     route,
-    tlsPolicy: { ofDomain: () => assert.fail('the route says it') },
+    tlsPolicy: uniformTlsPolicy({ kind: 'verified', names: ['127.0.0.1'] }),
   });
   assert.deepEqual(
     visited.map(({ target }) => target),

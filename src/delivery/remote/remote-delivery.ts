@@ -219,6 +219,7 @@ export class RemoteDelivery {
     }
     const required = await attempt.tls.of({
       host,
+      port,
       canonicalName: found.canonicalName,
       authentic: found.authentic,
     });

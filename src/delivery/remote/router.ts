@@ -12,13 +12,18 @@ export type HopProtocol = 'smtp' | 'lmtp';
 
 export type RouteHost = { readonly host: string; readonly port: number };
 
+/**
+ * What the route says of TLS. 'policy': nothing. 'none' and 'verified' (for the name of the host) are the last word; of the others the
+ * stricter holds, they or what is found. 'authenticated': by a CA for the name of the host, or as its TLSA records have it.
+ */
+export type RouteTls = 'policy' | 'none' | 'opportunistic' | 'encrypt' | 'authenticated' | 'verified';
+
 /** How the hosts of a route are spoken with. */
 export type HopSpeech = {
   readonly protocol: HopProtocol;
   /** TLS from the first octet (RFC 8314 §3). */
   readonly implicitTls: boolean;
-  /** 'policy': what the {@link TlsPolicy} says of the domain. 'verified': for the name of the host. */
-  readonly tls: 'policy' | 'none' | 'opportunistic' | 'encrypt' | 'verified';
+  readonly tls: RouteTls;
   readonly credentials: SaslCredentials | undefined;
   /** It connects on, and looks up the names of hosts that the route names. */
   readonly proxy: SocksProxy | undefined;

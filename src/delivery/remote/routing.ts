@@ -222,7 +222,7 @@ function recordsOf(answer: DnsAnswer<string>): readonly string[] {
   return answer.kind === 'found' ? answer.records : [];
 }
 
-function isIpAddress(text: string): boolean {
+export function isIpAddress(text: string): boolean {
   return toIpv4Octets(text) !== undefined || toIpv6Groups(text) !== undefined;
 }
 

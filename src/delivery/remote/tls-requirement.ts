@@ -23,8 +23,8 @@ export type TlsRequirement =
       (
         | /** Where it is offered, with any certificate; in plain where it fails (RFC 7435). What is `wanted` is told of. */
           { readonly kind: 'opportunistic'; readonly wanted?: PkixRule }
-        /** Never in plain, with any certificate. */
-        | { readonly kind: 'encrypt' }
+        /** Never in plain, with any certificate; what is `wanted` of it is told of. */
+        | { readonly kind: 'encrypt'; readonly wanted?: PkixRule }
         /** A certificate that the trust store vouches for, for one of these names. The first is asked for (RFC 6066 §3). */
         | { readonly kind: 'verified'; readonly names: readonly string[] }
         /** A certificate that these records vouch for, all of them usable (RFC 7672 §3.1). The first name is asked for. */
@@ -66,8 +66,8 @@ export function servernameOf(requirement: TlsRequirement, host: string, address:
 export function certificateRuleOf(requirement: TlsRequirement): CertificateRule {
   switch (requirement.kind) {
     case 'none':
-    case 'encrypt':
       return { kind: 'any' };
+    case 'encrypt':
     case 'opportunistic':
       return { kind: 'any', wanted: requirement.wanted };
     case 'verified':

@@ -21,12 +21,12 @@ export type TlsaFinding =
     };
 
 /** @param host named by a secure answer; its addresses are found */
-export async function findTlsa(resolver: Resolver, host: ExchangeHost, port: number): Promise<TlsaFinding> {
+export async function findTlsa(resolver: Resolver, host: ExchangeHost): Promise<TlsaFinding> {
   const candidates = await candidatesOf(resolver, host);
   if (candidates.kind !== 'names') return candidates;
   for (const baseDomain of candidates.names) {
     // oxlint-disable-next-line no-await-in-loop -- the second name is for when the first has nothing
-    const answer = await resolver.tlsa(`_${port}._tcp.${baseDomain}`);
+    const answer = await resolver.tlsa(`_${host.port}._tcp.${baseDomain}`);
     if (answer.kind === 'unavailable') return { kind: 'unavailable', reason: answer.reason };
     if (answer.kind === 'found' && answer.authentic)
       return { kind: 'found', baseDomain, records: answer.records };

@@ -12,6 +12,7 @@ import type { PolicyFetchProblem } from '../../tls-policy/policy-fetch.ts';
 import type { TlsTally } from '../../tls-policy/wire/tls-report.ts';
 import type { DeliveryEvent } from '../event.ts';
 import type { Problem } from '../remote/problem.ts';
+import type { RouteTls } from '../remote/router.ts';
 import { Routing } from '../remote/routing.ts';
 import type { DomainTls, HostTls, TlsConnection, TlsWish } from '../remote/tls-policy.ts';
 import { DomainTlsPolicy, type DomainTlsPolicyOptions } from './domain-tls-policy.ts';
@@ -105,9 +106,17 @@ const ZONE: Zone = {
   '_mta-sts.none.example': { txt: ['v=STSv1; id=1;'] },
   'both.example': { mx: mx('mx.dane.example') },
   '_mta-sts.both.example': { txt: ['v=STSv1; id=1;'] },
+  'sts-host.example': { a, authentic: false },
+  '_mta-sts.sts-host.example': { txt: ['v=STSv1; id=1;'] },
+  'sts-other.example': { a, authentic: false },
+  '_mta-sts.sts-other.example': { txt: ['v=STSv1; id=1;'] },
+  'sts-testing.example': { a, authentic: false },
+  '_mta-sts.sts-testing.example': { txt: ['v=STSv1; id=1;'] },
   'bothbogus.example': { mx: mx('mx.bogus.example') },
   '_mta-sts.bothbogus.example': { txt: ['v=STSv1; id=1;'] },
 };
+
+const HOST_ENFORCE = ENFORCE.replace('mx.sts.example', 'sts-host.example');
 
 const DOCUMENTS: Readonly<Record<string, string>> = {
   'mta-sts.sts.example': ENFORCE,
@@ -116,6 +125,12 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
   'mta-sts.testing.example': TESTING,
   'mta-sts.testingother.example': TESTING,
   'mta-sts.none.example': 'version: STSv1\nmode: none\nmax_age: 86400\n',
+  'mta-sts.sts-host.example': HOST_ENFORCE,
+  'mta-sts.sts-other.example': HOST_ENFORCE,
+  'mta-sts.sts-testing.example': HOST_ENFORCE.replace('enforce', 'testing').replace(
+    'sts-host',
+    'sts-testing',
+  ),
   // As strict as can be, and not of this host: DANE goes before it.
   'mta-sts.both.example': ENFORCE,
   'mta-sts.bothbogus.example': ENFORCE.replace('mx.sts.example', 'mx.bogus.example'),
@@ -169,21 +184,22 @@ async function ask(
   domain: string,
   wish?: TlsWish,
   port = 25,
+  route: RouteTls = 'policy',
 ): Promise<HostTls | Exclude<DomainTls, { kind: 'policy' }>> {
   const found = await routing.exchangesOf(domain);
   assert.ok(found.kind === 'exchanges', domain);
-  const answer = await policy.ofDomain({ domain, port, ...found }, wish);
+  const answer = await policy.ofDomain({ domain, protocol: 'smtp', ...found }, wish, route);
   if (answer.kind !== 'policy') return answer;
   const [host = ''] = found.exchanges;
   const addresses = await routing.addressesOf(host, 'by-dns');
   assert.ok(addresses.kind === 'addresses', host);
-  return answer.of({ host, ...addresses });
+  return answer.of({ host, port, ...addresses });
 }
 
 function word(answer: HostTls | ({ readonly kind: 'delayed' | 'failed' } & Problem)): string {
   if (answer.kind !== 'require') return `${answer.kind} ${answer.status} ${answer.reason}`;
   const { tls } = answer;
-  const wanted = tls.kind === 'opportunistic' && tls.wanted !== undefined ? ' wanting' : '';
+  const wanted = 'wanted' in tls && tls.wanted !== undefined ? ' wanting' : '';
   const records = 'records' in tls ? ` ${tls.records.map(({ usage }) => usage).join('')}` : '';
   return `${tls.kind}${wanted}${records}${'names' in tls ? ` ${tls.names.join(' ')}` : ''}`;
 }
@@ -464,6 +480,256 @@ for (const { name, demand, domain, want, wish } of operators)
     assert.equal(word(await ask(asked, domain, wish)), want);
   });
 
+type RouteCase = {
+  readonly host: string;
+  readonly level: RouteTls;
+  readonly want: string;
+  readonly why: string;
+  readonly wish?: TlsWish;
+  readonly port?: number;
+  readonly protocol?: 'smtp' | 'lmtp';
+  /** An address, or behind a proxy. */
+  readonly nameless?: boolean;
+  readonly demand?: TlsRule['demand'];
+};
+const byRoute: readonly RouteCase[] = [
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    want: 'dane 3 mx.dane.example',
+    why: 'no MX is asked for (RFC 7672 §2.2.2)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    port: 2525,
+    want: 'dane 2 mx.dane.example',
+    why: 'the port of the route (RFC 7672 §2.2.3)',
+  },
+  {
+    host: 'mx.cname.example',
+    level: 'policy',
+    want: 'dane 3 mx.dane.example mx.cname.example',
+    why: 'the end of a secure alias, and the name itself (RFC 7672 §3.2.2)',
+  },
+  {
+    host: 'mx.half.example',
+    level: 'policy',
+    want: 'dane 2 mx.half.example',
+    why: 'a secure alias of an insecure host (RFC 7672 §2.2.2)',
+  },
+  {
+    host: 'host.insecure.example',
+    level: 'policy',
+    want: 'opportunistic',
+    why: 'TLSA of an insecure host is not asked for (RFC 7672 §2.2.2)',
+  },
+  {
+    host: 'mx.bogus.example',
+    level: 'opportunistic',
+    want: 'delayed 4.7.5 tls.tlsa-unavailable',
+    why: 'bogus TLSA (RFC 7672 §2.1.2)',
+  },
+  { host: 'mx.plain.example', level: 'policy', want: 'opportunistic', why: 'nothing is found' },
+  { host: 'mx.plain.example', level: 'encrypt', want: 'encrypt', why: 'the route asks for more' },
+  {
+    host: 'mx.plain.example',
+    level: 'authenticated',
+    want: 'verified mx.plain.example',
+    why: 'a CA, without TLSA records',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'authenticated',
+    want: 'dane 3 mx.dane.example',
+    why: 'TLSA records in the place of a CA',
+  },
+  {
+    host: 'mx.unusable.example',
+    level: 'authenticated',
+    want: 'verified mx.unusable.example',
+    why: 'a CA where no TLSA record is usable (RFC 7672 §2.2)',
+  },
+  { host: 'mx.dane.example', level: 'encrypt', want: 'dane 3 mx.dane.example', why: 'DANE is stricter' },
+  {
+    host: 'mx.dane.example',
+    level: 'verified',
+    want: 'verified mx.dane.example',
+    why: 'the route asks for a CA whatever is found',
+  },
+  { host: 'mx.bogus.example', level: 'verified', want: 'verified mx.bogus.example', why: 'and asks nobody' },
+  { host: 'mx.bogus.example', level: 'none', want: 'none', why: 'the route forbids TLS' },
+  {
+    host: 'sts-host.example',
+    level: 'policy',
+    want: 'verified sts-host.example',
+    why: 'the host is the Policy Domain (RFC 8461 §3.4)',
+  },
+  {
+    host: 'sts-other.example',
+    level: 'encrypt',
+    want: 'delayed 4.7.5 tls.sts-mx-mismatch',
+    why: 'its policy does not name it (RFC 8461 §5)',
+  },
+  {
+    host: 'sts-testing.example',
+    level: 'policy',
+    want: 'opportunistic wanting',
+    why: 'testing (RFC 8461 §5)',
+  },
+  {
+    host: 'sts-testing.example',
+    level: 'encrypt',
+    want: 'encrypt wanting',
+    why: 'testing is told of where the route asks for more (RFC 8461 §5)',
+  },
+  {
+    host: 'sts-other.example',
+    level: 'policy',
+    protocol: 'lmtp',
+    want: 'opportunistic',
+    why: 'LMTP is no relay (RFC 8461 §3.4)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    protocol: 'lmtp',
+    want: 'dane 3 mx.dane.example',
+    why: 'TLSA names a port, not a protocol (RFC 7672 §2.2.3)',
+  },
+  { host: 'sts-host.example', level: 'policy', nameless: true, want: 'opportunistic', why: 'no name' },
+  { host: 'mx.dane.example', level: 'encrypt', nameless: true, want: 'encrypt', why: 'no name' },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    wish: 'optional',
+    want: 'opportunistic',
+    why: 'TLS-Required: No (RFC 8689 §4.2.2)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'authenticated',
+    wish: 'optional',
+    want: 'verified mx.dane.example',
+    why: 'TLS-Required: No takes nothing from the route (RFC 8689 §4.2.2)',
+  },
+  {
+    host: 'mx.plain.example',
+    level: 'none',
+    wish: 'require',
+    want: 'verified mx.plain.example',
+    why: 'REQUIRETLS, and the operator names the host (RFC 8689 §4.2.1)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    wish: 'require',
+    want: 'dane 3 mx.dane.example',
+    why: 'REQUIRETLS, DANE (RFC 8689 §4.2.1)',
+  },
+  {
+    host: '192.0.2.9',
+    level: 'opportunistic',
+    nameless: true,
+    wish: 'require',
+    want: 'verified 192.0.2.9',
+    why: 'REQUIRETLS, an address of the operator (RFC 8689 §4.2.1)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    demand: { kind: 'fingerprint', sha256 },
+    want: 'fingerprint',
+    why: 'a rule for the name of the host',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'verified',
+    demand: { kind: 'fingerprint', sha256 },
+    want: 'fingerprint',
+    why: 'a fingerprint is as strict as a CA, and closer',
+  },
+  {
+    host: 'mx.plain.example',
+    level: 'authenticated',
+    demand: { kind: 'encrypt' },
+    want: 'verified mx.plain.example',
+    why: 'the stricter of route and rule',
+  },
+  {
+    host: 'mx.plain.example',
+    level: 'policy',
+    demand: { kind: 'dane-only' },
+    want: 'delayed 4.7.5 tls.dane-required',
+    why: 'dane-only for the name of the host (RFC 7672 §6)',
+  },
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    nameless: true,
+    demand: { kind: 'dane-only' },
+    want: 'delayed 4.7.5 tls.dane-required',
+    why: 'dane-only behind a proxy (RFC 7672 §6)',
+  },
+];
+
+/** As delivery asks about a host that a route names. */
+async function askRoute(
+  { policy, routing }: World,
+  { host, level, wish, port = 25, protocol = 'smtp', nameless = false }: Omit<RouteCase, 'want' | 'why'>,
+): Promise<HostTls | Exclude<DomainTls, { kind: 'policy' }>> {
+  const answer = await policy.ofDomain(
+    { domain: host, source: 'route', authentic: !nameless, canonicalName: host, protocol },
+    wish,
+    level,
+  );
+  if (answer.kind !== 'policy') return answer;
+  if (nameless) return answer.of({ host, port, canonicalName: host, authentic: false });
+  const addresses = await routing.addressesOf(host, 'by-operator');
+  assert.ok(addresses.kind === 'addresses', host);
+  return answer.of({ host, port, ...addresses });
+}
+
+for (const { want, why, ...question } of byRoute)
+  test(`a route to ${question.host} with ${question.level}, ${why}: ${want}`, async () => {
+    const { host, demand } = question;
+    const rules = [rule('*', { kind: 'none' }), ...(demand === undefined ? [] : [rule(host, demand)])];
+    // What is said of domains is not said of the hosts of a route.
+    const asked = world({ otherwise: 'none', rules });
+    assert.equal(word(await askRoute(asked, question)), want);
+  });
+
+const domainRoutes: readonly { domain: string; level: RouteTls; demand?: TlsRule['demand']; want: string }[] =
+  [
+    { domain: 'dane.example', level: 'encrypt', want: 'dane 3 mx.dane.example dane.example' },
+    { domain: 'plain.example', level: 'encrypt', want: 'encrypt' },
+    { domain: 'dane.example', level: 'none', want: 'none' },
+    { domain: 'dane.example', level: 'verified', want: 'verified mx.dane.example' },
+    { domain: 'plain.example', level: 'opportunistic', demand: { kind: 'none' }, want: 'opportunistic' },
+    { domain: 'plain.example', level: 'opportunistic', demand: { kind: 'encrypt' }, want: 'encrypt' },
+    {
+      domain: 'plain.example',
+      level: 'verified',
+      demand: { kind: 'verify', names: ['x.example'] },
+      want: 'verified x.example',
+    },
+  ];
+for (const { domain, level, demand, want } of domainRoutes)
+  test(`a route to the hosts of ${domain} with ${level}, the operator says ${demand?.kind ?? 'nothing'}: ${want}`, async () => {
+    const asked = world({ rules: demand === undefined ? [] : [rule(domain, demand)] });
+    assert.equal(word(await ask(asked, domain, undefined, 25, level)), want);
+  });
+
+test('a rule for a host of a route shows it a certificate, whatever the route asks for', async () => {
+  const settings = { versionMin: 'TLSv1.3', identity: { chain: 'c', key: 'k' } } as const;
+  const asked = world({ rules: [rule('mx.plain.example', { kind: 'default' }, settings)] });
+  for (const level of ['policy', 'encrypt', 'authenticated', 'verified'] as const) {
+    const answer = await askRoute(asked, { host: 'mx.plain.example', level });
+    assert.ok(answer.kind === 'require' && answer.tls.kind !== 'none');
+    assert.deepEqual([answer.tls.versionMin, answer.tls.identity], ['TLSv1.3', settings.identity], level);
+  }
+});
+
 test('the closest rule decides', async () => {
   const rules = [
     rule('*', { kind: 'encrypt' }),
@@ -567,6 +833,43 @@ for (const { domain, outcome, want } of told)
     assert.equal(tallies[0]?.domain, domain);
     if (outcome !== undefined && tallies[0]?.failure !== undefined)
       assert.deepEqual([tallies[0].failure.sendingIp, tallies[0].failure.mxIp], ['192.0.2.7', '192.0.2.1']);
+  });
+
+const toldOfRoutes: readonly {
+  host: string;
+  level: RouteTls;
+  outcome: TlsConnection['outcome'];
+  want: string;
+}[] = [
+  {
+    host: 'mx.dane.example',
+    level: 'policy',
+    outcome: { ...secured, verifiedBy: 'dane-ee' },
+    want: 'tlsa ok',
+  },
+  { host: 'sts-host.example', level: 'encrypt', outcome: { ...secured, verifiedBy: 'pkix' }, want: 'sts ok' },
+  { host: 'mx.plain.example', level: 'policy', outcome: secured, want: 'no-policy-found ok' },
+  {
+    host: 'sts-testing.example',
+    level: 'encrypt',
+    outcome: { ...secured, shortfall: { kind: 'expired', text: 'x' } },
+    want: 'sts certificate-expired',
+  },
+  // The operator asked for it, not the host.
+  { host: 'mx.plain.example', level: 'authenticated', outcome: secured, want: '' },
+  { host: 'sts-host.example', level: 'verified', outcome: secured, want: '' },
+];
+for (const { host, level, outcome, want } of toldOfRoutes)
+  test(`counted of the route's host ${host} with ${level}: ${want || 'nothing'} (RFC 8460 §4.3)`, async () => {
+    const asked = world();
+    const answer = await askRoute(asked, { host, level });
+    assert.ok(answer.kind === 'require');
+    answer.told?.({ outcome, address: '192.0.2.1', localAddress: '192.0.2.7' });
+    const tallies = await asked.tallies();
+    assert.deepEqual(
+      tallies.map(({ domain, policy, failure }) => `${domain} ${policy.type} ${failure?.type ?? 'ok'}`),
+      want === '' ? [] : [`${host} ${want}`],
+    );
   });
 
 test('what no policy of the domain decided is not reported to it', async () => {

@@ -1,8 +1,9 @@
 /**
  * Decides what of TLS a connection must have: by what the operator says of the domain, by what the message asks for, by what
- * the domain promises itself. DANE goes before MTA-STS, and what DANE forbids MTA-STS does not allow (RFC 8461 §2).
+ * the domain promises itself. DANE goes before MTA-STS, and what DANE forbids MTA-STS does not allow (RFC 8461 §2). A host
+ * that a route names stands for the domain (RFC 8461 §3.4).
  *
- * Sources: RFC 7672 §2.2, §3.2.2, §6; RFC 8461 §5; RFC 8689 §4.2; RFC 8460 §4.3.
+ * Sources: RFC 7672 §2.2, §3.2.2, §6; RFC 8461 §3.4, §5; RFC 8689 §4.2; RFC 8460 §4.3.
  */
 import { Fault } from '../../base/fault.ts';
 import type { Resolver } from '../../dns/resolver.ts';
@@ -17,9 +18,11 @@ import type {
   ExchangeHost,
   HostTls,
   TlsConnection,
+  TlsDecider,
   TlsPolicy,
   TlsWish,
 } from '../remote/tls-policy.ts';
+import type { RouteTls } from '../remote/router.ts';
 import type { TlsFailure, TlsRequirement, TlsSettings } from '../remote/tls-requirement.ts';
 import { findTlsa, type TlsaFinding } from './dane.ts';
 import { reportedSts, type StsPolicies } from './sts-policies.ts';
@@ -36,12 +39,16 @@ export type DomainTlsPolicyPorts = {
 
 export type DomainTlsPolicyOptions = {
   readonly rules: readonly TlsRule[];
-  /** Of domains without a rule. */
+  /** Of domains without a rule; what a route names is not one of them. */
   readonly otherwise: 'none' | 'default';
   readonly usesDane: boolean;
 };
 
-type Found = DomainExchanges & { readonly settings: TlsSettings };
+type Found = DomainExchanges & {
+  readonly settings: TlsSettings;
+  /** Who says what is not left to the domain. */
+  readonly by: 'route' | 'rule';
+};
 
 export class DomainTlsPolicy implements TlsPolicy {
   readonly #ports: DomainTlsPolicyPorts;
@@ -52,16 +59,17 @@ export class DomainTlsPolicy implements TlsPolicy {
     this.#options = options;
   }
 
-  async ofDomain(exchanges: DomainExchanges, wish: TlsWish): Promise<DomainTls> {
-    const rule = ruleFor(this.#options.rules, exchanges.domain);
-    const demand = rule?.demand ?? { kind: this.#options.otherwise };
-    const found = { ...exchanges, settings: rule?.settings ?? {} };
+  async ofDomain(exchanges: DomainExchanges, wish: TlsWish, route: RouteTls): Promise<DomainTls> {
+    const rule = this.#ruleFor(exchanges);
+    const otherwise = exchanges.source === 'route' ? 'default' : this.#options.otherwise;
+    const { demand, by } = demandUnder(route, rule?.demand ?? { kind: otherwise });
+    const found = { ...exchanges, settings: rule?.settings ?? {}, by };
     const domain =
       wish === 'require' && !isVerified(demand) ? this.#required(found) : this.#demanded(found, demand, wish);
     if (domain.kind !== 'policy') return domain;
     return perHost(async (host) => {
       try {
-        return await domain.of(host);
+        return atLeast(route, await domain.of(host), host, found.settings);
       } catch (cause) {
         if (!(cause instanceof Fault)) throw cause;
         this.#ports.events({ name: 'delivery.fault', queueId: undefined, doing: cause.message, cause });
@@ -70,25 +78,32 @@ export class DomainTlsPolicy implements TlsPolicy {
     });
   }
 
+  /** What is said of all domains is not said of a host that a route names: the route says that itself. */
+  #ruleFor({ domain, source }: DomainExchanges): TlsRule | undefined {
+    const { rules } = this.#options;
+    return ruleFor(source === 'route' ? rules.filter((rule) => rule.domain !== '*') : rules, domain);
+  }
+
   #demanded(found: Found, demand: TlsDemand, wish: TlsWish): DomainTls {
-    const { settings } = found;
+    const { settings, by } = found;
     switch (demand.kind) {
       case 'none':
-        return uniform({ kind: 'none' });
+        return uniform({ kind: 'none' }, by);
       case 'encrypt':
-        return uniform({ kind: 'encrypt', ...settings });
+        return uniform({ kind: 'encrypt', ...settings }, by);
       case 'fingerprint':
-        return uniform({ kind: 'fingerprint', sha256: demand.sha256, ...settings });
+        return uniform({ kind: 'fingerprint', sha256: demand.sha256, ...settings }, by);
       case 'verify':
         return demand.names.length > 0
-          ? uniform({ kind: 'verified', names: demand.names, ...settings })
-          : perHost(async ({ host }) => verified(host, found));
+          ? uniform({ kind: 'verified', names: demand.names, ...settings }, by)
+          : perHost(async ({ host }) => verified(host, found, by));
       case 'dane-only':
         return this.#daneOnly(found);
       case 'default':
         // RFC 8689 §4.2.2: whatever the domain asks for, TLS is tried and not insisted on.
-        return wish === 'optional' || found.source === 'literal'
-          ? uniform({ kind: 'opportunistic', ...settings })
+        if (wish === 'optional') return uniform({ kind: 'opportunistic', ...settings }, 'message');
+        return found.source === 'literal'
+          ? uniform({ kind: 'opportunistic', ...settings }, 'nobody')
           : this.#promised(found);
     }
   }
@@ -98,7 +113,7 @@ export class DomainTlsPolicy implements TlsPolicy {
     return perHost(async (host) => {
       const dane = await this.#tlsa(found, host);
       if (dane.kind !== 'none') return this.#byDane(found, host, dane);
-      const sts = await this.#ports.sts?.of(found.domain);
+      const sts = mayHaveSts(found) ? await this.#ports.sts?.of(found.domain) : undefined;
       return sts === undefined ? this.#byNothing(found, host) : this.#bySts(found, host, sts);
     });
   }
@@ -106,7 +121,7 @@ export class DomainTlsPolicy implements TlsPolicy {
   /** RFC 7672 §2.2.1: records count where the answer that named the host is secure. */
   async #tlsa(found: Found, host: ExchangeHost): Promise<TlsaFinding> {
     const applies = this.#options.usesDane && found.authentic && found.source !== 'literal';
-    return applies ? findTlsa(this.#ports.resolver, host, found.port) : { kind: 'none' };
+    return applies ? findTlsa(this.#ports.resolver, host) : { kind: 'none' };
   }
 
   #byDane(found: Found, host: ExchangeHost, dane: Exclude<TlsaFinding, { kind: 'none' }>): HostTls {
@@ -126,12 +141,13 @@ export class DomainTlsPolicy implements TlsPolicy {
         const failure = failureOf(connection) ?? { type: 'tlsa-invalid', reason: 'No usable record' };
         this.#count(found.domain, policy, host, connection, failure);
       };
-      return { kind: 'require', tls: { kind: 'encrypt', ...found.settings }, told };
+      return { kind: 'require', tls: { kind: 'encrypt', ...found.settings }, by: 'dane', told };
     }
     const names = referenceNames(found, dane.baseDomain);
     return {
       kind: 'require',
       tls: { kind: 'dane', names, records, ...found.settings },
+      by: 'dane',
       told: this.#counting(found.domain, policy, host),
     };
   }
@@ -149,6 +165,7 @@ export class DomainTlsPolicy implements TlsPolicy {
         ? {
             kind: 'require',
             tls: { kind: 'verified', names: [host.host], ...found.settings },
+            by: 'sts',
             told: this.#counting(found.domain, policy, host),
           }
         : {
@@ -161,6 +178,7 @@ export class DomainTlsPolicy implements TlsPolicy {
     return {
       kind: 'require',
       tls: { kind: 'opportunistic', wanted: { kind: 'pkix', names: [host.host] }, ...found.settings },
+      by: 'sts',
       ...(matches ? { told: this.#counting(found.domain, policy, host) } : {}),
     };
   }
@@ -169,6 +187,7 @@ export class DomainTlsPolicy implements TlsPolicy {
     return {
       kind: 'require',
       tls: { kind: 'opportunistic', ...found.settings },
+      by: 'nobody',
       told: this.#counting(found.domain, NO_POLICY, host),
     };
   }
@@ -183,7 +202,7 @@ export class DomainTlsPolicy implements TlsPolicy {
     });
     if (!found.authentic) return lacks(`DANE is required, and the DNS of ${found.domain} is not secure`);
     return perHost(async (host) => {
-      const dane = await findTlsa(this.#ports.resolver, host, found.port);
+      const dane = await findTlsa(this.#ports.resolver, host);
       if (dane.kind === 'unavailable') return this.#byDane(found, host, dane);
       if (dane.kind === 'found' && usableTlsa(dane.records).length > 0)
         return this.#byDane(found, host, dane);
@@ -200,9 +219,9 @@ export class DomainTlsPolicy implements TlsPolicy {
       if (dane.kind === 'unavailable') return this.#byDane(found, host, dane);
       if (dane.kind === 'found' && usableTlsa(dane.records).length > 0)
         return this.#byDane(found, host, dane);
-      if (isNamedSecurely) return verified(host.host, found);
+      if (isNamedSecurely) return verified(host.host, found, 'message');
       const sts = await this.#ports.sts?.of(found.domain);
-      if (sts !== undefined && matchesStsPolicy(sts, host.host)) return verified(host.host, found);
+      if (sts !== undefined && matchesStsPolicy(sts, host.host)) return verified(host.host, found, 'message');
       return {
         kind: 'failed',
         status: '5.7.10',
@@ -240,6 +259,59 @@ const FAULT: Problem = {
   text: 'What is known of TLS cannot be read now',
 };
 
+/** The operator's word, of a route and of a rule: where both say something, it is the stricter. */
+function demandUnder(
+  route: RouteTls,
+  rule: TlsDemand,
+): { readonly demand: TlsDemand; readonly by: 'route' | 'rule' } {
+  if (route === 'none') return { demand: { kind: 'none' }, by: 'route' };
+  return route === 'verified' && !isVerified(rule)
+    ? { demand: { kind: 'verify', names: [] }, by: 'route' }
+    : { demand: rule, by: 'rule' };
+}
+
+/** What was found of a host, or what the route asks for at least. */
+function atLeast(route: RouteTls, found: HostTls, { host }: ExchangeHost, settings: TlsSettings): HostTls {
+  if (found.kind !== 'require') return found;
+  const least = leastOf(route, host, found.tls);
+  if (least === undefined || STRENGTH[found.tls.kind] >= STRENGTH[least.kind]) return found;
+  const tls = { ...least, ...settings };
+  // What nobody but the operator asks for is not reported (RFC 8460 §4.3).
+  return found.by === 'nobody' ? { kind: 'require', tls, by: 'route' } : { ...found, tls, by: 'route' };
+}
+
+function leastOf(route: RouteTls, host: string, found: TlsRequirement): TlsRequirement | undefined {
+  switch (route) {
+    case 'policy':
+    case 'none':
+    case 'verified':
+      return undefined;
+    case 'opportunistic':
+      return { kind: route };
+    case 'encrypt':
+      return {
+        kind: route,
+        ...(found.kind === 'opportunistic' && found.wanted ? { wanted: found.wanted } : {}),
+      };
+    case 'authenticated':
+      return { kind: 'verified', names: [host] };
+  }
+}
+
+const STRENGTH = {
+  none: 0,
+  opportunistic: 1,
+  encrypt: 2,
+  verified: 3,
+  dane: 3,
+  fingerprint: 3,
+} as const satisfies Record<TlsRequirement['kind'], number>;
+
+/** RFC 8461 §3.4: an SMTP relay that is named by a name; LMTP relays nothing. */
+function mayHaveSts({ source, authentic, protocol }: Found): boolean {
+  return source !== 'route' || (authentic && protocol === 'smtp');
+}
+
 /** The operator vouches for whom mail may go to. */
 function isVerified(demand: TlsDemand): boolean {
   return (
@@ -253,12 +325,12 @@ function perHost(of: (host: ExchangeHost) => Promise<HostTls>): DomainTls {
   return { kind: 'policy', of };
 }
 
-function uniform(tls: TlsRequirement): DomainTls {
-  return perHost(async () => ({ kind: 'require', tls }));
+function uniform(tls: TlsRequirement, by: TlsDecider): DomainTls {
+  return perHost(async () => ({ kind: 'require', tls, by }));
 }
 
-function verified(host: string, { settings }: Found): HostTls {
-  return { kind: 'require', tls: { kind: 'verified', names: [host], ...settings } };
+function verified(host: string, { settings }: Found, by: TlsDecider): HostTls {
+  return { kind: 'require', tls: { kind: 'verified', names: [host], ...settings }, by };
 }
 
 /**
