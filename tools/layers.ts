@@ -66,7 +66,7 @@ const RULES: readonly Rule[] = [
   },
   {
     ring: 'adapter',
-    path: /^src\/(store|queue|auth|tls-policy|trace|sendmail)\/[^/]+\//,
+    path: /^src\/(store|queue|auth|tls-policy|trace|sendmail|search)\/[^/]+\//,
     mayImport: [...PORTS, 'adapter'],
     node: ['*'],
     npm: [],
@@ -89,7 +89,7 @@ const RULES: readonly Rule[] = [
 
   {
     ring: 'port',
-    path: /^src\/(store|queue|auth|dns|policy|tls-policy|trace|sendmail)\/[^/]+\.ts$/,
+    path: /^src\/(store|queue|auth|dns|policy|tls-policy|trace|sendmail|search)\/[^/]+\.ts$/,
     mayImport: PORTS,
     node: ['buffer'],
     npm: [],

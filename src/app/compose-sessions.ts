@@ -52,6 +52,7 @@ export function composeSessions(
     clock,
     store: backends.mail,
     blobs: backends.blobs,
+    ...(options.search === undefined ? {} : { search: options.search }),
     signIn: offer.signIn('imap'),
     compress: (connection) => new DeflateConnection(connection),
     tlsAvailable: settings.tls === 'starttls',

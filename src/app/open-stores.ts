@@ -7,6 +7,7 @@ import { reporterOf } from './control/tls-methods.ts';
 import { createRateMemory, RateTable } from '../net/rate-table.ts';
 import type { Rates } from '../policy/rate.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { openSearchControl } from './search.ts';
 import { openTraceReader, type OpenedReader } from './traces.ts';
 
 /** @param config undefined: the data of `localserve` */
@@ -25,6 +26,7 @@ export async function openStores(dataDirectory: string, config: Config | undefin
     queue: backends.queue,
     mailStore: backends.mail,
     tlsReports: { records: backends.tls, reporter: reporterOf(settings) },
+    search: openSearchControl(settings, backends.blobs, 'stopped'),
     close: async () => {
       await backends.close();
       await writers.close();

@@ -43,6 +43,7 @@ import { createObservers, type Observers } from './observers.ts';
 import type { Listening } from './services.ts';
 import { systemClock, systemRandom } from './system.ts';
 import type { FromSessionThread, SessionThreadData, ToSessionThread } from './thread-messages.ts';
+import { openSearchControl, startSearch, type SearchThread } from './search.ts';
 import { openTraceReader, openTraceSink, startTraces, type OpenedReader, type OpenedSink } from './traces.ts';
 
 export type ServerOptions = {
@@ -130,6 +131,7 @@ class Supervisor implements RunningServer {
   readonly #startedAtMs: number = systemClock.nowMs();
   readonly #observers: Observers;
   #traceWriter: WriterThread | undefined;
+  #search: SearchThread | undefined;
   #traceSink: OpenedSink | undefined;
   #traceReader: OpenedReader | undefined;
   readonly #threads = new Map<string, SessionThread>();
@@ -221,6 +223,7 @@ class Supervisor implements RunningServer {
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),
         explainRoute: routeExplainer(config, backends.directory, this.#options.loopbackAllowed),
         queueEvents: (event) => this.#observers.queue(event),
+        search: async () => openSearchControl(config, backends.blobs, 'running'),
         traces: async () => this.#traceReader?.reader ?? NO_TRACES,
         server: {
           status: () => ({
@@ -238,6 +241,7 @@ class Supervisor implements RunningServer {
     this.#maintained = maintain(config, backends, systemClock, this.#maintenance.signal, (cause) =>
       this.#observers.server({ name: 'server.fault', cause }),
     ).catch((cause: unknown) => this.#observers.server({ name: 'server.fault', cause }));
+    this.#startSearch();
     this.#tellLowered();
     const tookMs = Math.round(systemClock.monotonicMs() - this.#startedMs);
     this.#observers.server({ name: 'server.ready', version, tookMs });
@@ -286,6 +290,16 @@ class Supervisor implements RunningServer {
     } catch (cause) {
       this.#observers.server({ name: 'server.fault', cause });
     }
+  }
+
+  /** Where it dies, searches read more of the mail, and nothing else is lost. */
+  #startSearch(): void {
+    const search = startSearch(this.#options.config);
+    this.#search = search;
+    void search?.ended.then((cause) => {
+      if (cause !== undefined && this.#stopping === undefined)
+        this.#observers.server({ name: 'server.thread.died', thread: 'search', cause });
+    });
   }
 
   /** Side by side with the certificate, whose making takes as long. */
@@ -338,6 +352,7 @@ class Supervisor implements RunningServer {
   async #close(): Promise<void> {
     this.#maintenance.abort();
     const steps = [
+      () => this.#search?.close(),
       () => this.#maintained,
       () => this.#control?.close(),
       () => this.#rateKeeper?.stop(),

@@ -11,6 +11,7 @@ import type { MaildropLocks } from '../pop3/server/ports.ts';
 import type { ServerTls } from '../net/socket-connection.ts';
 import type { Rates } from '../policy/rate.ts';
 import type { Trust } from '../policy/trust.ts';
+import type { SearchIndex } from '../search/search-index.ts';
 import type { Backends } from './backends.ts';
 import type { Observers } from './observers.ts';
 import type { RoutePasswords } from './routes.ts';
@@ -25,6 +26,8 @@ export type OutgoingTls = {
 export type ServiceOptions = {
   readonly config: Config;
   readonly backends: Backends;
+  /** Undefined: searches read the messages. */
+  readonly search: SearchIndex | undefined;
   readonly resolver: Resolver;
   readonly connect: Connect;
   readonly outgoingTls: OutgoingTls;

@@ -12,6 +12,7 @@ import { readOutgoingTls } from './outgoing-tls.ts';
 import { createResolver } from './resolver.ts';
 import { readRoutePasswords } from './routes.ts';
 import { startServices, type Services } from './services.ts';
+import { openSearchIndex } from './search.ts';
 import { openTraceSink } from './traces.ts';
 import { systemClock, systemRandom } from './system.ts';
 import { createTokenVerifier } from './token-verifier.ts';
@@ -43,6 +44,7 @@ async function start(): Promise<Services> {
   return startServices({
     config,
     backends,
+    search: openSearchIndex(config, (cause) => observers.server({ name: 'server.fault', cause })),
     resolver: await createResolver(config, systemClock, systemRandom),
     connect: connectWith(outgoingTls.trustStore),
     outgoingTls,

@@ -27,6 +27,7 @@ import { ROUTES } from './section/routes.ts';
 import { LOG } from './section/log.ts';
 import { SMTP } from './section/smtp.ts';
 import { SENDMAIL } from './section/sendmail.ts';
+import { SEARCH } from './section/search.ts';
 import { TRACE } from './section/trace.ts';
 import { TRUST } from './section/trust.ts';
 
@@ -80,6 +81,7 @@ const SECTIONS: {
   readonly pools: typeof POOLS;
   readonly log: typeof LOG;
   readonly sendmail: typeof SENDMAIL;
+  readonly search: typeof SEARCH;
   readonly trace: typeof TRACE;
 } = {
   tls: TLS,
@@ -103,6 +105,7 @@ const SECTIONS: {
   pools: POOLS,
   log: LOG,
   sendmail: SENDMAIL,
+  search: SEARCH,
   trace: TRACE,
 };
 
@@ -130,6 +133,7 @@ const REQUIRED = [
   'pools',
   'log',
   'sendmail',
+  'search',
   'trace',
 ] as const;
 

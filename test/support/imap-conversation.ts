@@ -7,6 +7,7 @@ import { serveImap } from '../../src/imap/server/session.ts';
 import { DeflateConnection } from '../../src/net/deflate-connection.ts';
 import { digestMessage } from '../../src/message/digest.ts';
 import { scanMessage } from '../../src/message/scan.ts';
+import type { SearchIndex } from '../../src/search/search-index.ts';
 import type { BlobStore } from '../../src/store/blob-store.ts';
 import { known, toAccountId, type AccountId, type Uid } from '../../src/store/ids.ts';
 import type { MailStore } from '../../src/store/mail-store.ts';
@@ -51,6 +52,7 @@ export class ImapOffice {
     change: {
       readonly store?: (store: MailStore) => MailStore;
       readonly blobs?: (blobs: BlobStore) => BlobStore;
+      readonly search?: SearchIndex;
       readonly limits?: Partial<ImapLimits>;
       readonly tlsAvailable?: boolean;
       readonly signIn?: Partial<SignInOptions>;
@@ -66,6 +68,7 @@ export class ImapOffice {
       clock: this.clock,
       store: this.store,
       blobs: this.blobs,
+      ...(change.search === undefined ? {} : { search: change.search }),
       signIn: signInWith({
         password: 'secret',
         principals: new Map([

@@ -331,6 +331,7 @@ test('the same commands speak to a running server', async () => {
             ? { address, resolution: 'unknown', mailboxes: [], remote: [] }
             : 'no-such-account',
         queueEvents: () => undefined,
+        search: async () => undefined,
         traces: async () => traces,
         server: {
           status: () => ({ version: '1', pid: 1, hostname: 'mx.a.test', startedAtMs: 0, listeners: [] }),

@@ -7,6 +7,7 @@ import { registerDomain } from './domain.ts';
 import { CliError, EXIT } from './exit-code.ts';
 import { registerQueue } from './queue.ts';
 import { registerRoute } from './route.ts';
+import { registerSearch } from './search.ts';
 import { registerServer } from './server.ts';
 import { registerSrs } from './srs.ts';
 import { registerTrace } from './trace.ts';
@@ -66,6 +67,7 @@ function createProgram(terminal: Terminal): Command {
   registerQueue(program, terminal);
   registerRoute(program, terminal);
   registerSimulate(program, terminal);
+  registerSearch(program, terminal);
   registerTlsReport(program, terminal);
   registerTrace(program, terminal);
   return program;

@@ -119,6 +119,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
           ? { address, resolution: 'unknown', mailboxes: [], remote: [] }
           : 'no-such-account',
       queueEvents: (event) => void told.push(event),
+      search: async () => undefined,
       traces: async () => new MemoryTraceStore(),
       server: {
         status: () => ({ version: '1', pid: 1, hostname: 'h.test', startedAtMs: 1, listeners: [] }),

@@ -18,6 +18,8 @@ import { RECIPIENT_METHODS } from './recipient-methods.ts';
 import type { RecipientMethods } from './recipient-methods.ts';
 import { ROUTE_METHODS } from './route-methods.ts';
 import type { RouteControlPorts, RouteMethods } from './route-methods.ts';
+import { SEARCH_METHODS } from './search-methods.ts';
+import type { SearchControlPorts, SearchMethods } from './search-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
 import { SENDING_METHODS } from './sending-methods.ts';
 import { SIMULATE_METHODS } from './simulate-methods.ts';
@@ -49,6 +51,7 @@ type Named = { readonly address: string };
 export type ControlMethods = QueueMethods &
   RecipientMethods &
   RouteMethods &
+  SearchMethods &
   SrsMethods &
   SendingMethods &
   SimulateMethods &
@@ -127,6 +130,7 @@ export type ControlPorts = QueueControlPorts &
   SimulateControlPorts &
   TlsControlPorts &
   RouteControlPorts &
+  SearchControlPorts &
   TraceControlPorts & {
     mailStore(): Promise<MailStore>;
     /** `undefined` where no server runs. */
@@ -291,6 +295,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   },
 
   ...RECIPIENT_METHODS,
+  ...SEARCH_METHODS,
   ...SRS_METHODS,
   ...SENDING_METHODS,
   ...SIMULATE_METHODS,

@@ -18,6 +18,7 @@ import { answer } from './answer.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
 import type { ControlProblem } from './problem.ts';
+import type { SearchControl } from './search-methods.ts';
 import type { TlsReports } from './tls-methods.ts';
 
 /** Queue and mail store, opened only for the methods that ask for them. */
@@ -25,6 +26,7 @@ export type StoppedStores = {
   readonly queue: Queue;
   readonly mailStore: MailStore;
   readonly tlsReports: TlsReports;
+  readonly search: SearchControl | undefined;
   close(): Promise<void>;
 };
 
@@ -67,6 +69,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       mailStore: async () => (await opened()).mailStore,
       simulation: options.simulation,
       tlsReports: async () => (await opened()).tlsReports,
+      search: async () => (await opened()).search,
       explainRoute: options.explainerFor(kept.directory),
       // No log is open: what the command prints is all that is said.
       queueEvents: () => undefined,

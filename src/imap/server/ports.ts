@@ -3,6 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Compress } from '../../base/compression.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
+import type { SearchIndex } from '../../search/search-index.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import type { ImapEvent } from './event.ts';
 
@@ -25,6 +26,8 @@ export type ImapDeps = {
   readonly clock: Clock;
   readonly store: MailStore;
   readonly blobs: BlobStore;
+  /** Undefined: every search reads the messages. */
+  readonly search?: SearchIndex;
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;

@@ -5,10 +5,11 @@ import type { ScannedMessage } from '../../../message/scan.ts';
 import { createDecoder } from '../../../message/transfer.ts';
 import type { BlobStore } from '../../../store/blob-store.ts';
 import type { EmailId } from '../../../store/ids.ts';
+import { BUFFERED_OCTETS_MAX, readHeader, scanBlob } from '../../../store/placed-octets.ts';
 import type { PlacedMessage } from '../../../store/mail-store.ts';
 import type { FetchItem, Partial, Section } from '../../wire/command/fetch.ts';
 import type { OctetSource } from '../../wire/response.ts';
-import { BUFFERED_OCTETS_MAX, readHeader, readOctets, scanBlob } from './message-octets.ts';
+import { readOctets } from './message-octets.ts';
 
 /** NIL where the message has no such part. */
 export type SectionValue = Buffer | OctetSource | null;

@@ -11,8 +11,11 @@ import { rangesHave, resolveRanges, type Ranges } from '../../wire/sequence-set.
 import { DAY_MS } from '../../wire/date-time.ts';
 import { bitOf } from '../flags.ts';
 import { parseEmailId, parseThreadId } from '../object-id.ts';
+import type { SearchAnswer } from '../../../search/search-index.ts';
 import type { SelectedMailbox } from '../state.ts';
-import { contains, toNeedle, type Needle, type TextEvidence } from './text.ts';
+import type { Answers } from './indexed.ts';
+import type { EmailId } from '../../../store/ids.ts';
+import { contains, toNeedle, type Needle, type TextEvidence } from '../../../search/message-text.ts';
 
 /** Longer than any date that is read. */
 const ENVELOPE_DATE_OCTETS_MAX = 300;
@@ -24,6 +27,8 @@ export type Verdict = boolean | undefined;
 export type Evidence = {
   readonly uid: number;
   readonly seq: number;
+  /** Where the index was asked. */
+  readonly emailId?: EmailId;
   readonly entry?: Entry;
   readonly placed?: PlacedMessage;
   readonly full?: StoredMessage;
@@ -42,28 +47,52 @@ export type Compiled = {
   /** MODSEQ is among the keys */ readonly asksModSeq: boolean;
 };
 
-/** @param nowMs for OLDER and YOUNGER */
-export function compile(key: SearchKey, selected: SelectedMailbox, nowMs: number): Compiled {
+/**
+ * @param nowMs for OLDER and YOUNGER
+ * @param answers what the index said of keys
+ */
+export function compile(
+  key: SearchKey,
+  selected: SelectedMailbox,
+  nowMs: number,
+  answers: Answers,
+): Compiled {
+  const compiled = compileKey(key, selected, nowMs, answers);
+  const answer = answers.get(key);
+  return answer === undefined ? compiled : { ...compiled, test: indexed(compiled.test, answer) };
+}
+
+/** Reads only what the index does not know for sure. */
+function indexed(test: Test, { through, matches, candidates }: SearchAnswer): Test {
+  return (evidence) => {
+    const { emailId } = evidence;
+    if (emailId === undefined || emailId > through) return test(evidence);
+    if (matches.has(emailId)) return true;
+    return candidates.has(emailId) ? test(evidence) : false;
+  };
+}
+
+function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, answers: Answers): Compiled {
   switch (key.kind) {
     case 'all':
       return at('number', () => true);
     case 'and':
       return combine(
-        key.keys.map((one) => compile(one, selected, nowMs)),
+        key.keys.map((one) => compile(one, selected, nowMs, answers)),
         false,
       );
     case 'or':
       return combine(
-        key.keys.map((one) => compile(one, selected, nowMs)),
+        key.keys.map((one) => compile(one, selected, nowMs, answers)),
         true,
       );
     case 'not': {
-      const { test, depth, asksModSeq } = compile(key.key, selected, nowMs);
+      const { test, depth, asksModSeq } = compile(key.key, selected, nowMs, answers);
       return { depth, asksModSeq, test: (evidence) => negate(test(evidence)) };
     }
     case 'fuzzy':
       // RFC 6203 §3: an exact match is a match.
-      return compile(key.key, selected, nowMs);
+      return compile(key.key, selected, nowMs, answers);
     case 'flag':
       return flag(key.flag);
     // RFC 9051 Appendix E: no message here is ever \Recent.

@@ -6,7 +6,8 @@ import type { Context } from '../command-context.ts';
 import { pagesOf, toUids } from '../message-set.ts';
 import type { Selected } from '../state.ts';
 import { compile, type Compiled, type Evidence } from './evaluate.ts';
-import { readTexts } from './text.ts';
+import { askIndex, emailIdsOf } from './indexed.ts';
+import { readTexts } from '../../../search/message-text.ts';
 
 const ENTRIES_PAGE = 2000;
 const PLACED_PAGE = 500;
@@ -20,13 +21,16 @@ export type Found = {
 };
 
 export async function runSearch(state: Selected, key: SearchKey, context: Context): Promise<Found> {
-  const compiled = compile(key, state.selected, context.deps.clock.nowMs());
+  const answers = askIndex(key, state.selected, context);
+  const emailIds = answers.size === 0 ? undefined : await emailIdsOf(state.selected, context);
+  const compiled = compile(key, state.selected, context.deps.clock.nowMs(), answers);
   const found: number[] = [];
   const open: Evidence[] = [];
   let seq = 0;
   for (const uid of state.selected.view.all()) {
     seq += 1;
-    const evidence = { uid, seq };
+    const emailId = emailIds?.get(uid);
+    const evidence = emailId === undefined ? { uid, seq } : { uid, seq, emailId };
     const verdict = compiled.asksModSeq ? undefined : compiled.test(evidence);
     if (verdict === true) found.push(uid);
     else if (verdict === undefined) open.push(evidence);

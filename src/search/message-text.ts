@@ -1,15 +1,14 @@
 /**
- * What SEARCH compares texts with: a substring under i;unicode-casemap (RFC 5051), as RFC 9051 §6.4.4 asks for, and the
- * texts of a message decoded for it.
+ * What a search compares texts with: a substring under i;unicode-casemap (RFC 5051), as RFC 9051 §6.4.4 asks for, and the
+ * texts of a message decoded for it. A scan of messages and the index of their words are both made of this.
  */
-import { decodeText } from '../../../message/encoded-word.ts';
-import type { Part } from '../../../message/entity.ts';
-import { parseHeaderOctets, unfold } from '../../../message/header.ts';
-import { collationKey } from '../../../message/subject.ts';
-import { toPlainText } from '../../../message/text.ts';
-import type { BlobStore } from '../../../store/blob-store.ts';
-import type { PlacedMessage } from '../../../store/mail-store.ts';
-import { readHeader, scanBlob } from '../fetch/message-octets.ts';
+import { decodeText } from '../message/encoded-word.ts';
+import type { Part } from '../message/entity.ts';
+import { parseHeaderOctets, unfold } from '../message/header.ts';
+import { collationKey } from '../message/subject.ts';
+import { toPlainText } from '../message/text.ts';
+import type { BlobStore } from '../store/blob-store.ts';
+import { readHeader, scanBlob, type KeptOctets } from '../store/placed-octets.ts';
 
 /** A text folded for comparing. */
 export type Needle = string;
@@ -37,12 +36,12 @@ export type TextEvidence = {
   readonly partHeaders: readonly string[] | undefined;
 };
 
-/** Octets of one text part that are looked into; the index of words will know the rest. */
+/** Octets of one text part that are looked into, by a scan and by the index alike. */
 const PART_OCTETS_MAX = 16_777_216;
 
 /** @param withBody false reads the header only */
 export async function readTexts(
-  message: PlacedMessage,
+  message: KeptOctets,
   headerOctets: number,
   blobs: BlobStore,
   withBody: boolean,
@@ -60,7 +59,7 @@ export async function readTexts(
 
 /** The texts of all text parts, and the header sections of all parts but the root. */
 async function readParts(
-  message: PlacedMessage,
+  message: KeptOctets,
   blobs: BlobStore,
 ): Promise<{ readonly body: readonly string[]; readonly partHeaders: readonly string[] }> {
   const { root } = await scanBlob(message, blobs);
