@@ -28,15 +28,15 @@ export type TestRunOptions = {
 };
 
 /**
- * With no files nothing is run: the runner alone would go and look for some. A file of its own process in which a test
- * fails is run once more, alone: tests with servers share a machine of which a neighbour may have taken the port or the
+ * With no files nothing is run: the runner alone would go and look for some. A file in which a test
+ * fails is run once more, alone: tests share a machine of which a neighbour may have taken the port or the
  * second. What passes then is told apart from what passes at once, for it is a defect to mend.
  */
 export async function runTests(files: readonly string[], options: TestRunOptions): Promise<TestRun> {
   const first = await runOnce(files, options);
-  const failing = options.isolation === 'file' ? failingFiles(first.output, files) : [];
+  const failing = failingFiles(first.output, files);
   if (failing.length === 0) return first;
-  const again = await runOnce(failing, { ...options, concurrency: 1 });
+  const again = await runOnce(failing, { ...options, isolation: 'file', concurrency: 1 });
   const stillFailing = new Set(failingFiles(again.output, failing));
   return {
     passed: first.passed + Math.max(0, first.failed - again.failed),
