@@ -47,6 +47,8 @@ const RULES: readonly Rule[] = [
     npm: [],
   },
 
+  // Files that are no database's.
+  { ring: 'adapter', path: /^src\/disk\//, mayImport: [...PORTS, 'adapter'], node: ['*'], npm: [] },
   // Statements, migrations and group commit over SQLite, for every subject that keeps a file.
   { ring: 'adapter', path: /^src\/sqlite\//, mayImport: [...PORTS, 'adapter'], node: ['*'], npm: [] },
   // Connections, transactions and migrations over PostgreSQL, for the same subjects.

@@ -6,7 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { err, ok, type Result } from '../base/result.ts';
-import { writeDurably } from '../store/embedded/mail-files.ts';
+import { replaceFile } from '../disk/replace-file.ts';
 
 const FORMAT = 1;
 
@@ -38,7 +38,7 @@ export async function openDataDirectory(
     await mkdir(path, { recursive: true, mode: 0o700 });
     const text = await readFile(file, 'utf8').catch(ignoreMissing);
     if (text !== undefined) return read(path, text);
-    writeDurably(path, file, `${JSON.stringify({ format: FORMAT, createdAtMs: nowMs })}\n`);
+    await replaceFile(file, `${JSON.stringify({ format: FORMAT, createdAtMs: nowMs })}\n`);
     return ok({ path });
   } catch (cause) {
     throw new Fault(`Opening the data directory ${path}`, cause);

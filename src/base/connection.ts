@@ -190,3 +190,19 @@ export type Connect = (
   target: ConnectTarget,
   signal?: AbortSignal,
 ) => Promise<Result<Connection, ConnectProblem>>;
+
+/** Runs a session to its end: a server that goes down wakes it, and what it leaves behind is closed. */
+export async function serveSession(
+  connection: Connection,
+  shutdown: AbortSignal,
+  run: () => Promise<void>,
+): Promise<void> {
+  const wake = (): void => connection.wake();
+  shutdown.addEventListener('abort', wake);
+  try {
+    await run();
+  } finally {
+    shutdown.removeEventListener('abort', wake);
+    await connection.close();
+  }
+}

@@ -10,3 +10,8 @@ export class Fault extends Error {
     super(doing, cause === undefined ? undefined : { cause });
   }
 }
+
+/** For the log of what nobody expected: the stack, or what was thrown instead of an error. */
+export function stackOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

@@ -3,8 +3,8 @@
  * and the message. Nobody is there to be told no, so refusals are gathered, for the report to its sender.
  */
 import { Buffer } from 'node:buffer';
-import { CR, LF } from '../base/bytes.ts';
 import { LIMITS } from '../base/limits.ts';
+import { EMPTY_LINE, headerSectionOf } from '../message/header.ts';
 import type { SessionFacts } from '../policy/facts.ts';
 import type { SessionChecks, StageAnswer } from '../policy/session-checks.ts';
 import type { Hold } from '../queue/queue.ts';
@@ -102,7 +102,7 @@ export class PickupChecks {
   /** When all of the content has come. */
   async content(): Promise<ContentVerdict> {
     if (this.#recipients.length === 0) return { kind: 'over' };
-    const header = headerOf(this.#header.subarray(0, LIMITS.headerOctetsMax));
+    const header = headerSectionOf(this.#header.subarray(0, LIMITS.headerOctetsMax));
     const answer = await this.#policy.message(header, this.#octets, this.transaction, this.#session);
     if (answer.kind === 'refuse') return this.#no(answer) ?? { kind: 'over' };
     if (answer.kind === 'accept') return { kind: 'accepted', fields: answer.fields ?? '', hold: answer.hold };
@@ -146,10 +146,3 @@ export function expired({ reply: said, reason }: Refusal): Refusal {
 
 /** A local program comes from no address. */
 const NOWHERE = { address: '', port: 0 } as const;
-const EMPTY_LINE = Buffer.from('\r\n\r\n');
-
-function headerOf(octets: Buffer): Buffer {
-  if (octets[0] === CR && octets[1] === LF) return octets.subarray(0, 2);
-  const end = octets.indexOf(EMPTY_LINE);
-  return end === -1 ? octets : octets.subarray(0, end + EMPTY_LINE.length);
-}

@@ -77,15 +77,7 @@ export class Survey {
   /** @param root of the same octets */
   constructor(root: Part) {
     this.#regions = regionsOf(root);
-    for (const _ of this.#regions)
-      this.#findings.push({
-        octets: 0,
-        eightBit: 0,
-        escaped: 0,
-        lines: 0,
-        isBinary: false,
-        hasLongLine: false,
-      });
+    for (const _ of this.#regions) this.#findings.push({ ...NOTHING_FOUND });
   }
 
   push(chunk: Uint8Array): void {

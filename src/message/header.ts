@@ -5,8 +5,9 @@
  * Units: octets, relative to the section's start. A field ends where the next one begins; CRLF and LF both end
  * lines. Limits: `headerFieldsMax`. Source: RFC 5322 §2.2, §4.5 (white space before the colon).
  */
+import { Buffer } from 'node:buffer';
 import { LIMITS } from '../base/limits.ts';
-import { latin1 } from '../base/bytes.ts';
+import { CR, LF, latin1 } from '../base/bytes.ts';
 import { asciiLower, asciiTrim } from './ascii.ts';
 
 export type Field = {
@@ -21,8 +22,6 @@ export type Field = {
   readonly end: number;
 };
 
-const LF = 0x0a;
-const CR = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 
@@ -75,6 +74,16 @@ function isBlank(code: number): boolean {
 export function unfold(raw: string): string {
   return asciiTrim(raw.includes('\n') ? raw.replace(/\r?\n/g, '') : raw);
 }
+
+/** The octets up to and with the first empty line (RFC 5322 §2.1); all of them where there is none. */
+export function headerSectionOf(octets: Buffer): Buffer {
+  if (octets[0] === CR && octets[1] === LF) return octets.subarray(0, 2);
+  const end = octets.indexOf(EMPTY_LINE);
+  return end === -1 ? octets : octets.subarray(0, end + EMPTY_LINE.length);
+}
+
+/** The end of a line and an empty line behind it. */
+export const EMPTY_LINE: Buffer = Buffer.from('\r\n\r\n');
 
 /** The first field of that name. @param key in lower case */
 export function findField(fields: readonly Field[], key: string): Field | undefined {

@@ -3,11 +3,11 @@
  * the background, at most once a minute and only where something was counted: after a crash the last minute is forgotten.
  * What strangers do is counted by the hour at most, and is not kept.
  */
-import { open, readFile, rename, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
 import type { Clock, Timer } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { LIMITS } from '../base/limits.ts';
+import { replaceFile } from '../disk/replace-file.ts';
 import { bucketsOf, createRateMemory, restoreBuckets, type RateMemory } from './rate-table.ts';
 import { decodeRateSnapshot, encodeRateSnapshot, snapshotOctetsMax } from './wire/rate-snapshot.ts';
 
@@ -99,15 +99,4 @@ export class RateKeeper {
 
 function wordsOf(memory: SharedArrayBuffer): number {
   return memory.byteLength / BigInt64Array.BYTES_PER_ELEMENT;
-}
-
-/** Whole or not at all, whenever the power goes. */
-async function replaceFile(path: string, octets: Uint8Array): Promise<void> {
-  const written = `${path}.new`;
-  await using file = await open(written, 'w', 0o600);
-  await file.writeFile(octets);
-  await file.sync();
-  await rename(written, path);
-  await using folder = await open(dirname(path), 'r');
-  await folder.sync();
 }

@@ -45,17 +45,21 @@ export type RecipientFate =
   | 'held'
   | 'dropped';
 
-const FATES: ReadonlySet<string> = new Set<RecipientFate>([
-  'offered',
-  'refused',
-  'queued',
-  'expanded',
+const SETTLED: ReadonlySet<RecipientFate> = new Set<RecipientFate>([
   'delivered',
   'relayed',
   'failed',
   'delayed',
   'held',
   'dropped',
+]);
+
+const FATES: ReadonlySet<string> = new Set<RecipientFate>([
+  'offered',
+  'refused',
+  'queued',
+  'expanded',
+  ...SETTLED,
 ]);
 
 export function toFate(text: string): RecipientFate | undefined {
@@ -112,12 +116,3 @@ export class Story {
     return fates.some((fate) => fate === 'queued' || fate === 'offered') ? 'queued' : 'delivered';
   }
 }
-
-const SETTLED: ReadonlySet<RecipientFate> = new Set<RecipientFate>([
-  'delivered',
-  'relayed',
-  'failed',
-  'delayed',
-  'held',
-  'dropped',
-]);

@@ -5,8 +5,8 @@
 import { toBuffer } from '../../base/bytes.ts';
 import { sleep } from '../../base/clock.ts';
 import type { CompressedConnection } from '../../base/compression.ts';
-import type { Connection } from '../../base/connection.ts';
-import { Fault } from '../../base/fault.ts';
+import { serveSession, type Connection } from '../../base/connection.ts';
+import { Fault, stackOf } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
@@ -54,14 +54,7 @@ const FAILURE_DELAY_MS = 500;
 /** Serves one connection to its end. Never throws. */
 export async function serveImap(connection: Connection, deps: ImapDeps): Promise<void> {
   const session = new ImapSession(connection, deps);
-  const wake = (): void => connection.wake();
-  deps.shutdown.addEventListener('abort', wake);
-  try {
-    await session.run();
-  } finally {
-    deps.shutdown.removeEventListener('abort', wake);
-    await connection.close();
-  }
+  await serveSession(connection, deps.shutdown, async () => session.run());
 }
 
 class ImapSession {
@@ -750,8 +743,4 @@ function isDriverCommand(command: Command): command is DriverCommand {
 function wrongState(state: State, needs: readonly State['phase'][]): string {
   if (state.phase === 'not-authenticated') return 'Sign in first';
   return needs.includes('not-authenticated') ? 'You are signed in already' : 'Select a mailbox first';
-}
-
-function stackOf(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

@@ -3,8 +3,8 @@
  * Sources: RFC 1939, RFC 2449, RFC 2595 §4, RFC 3206, RFC 5034, RFC 6856.
  */
 import { sleep } from '../../base/clock.ts';
-import type { Connection } from '../../base/connection.ts';
-import { Fault } from '../../base/fault.ts';
+import { serveSession, type Connection } from '../../base/connection.ts';
+import { Fault, stackOf } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
@@ -64,14 +64,7 @@ const LINES: LineLimits = {
 /** Serves one connection to its end. Never throws. */
 export async function servePop3(connection: Connection, deps: Pop3Deps): Promise<void> {
   const session = new Pop3Session(connection, deps);
-  const wake = (): void => connection.wake();
-  deps.shutdown.addEventListener('abort', wake);
-  try {
-    await session.run();
-  } finally {
-    deps.shutdown.removeEventListener('abort', wake);
-    await connection.close();
-  }
+  await serveSession(connection, deps.shutdown, async () => session.run());
 }
 
 class Pop3Session {
@@ -599,8 +592,4 @@ class Pop3Session {
 /** RFC 5034 §4: `=` stands for nothing. */
 function decodeResponse(text: string): Uint8Array | undefined {
   return text === '=' ? new Uint8Array() : decodeBase64(text);
-}
-
-function stackOf(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

@@ -4,8 +4,8 @@
  * it all the same (RFC 5321 §4.1.1.4, RFC 3030 §2).
  */
 import { Buffer } from 'node:buffer';
-import { CR, LF, latin1, toBuffer } from '../../base/bytes.ts';
-import { findField, parseHeaderOctets } from '../../message/header.ts';
+import { latin1, toBuffer } from '../../base/bytes.ts';
+import { EMPTY_LINE, findField, headerSectionOf, parseHeaderOctets } from '../../message/header.ts';
 import { parseMessageId } from '../../message/message-id.ts';
 import type { NewlineCheck } from '../wire/data.ts';
 import type { SmtpLimits } from './limits.ts';
@@ -102,10 +102,7 @@ export class IncomingMessage {
     const [first] = this.#header;
     const all =
       first !== undefined && this.#header.length === 1 ? toBuffer(first) : Buffer.concat(this.#header);
-    const kept = all.subarray(0, this.#limits.headerOctetsMax);
-    if (kept[0] === CR && kept[1] === LF) return kept.subarray(0, 2);
-    const end = kept.indexOf(EMPTY_LINE);
-    return end === -1 ? kept : kept.subarray(0, end + 4);
+    return headerSectionOf(all.subarray(0, this.#limits.headerOctetsMax));
   }
 
   /** A client that sends octet by octet must not cost an object for each. */
@@ -143,5 +140,4 @@ export function countReceivedFields(header: Uint8Array): number {
 }
 
 const SLAB_OCTETS = 4096;
-const EMPTY_LINE: Buffer = Buffer.from('\r\n\r\n');
 const RECEIVED = /^received[ \t]*:/gim;

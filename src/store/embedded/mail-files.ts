@@ -2,9 +2,10 @@
  * The files of the mail store: how many shards there are, what they are called, who writes them. The number is decided
  * once, when the data directory is made, because an account's shard follows from it.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
+import { replaceFileSync } from '../../disk/replace-file.ts';
 import type { WriterFile } from '../../sqlite/writer.ts';
 import type { MailOptions } from './mail-operations.ts';
 
@@ -25,7 +26,7 @@ export function fixShardCount(dataDirectory: string, wanted: number): number {
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > SHARDS_MAX)
     throw new TypeError(`${wanted} is no number of shards`);
   try {
-    writeDurably(dataDirectory, file, `${JSON.stringify({ version: META_VERSION, shards: wanted })}\n`);
+    replaceFileSync(file, `${JSON.stringify({ version: META_VERSION, shards: wanted })}\n`);
   } catch (cause) {
     throw new Fault(`Writing ${file}`, cause);
   }
@@ -58,25 +59,6 @@ function parseShards(file: string, text: string): number {
   if (typeof shards !== 'number' || !Number.isInteger(shards) || shards < 1 || shards > SHARDS_MAX)
     throw new ShardCountRefused(`${JSON.stringify(file)} has no number of shards`);
   return shards;
-}
-
-/** All of it or nothing, also when the power goes. For its owner only; throws the file system's errors. */
-export function writeDurably(directory: string, file: string, text: string): void {
-  const draft = `${file}.new`;
-  const descriptor = openSync(draft, 'w', 0o600);
-  try {
-    writeSync(descriptor, text);
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-  renameSync(draft, file);
-  const folder = openSync(directory, 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 export function mailShardName(shard: number): string {

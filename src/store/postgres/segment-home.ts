@@ -3,9 +3,10 @@
  * would be a place of other octets. The directory's name is in the file `postgres.json` and in the table `segment_home`.
  */
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
+import { replaceFile } from '../../disk/replace-file.ts';
 import type { Postgres } from '../../postgres/postgres.ts';
 import { PostgresRefused } from '../../postgres/refused.ts';
 import { textAt } from '../../sqlite/database.ts';
@@ -20,7 +21,7 @@ export async function claimSegmentHome(postgres: Postgres, dataDirectory: string
     return;
   }
   // The file first: a database that is claimed by a name nobody has could never be opened again.
-  const name = kept ?? (await writeName(dataDirectory, file));
+  const name = kept ?? (await writeName(file));
   const insert = 'INSERT INTO segment_home (id, data_directory) VALUES (1, $1) ON CONFLICT DO NOTHING';
   await postgres.run('Claiming the database', insert, name);
   if ((await ownerOf(postgres)) !== name) throw refused(dataDirectory);
@@ -61,24 +62,10 @@ function parseName(text: string): string | undefined {
   }
 }
 
-async function writeName(dataDirectory: string, file: string): Promise<string> {
+async function writeName(file: string): Promise<string> {
   const name = randomUUID();
   try {
-    const draft = `${file}.new`;
-    const handle = await open(draft, 'w', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify({ version: 1, id: name })}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(draft, file);
-    const folder = await open(dataDirectory, 'r');
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await replaceFile(file, `${JSON.stringify({ version: 1, id: name })}\n`);
     return name;
   } catch (cause) {
     throw new Fault(`Writing ${file}`, cause);
