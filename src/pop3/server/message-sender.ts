@@ -1,16 +1,13 @@
 /** RETR and TOP: the octets of one message as a multi-line response, made no faster than the client reads. */
 import { isAscii, isUtf8 } from 'node:buffer';
-import { toBuffer } from '../../base/bytes.ts';
 import type { Connection } from '../../base/connection.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { PlacedMessage } from '../../store/mail-store.ts';
-import { streamOctets } from '../../store/placed-octets.ts';
+import { BUFFERED_OCTETS_MAX, readHeader, streamOctets } from '../../store/placed-octets.ts';
 import { MultiLine, TopCutter } from '../wire/multi-line.ts';
 import { positive } from '../wire/response.ts';
 import type { Output } from './output.ts';
 
-/** What is no larger is read before it is announced, so that damage is found while there is still a way to say so. */
-const BUFFERED_OCTETS_MAX = 1_048_576;
 /** Of a larger message, how much of its beginning is looked at for its header. */
 const HEADER_OCTETS_LOOKED_AT = 65_536;
 
@@ -42,34 +39,23 @@ export class MessageSender {
     utf8: boolean,
   ): Promise<'sent' | 'needs-utf8'> {
     const isSmall = message.octets <= BUFFERED_OCTETS_MAX;
-    const head = await this.#read(message, isSmall ? message.octets : HEADER_OCTETS_LOOKED_AT);
+    const wanted = isSmall ? message.octets : HEADER_OCTETS_LOOKED_AT;
+    const head = await readHeader(message, Math.max(0, wanted - message.prefix.length), this.#blobs);
     // RFC 6856 §2.1: such a header is not for clients that have not asked for it.
     if (!utf8 && hasUtf8Header(head)) return 'needs-utf8';
     this.#hasBegun = true;
-    this.#output.add([
-      Buffer.from(positive(lines === undefined ? `${message.octets} octets` : 'The top follows')),
-    ]);
+    this.#output.say(positive(lines === undefined ? `${message.octets} octets` : 'The top follows'));
     const body = new MultiLine();
     const cutter = lines === undefined ? undefined : new TopCutter(lines);
     const chunks = isSmall ? [head] : streamOctets(message, this.#blobs, 0, message.octets);
     for await (const chunk of chunks) {
       if (this.#connection.gone !== undefined) return 'sent';
-      const pieces: Buffer[] = [];
-      body.push(cutter === undefined ? chunk : chunk.subarray(0, cutter.take(chunk)), pieces);
-      this.#output.add(pieces);
+      this.#output.add(body.push(cutter === undefined ? chunk : chunk.subarray(0, cutter.take(chunk))));
       if (!isSmall && this.#output.isFull) await this.#output.flush();
       if (cutter?.isDone === true) break;
     }
-    const end: Buffer[] = [];
-    body.end(end);
-    this.#output.add(end);
+    this.#output.add(body.end());
     return 'sent';
-  }
-
-  /** The first octets of the message. */
-  async #read({ prefix, blob }: PlacedMessage, octets: number): Promise<Buffer> {
-    const whole = await this.#blobs.read(blob, 0, Math.max(0, octets - prefix.length));
-    return prefix.length === 0 ? whole : Buffer.concat([toBuffer(prefix), whole]);
   }
 }
 

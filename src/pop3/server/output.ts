@@ -19,14 +19,13 @@ export class Output {
   }
 
   say(text: string): void {
-    this.add([fromLatin1(text)]);
+    this.add(fromLatin1(text));
   }
 
-  add(pieces: readonly Buffer[]): void {
-    for (const piece of pieces) {
-      this.#pieces.push(piece);
-      this.#octets += piece.length;
-    }
+  add(octets: Buffer): void {
+    if (octets.length === 0) return;
+    this.#pieces.push(octets);
+    this.#octets += octets.length;
   }
 
   async flush(): Promise<void> {

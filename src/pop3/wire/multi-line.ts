@@ -6,8 +6,6 @@ import { Buffer } from 'node:buffer';
 import { CR, LF, toBuffer } from '../../base/bytes.ts';
 
 const DOT = 0x2e;
-const DOT_OCTETS: Buffer = Buffer.from('.');
-const CRLF_OCTETS: Buffer = Buffer.from('\r\n');
 const END: Buffer = Buffer.from('.\r\n');
 const END_WITH_CRLF: Buffer = Buffer.from('\r\n.\r\n');
 
@@ -15,35 +13,41 @@ export class MultiLine {
   #last = LF;
   #lastWasCr = false;
 
-  /** Adds what is to be sent of a chunk. */
-  push(chunk: Uint8Array, out: Buffer[]): void {
+  /** What is to be sent of a chunk: itself where nothing is to be added, else one copy, however many dots there are. */
+  push(chunk: Uint8Array): Buffer {
     const octets = toBuffer(chunk);
-    if (octets.length === 0) return;
-    // What lies before `from` is out already.
-    let from = 0;
-    if (this.#last === LF && octets[0] === DOT) out.push(DOT_OCTETS);
+    if (octets.length === 0) return octets;
+    const added: Addition[] = [];
+    if (this.#last === LF && octets[0] === DOT) added.push({ before: 0, octet: DOT });
     for (let at = octets.indexOf(LF); at !== -1; at = octets.indexOf(LF, at + 1)) {
       const hasCr = at === 0 ? this.#lastWasCr : octets[at - 1] === CR;
-      if (!hasCr) {
-        if (at > from) out.push(octets.subarray(from, at));
-        out.push(CRLF_OCTETS);
-        from = at + 1;
-      }
-      if (octets[at + 1] === DOT) {
-        if (at + 1 > from) out.push(octets.subarray(from, at + 1));
-        out.push(DOT_OCTETS);
-        from = at + 1;
-      }
+      if (!hasCr) added.push({ before: at, octet: CR });
+      if (octets[at + 1] === DOT) added.push({ before: at + 1, octet: DOT });
     }
-    if (from < octets.length) out.push(octets.subarray(from));
     this.#last = octets[octets.length - 1] ?? LF;
     this.#lastWasCr = this.#last === CR;
+    return added.length === 0 ? octets : withAdded(octets, added);
   }
 
   /** The end of the response; what does not end with a line end gets one. */
-  end(out: Buffer[]): void {
-    out.push(this.#last === LF ? END : END_WITH_CRLF);
+  end(): Buffer {
+    return this.#last === LF ? END : END_WITH_CRLF;
   }
+}
+
+type Addition = { readonly before: number; readonly octet: number };
+
+function withAdded(octets: Buffer, added: readonly Addition[]): Buffer {
+  const out = Buffer.allocUnsafe(octets.length + added.length);
+  let written = 0;
+  let from = 0;
+  for (const { before, octet } of added) {
+    written += octets.copy(out, written, from, before);
+    written = out.writeUInt8(octet, written);
+    from = before;
+  }
+  octets.copy(out, written, from);
+  return out;
 }
 
 /** Finds where TOP ends: behind the header, the empty line and so many lines of the body (RFC 1939 §7). */

@@ -33,11 +33,10 @@ export function sendAll(chunks: readonly Uint8Array[], lines?: number): string {
   const cutter = lines === undefined ? undefined : new TopCutter(lines);
   const out: Buffer[] = [];
   for (const chunk of chunks) {
-    body.push(cutter === undefined ? chunk : chunk.subarray(0, cutter.take(chunk)), out);
+    out.push(body.push(cutter === undefined ? chunk : chunk.subarray(0, cutter.take(chunk))));
     if (cutter?.isDone === true) break;
   }
-  body.end(out);
-  return latin1(Buffer.concat(out));
+  return latin1(Buffer.concat([...out, body.end()]));
 }
 
 /** As a client reads it. */
