@@ -43,6 +43,7 @@ for (const client of ['stranger', 'exempt'] as const) {
   const checks = composeChecks({
     config: config.value,
     directory: new MemoryDirectory({ clock: systemClock, random: systemRandom }),
+    queue: { scheduled: async () => ({ messages: 0, octets: 0 }) },
     clock: systemClock,
     newId: () => 'id',
     rates: new RateTable(createRateMemory(), systemClock),

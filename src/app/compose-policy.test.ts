@@ -23,6 +23,7 @@ test('a stranger passes every stage without a promise, rules and rates included'
   const checks = composeChecks({
     config: config.value,
     directory: new MemoryDirectory({ clock, random: seededRandom() }),
+    queue: { scheduled: () => assert.fail('nothing is to be released later') },
     clock,
     newId: () => 'ID',
     rates: new RateTable(createRateMemory(64, 64), clock),

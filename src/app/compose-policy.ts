@@ -10,11 +10,13 @@ import { deliveryChecks, type DeliveryChecks } from '../policy/delivery-checks.t
 import { Pipeline } from '../policy/pipeline.ts';
 import type { Gauge, Rates } from '../policy/rate.ts';
 import { ratesCheck } from '../policy/rates.ts';
+import { releaseQuotaCheck } from '../policy/release-quota.ts';
 import { rulesCheck } from '../policy/rules.ts';
 import { sessionChecks, type SessionChecks } from '../policy/session-checks.ts';
 import { submissionCheck } from '../policy/submission.ts';
 import type { Trust } from '../policy/trust.ts';
 import { createQueueIds } from '../queue/queue-id.ts';
+import type { Queue } from '../queue/queue.ts';
 import type { AccountId } from '../store/ids.ts';
 import { AccountSuspension } from './account-suspension.ts';
 import { returnPathOptions } from './return-paths.ts';
@@ -34,11 +36,12 @@ export type PolicyOptions = Pick<
 
 export function composePolicy(options: PolicyOptions): Policies {
   const { config, backends, clock, random, observers, rates, admission: gauge, trust } = options;
-  const { directory } = backends;
+  const { directory, queue } = backends;
   const suspension = composeSuspension(options);
   const checks = composeChecks({
     config,
     directory,
+    queue,
     clock,
     newId: createQueueIds(clock, random),
     rates,
@@ -53,6 +56,7 @@ export function composePolicy(options: PolicyOptions): Policies {
 export type CheckOptions = {
   readonly config: Config;
   readonly directory: Pick<Directory, 'sending' | 'sendingRight'>;
+  readonly queue: Pick<Queue, 'scheduled'>;
   readonly clock: Clock;
   readonly newId: () => string;
   readonly rates: Rates;
@@ -63,13 +67,14 @@ export type CheckOptions = {
 
 /** In the order in which they are asked: what is counted comes last, so that only what may pass is counted. */
 export function composeChecks(options: CheckOptions): readonly Check[] {
-  const { config, directory, clock, newId, rates, gauge, trust, suspend } = options;
+  const { config, directory, queue, clock, newId, rates, gauge, trust, suspend } = options;
   const isExempt = (address: string): boolean => trust.isExempt(address);
   const ruleCheck = rulesCheck(config.rules);
   const guard = accountGuard({ rates, isExempt, suspend }, { ...config.submission.suspend, ...config.rates });
   return [
     ...(ruleCheck === undefined ? [] : [ruleCheck]),
     submissionCheck({ directory, clock, newId, hostname: config.hostname }, config.submission),
+    releaseQuotaCheck({ queue, clock }, config.submission),
     guard,
     ratesCheck(
       {

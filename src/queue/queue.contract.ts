@@ -224,6 +224,38 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'what waits for its release is counted for the account that submitted it (RFC 4865 §6)',
+      withQueue(async ({ queue, reopen }) => {
+        const by = (account: number | undefined, releaseAtMs: number | undefined) =>
+          ({
+            releaseAtMs,
+            source: {
+              kind: 'submission',
+              remote: undefined,
+              helo: undefined,
+              account: account === undefined ? undefined : known(toAccountId(account)),
+            },
+          }) satisfies Partial<NewQueuedMessage>;
+        await queue.accept(
+          testMessage(1, { ...by(7, 5000.5), recipients: [remote('a.test'), remote('b.test')] }),
+        );
+        await queue.acceptAll([testMessage(2, by(7, 6000)), testMessage(3, by(8, 6000))]);
+        await queue.accept(testMessage(4, by(7, undefined)));
+        await queue.accept(testMessage(5, by(undefined, 6000)));
+        const of = (again: Queue, account: number, nowMs: number) =>
+          again.scheduled(known(toAccountId(account)), nowMs);
+        const again = await reopen();
+        assert.deepEqual(await of(again, 7, 4999), { messages: 2, octets: 203 });
+        assert.deepEqual(await of(again, 7, 5500), { messages: 1, octets: 102 });
+        assert.deepEqual(await of(again, 7, 6000), { messages: 0, octets: 0 });
+        assert.deepEqual(await of(again, 8, 4999), { messages: 1, octets: 103 });
+        assert.deepEqual(await of(again, 9, 4999), { messages: 0, octets: 0 });
+        await again.act([testId(2)], {}, { kind: 'drop' }, 3000);
+        assert.deepEqual(await of(again, 7, 4999), { messages: 1, octets: 101 });
+      }),
+    );
+
+    test(
       'several are accepted together: all of them, or none where one cannot be',
       withQueue(async ({ queue, reopen }) => {
         await queue.accept(testMessage(1));

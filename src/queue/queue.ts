@@ -234,6 +234,9 @@ export type SuspensionScope = Brand<string, 'SuspensionScope'>;
 
 export type Suspension = { readonly scope: SuspensionScope; readonly sinceMs: number };
 
+/** What of an account waits for the time of its release. */
+export type Scheduled = { readonly messages: number; readonly octets: number };
+
 export const HELD_BY_OPERATOR = 'operator';
 
 export type Queue = {
@@ -283,6 +286,8 @@ export type Queue = {
   /** Matching recipients by domain, state and last reply; those with the most recipients first, at most `limit`. */
   summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]>;
   count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }>;
+  /** The messages in the queue that this account submitted and that are to be released behind `nowMs`, octets of blobs. */
+  scheduled(account: AccountId, nowMs: number): Promise<Scheduled>;
   /** In one commit, on every matching recipient of these messages; gives those that it changed. A lease goes on. */
   act(
     ids: readonly QueueId[],

@@ -100,7 +100,9 @@ test(
   'FUTURERELEASE: held in the queue, then delivered by itself; other times and ports are refused',
   { skip: python.skip },
   async () => {
-    await using server = await startPostrider({ config: '[submission]\nholdSecondsMax = 86400\n' });
+    await using server = await startPostrider({
+      config: '[submission]\nholdSecondsMax = 86400\nscheduledMessagesMax = 2\n',
+    });
     const beganAtMs = Date.now();
     await say(
       server,
@@ -117,6 +119,7 @@ envelope(smtp, ['HOLDFOR=4'])
 smtp.data('From: bob@example.test\\r\\nSubject: soon\\r\\n\\r\\nx\\r\\n')
 envelope(smtp, ['HOLDFOR=86400'])
 smtp.data('From: bob@example.test\\r\\nSubject: later\\r\\n\\r\\nx\\r\\n')
+refused(smtp, ['HOLDFOR=60'], 552)
 smtp.quit()
 stranger = relay()
 assert not stranger.has_extn('futurerelease')
@@ -133,6 +136,7 @@ refused(stranger, ['HOLDFOR=1'], 555)
     assert.deepEqual(more, []);
     assert.ok(Date.now() - beganAtMs >= 4000, 'not before its time');
     assert.equal((await queued(server)).length, 1);
+    await say(server, "smtp = submit()\nenvelope(smtp, ['HOLDFOR=60'])\nsmtp.rset()\nsmtp.quit()\n");
   },
 );
 

@@ -171,6 +171,8 @@ function simulatedChecks({
     // Nobody waits for an answer here.
     config: { ...config, rates: { ...config.rates, slowAfterErrors: 0 } },
     directory,
+    // No simulated MAIL asks for a later release.
+    queue: { scheduled: async () => ({ messages: 0, octets: 0 }) },
     clock,
     newId: createQueueIds(clock, systemRandom),
     rates: withoutCounting(rates),

@@ -2,7 +2,16 @@
 export const SUBMISSION = {
   type: 'object',
   description: 'Rules for mail from signed-in people.',
-  required: ['ownAddressesOnly', 'addMissingFields', 'holdSecondsMax', 'priorityMax', 'addSender', 'suspend'],
+  required: [
+    'ownAddressesOnly',
+    'addMissingFields',
+    'holdSecondsMax',
+    'scheduledMessagesMax',
+    'scheduledOctetsMax',
+    'priorityMax',
+    'addSender',
+    'suspend',
+  ],
   properties: {
     ownAddressesOnly: {
       type: 'boolean',
@@ -62,6 +71,20 @@ export const SUBMISSION = {
       type: 'string',
       format: 'timestamp',
       description: 'A date until which messages are held at the most, however near it is.',
+    },
+    scheduledMessagesMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1_000_000_000,
+      default: 1000,
+      description: 'Messages of one account that wait for their release at the same time.',
+    },
+    scheduledOctetsMax: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 1_000_000_000_000_000,
+      default: 1_073_741_824,
+      description: 'The octets of these messages together.',
     },
     priorityMax: {
       type: 'integer',

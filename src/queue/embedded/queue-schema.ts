@@ -96,6 +96,12 @@ export const QUEUE_FILE: FileKind = {
       since INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     `,
+    `
+    ALTER TABLE envelope ADD COLUMN release_at INTEGER;
+    UPDATE envelope SET release_at = CAST(json_extract(envelope, '$.releaseAtMs') AS INTEGER)
+      WHERE json_valid(envelope) AND json_extract(envelope, '$.releaseAtMs') IS NOT NULL;
+    CREATE INDEX envelope_release ON envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
+    `,
   ],
 };
 
@@ -121,6 +127,7 @@ export type EncodedMessage = {
   readonly blobId: string;
   readonly envelope: string;
   readonly prefix: Uint8Array;
+  readonly releaseAtMs: number | null;
   readonly priority: number;
   /** Of each recipient. */
   readonly first: EncodedState;
@@ -218,6 +225,7 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
     blobId: blob.id,
     envelope: JSON.stringify(envelope),
     prefix: ownOctets(message.prefix),
+    releaseAtMs: message.releaseAtMs === undefined ? null : Math.trunc(message.releaseAtMs),
     priority: message.priority,
     first: encodeState(firstState(message)),
     recipients: message.recipients.map(encodeRecipient),

@@ -110,7 +110,7 @@ class QueueWriter {
 
   constructor(database: Database) {
     this.#insertMessage = database.prepare('INSERT OR IGNORE INTO message VALUES (?, ?, ?, ?, ?, ?)');
-    this.#insertEnvelope = database.prepare('INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?, ?)');
+    this.#insertEnvelope = database.prepare('INSERT INTO envelope VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#insertRecipient = database.prepare('INSERT INTO recipient VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
     this.#blobOf = database.prepare('SELECT blob_id FROM envelope WHERE id = ?');
     this.#count = database.prepare(
@@ -172,6 +172,7 @@ class QueueWriter {
       message.blobId,
       message.envelope,
       message.prefix,
+      message.releaseAtMs,
     );
     for (const [number, recipient] of recipients.entries()) this.#insert(id, number, recipient, first);
     this.#count.run(1, recipients.length, first.state === STATE.held ? recipients.length : 0);

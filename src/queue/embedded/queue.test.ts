@@ -185,6 +185,7 @@ suite('embedded queue', () => {
       kind: 'submission',
       remote: '192.0.2.9',
       account: 5,
+      releaseAtMs: 7000.25,
     });
     const progress = JSON.stringify({ attempts: 2, delayReported: false, lastAnswer: answer('Try later') });
     for (const [number, state] of [0, 1].entries()) {
@@ -227,6 +228,7 @@ suite('embedded queue', () => {
         ['held', 'operator', 'Try later'],
       ],
     );
+    assert.deepEqual(await queue.scheduled(filter.account, 6000), { messages: 2, octets: 200 });
     assert.equal((await queue.lease('x', 5000, 9000, 10)).length, 1);
     queue.close();
     await started.close();

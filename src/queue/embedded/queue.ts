@@ -14,6 +14,7 @@ import { toBlobPlace } from '../../store/blob-store.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
 import { known } from '../../store/ids.ts';
+import type { AccountId } from '../../store/ids.ts';
 import { PRIORITIES, isRepeatable } from '../progress.ts';
 import { toQueueId } from '../queue.ts';
 import type {
@@ -26,6 +27,7 @@ import type {
   QueueId,
   QueuedMessage,
   Replacement,
+  Scheduled,
   Settlement,
   Suspension,
   SuspensionScope,
@@ -60,6 +62,8 @@ const HINT_TOPIC = 'queue';
 const HINT_PAUSE_MS = 20;
 const SELECT_NEXT = 'SELECT min(next_at) FROM message WHERE priority = ? AND next_at IS NOT NULL';
 const SELECT_COUNTER = 'SELECT messages, recipients, held FROM counter';
+const SELECT_SCHEDULED =
+  'SELECT count(*), coalesce(sum(octets), 0) FROM envelope WHERE account = ? AND release_at > ?';
 const SELECT_PLACES = 'SELECT DISTINCT place FROM envelope WHERE place >= ? AND place < ? ORDER BY place';
 const SELECT_SUSPENSIONS = 'SELECT scope, since FROM suspension ORDER BY scope';
 /** Above every id: ids are letters and digits. */
@@ -156,6 +160,13 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
     const row = reading('Reading the queue', () => this.#reader.prepare(SELECT_COUNTER).row()) ?? [];
     return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
+  }
+
+  async scheduled(account: AccountId, nowMs: number): Promise<Scheduled> {
+    const row = reading('Reading the queue', () =>
+      this.#reader.prepare(SELECT_SCHEDULED).row(account, Math.trunc(nowMs)),
+    );
+    return { messages: numberAt(row ?? [], 0), octets: numberAt(row ?? [], 1) };
   }
 
   async act(

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
+import type { AccountId } from '../../store/ids.ts';
 import {
   PRIORITY_STEP_MS,
   acted,
@@ -25,6 +26,7 @@ import type {
   QueuedMessage,
   QueuedRecipient,
   Replacement,
+  Scheduled,
   Settlement,
   Suspension,
   SuspensionScope,
@@ -213,6 +215,14 @@ export class MemoryQueue implements Queue, BlobUser {
         if (state.kind === 'held') held += 1;
       }
     return { messages: this.#messages.size, recipients, held };
+  }
+
+  async scheduled(account: AccountId, nowMs: number): Promise<Scheduled> {
+    const ahead = [...this.#messages.values()].filter(
+      ({ source, releaseAtMs }) =>
+        source.account === account && releaseAtMs !== undefined && releaseAtMs > nowMs,
+    );
+    return { messages: ahead.length, octets: ahead.reduce((sum, { blob }) => sum + blob.octets, 0) };
   }
 
   async act(

@@ -84,7 +84,15 @@ CREATE TABLE queue_suspension (
 );
 `;
 
-export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH] };
+/** What is to be released later, of each account. */
+const SCHEDULED = `
+ALTER TABLE queue_envelope ADD COLUMN release_at BIGINT;
+UPDATE queue_envelope SET release_at = substring(envelope from '"releaseAtMs":([0-9]+)')::bigint
+  WHERE envelope LIKE '%"releaseAtMs":%';
+CREATE INDEX queue_envelope_release ON queue_envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
+`;
+
+export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH, SCHEDULED] };
 
 /** The parameters of `filterValues`. */
 const RECIPIENT_MEANT = `r.state < ${STATE.settled} AND ($3::bigint IS NULL OR r.state = $3::bigint)
@@ -106,8 +114,8 @@ export const QUEUE_SQL = {
       VALUES ($1, $2, $3, $4, $5, $18)
       ON CONFLICT (id) DO NOTHING RETURNING id
     ), enveloped AS (
-      INSERT INTO queue_envelope (id, sender, place, octets, blob_id, envelope, prefix)
-      SELECT id, $6::text, $7::bigint, $8::bigint, $9::text, $10::text, $11::bytea FROM added
+      INSERT INTO queue_envelope (id, sender, place, octets, blob_id, envelope, prefix, release_at)
+      SELECT id, $6::text, $7::bigint, $8::bigint, $9::text, $10::text, $11::bytea, $20::bigint FROM added
     ), addressed AS (
       INSERT INTO queue_recipient (id, number, state, due_at, address, domain, recipient, progress)
       SELECT added.id, r.number - 1, $19::bigint, $2, r.address, r.domain, r.recipient, $12::text
@@ -169,6 +177,8 @@ export const QUEUE_SQL = {
   count: `UPDATE queue_counter SET messages = messages + $2, recipients = recipients + $3, held = held + $4
     WHERE slot = $1`,
   counters: `SELECT sum(messages)::bigint, sum(recipients)::bigint, sum(held)::bigint FROM queue_counter`,
+  scheduled: `SELECT count(*), coalesce(sum(octets), 0)::bigint FROM queue_envelope
+    WHERE account = $1 AND release_at > $2`,
 
   window: `SELECT m.id,
       (m.priority >= $18 AND m.priority <= $19

@@ -13,6 +13,7 @@ import { toBlobPlace } from '../../store/blob-store.ts';
 import type { BlobPlace } from '../../store/blob-store.ts';
 import type { BlobUser } from '../../store/blob-use.ts';
 import { known } from '../../store/ids.ts';
+import type { AccountId } from '../../store/ids.ts';
 import { decodeMessage, encodeMessage, encodeRecipient, encodeState } from '../embedded/queue-schema.ts';
 import type { EncodedMessage } from '../embedded/queue-schema.ts';
 import { filterValues, toGroup, toSuspension } from '../embedded/queue-search.ts';
@@ -37,6 +38,7 @@ import type {
   QueuedMessage,
   RecipientState,
   Replacement,
+  Scheduled,
   Settlement,
   Suspension,
   SuspensionScope,
@@ -180,6 +182,11 @@ export class PostgresQueue implements Queue, BlobUser {
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
     const row = (await this.#postgres.row(READING, QUEUE_SQL.counters)) ?? [];
     return { messages: numberAt(row, 0), recipients: numberAt(row, 1), held: numberAt(row, 2) };
+  }
+
+  async scheduled(account: AccountId, nowMs: number): Promise<Scheduled> {
+    const row = (await this.#postgres.row(READING, QUEUE_SQL.scheduled, account, Math.trunc(nowMs))) ?? [];
+    return { messages: numberAt(row, 0), octets: numberAt(row, 1) };
   }
 
   async act(
@@ -406,6 +413,7 @@ function acceptValues(message: EncodedMessage, lease: Lease | undefined, slot: n
     slot,
     message.priority,
     first.state,
+    message.releaseAtMs,
   ];
 }
 
