@@ -81,9 +81,10 @@ export function withoutDeleted({ flags, keywords }: Flags): Flags {
 export function overQuota(
   { octetsMax, octetsUsed }: Pick<AccountState, 'octetsMax' | 'octetsUsed'>,
   octets: number,
+  octetsFreed = 0,
 ): OverQuota | undefined {
   if (octetsMax === undefined) return undefined;
-  const octetsLeft = Math.max(0, octetsMax - octetsUsed);
+  const octetsLeft = Math.max(0, octetsMax - octetsUsed) + octetsFreed;
   return octets > octetsLeft ? { kind: 'over-quota', octetsLeft } : undefined;
 }
 

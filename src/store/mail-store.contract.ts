@@ -546,6 +546,8 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         assert.deepEqual(await store.messages(one.id, gone, all), []);
         for (const result of [
           await store.append(one.id, gone, [newMessage()]),
+          await store.replace(one.id, { mailbox: gone, uid: uid(1) }, inbox, newMessage()),
+          await store.replace(one.id, { mailbox: inbox, uid: uid(1) }, gone, newMessage()),
           await store.deliver(one.id, gone, { queueId: 'gone', recipient: 1 }, newMessage()),
           await store.mailboxChanges(one.id, gone, NOTHING_YET),
           await store.setFlags(one.id, gone, all, change),
@@ -889,6 +891,108 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           Array.from({ length: 120 }, (_, index) => index + 1),
         );
         await one.checkCounters();
+      });
+    });
+
+    suite('replacing (RFC 8508)', () => {
+      test('the message comes and the place goes, in one step of the feed (RFC 8508 §3.4)', async () => {
+        const one = owner();
+        const [inbox, other] = [await one.inbox(), (await one.create('Other')).id];
+        await one.append(inbox, { flags: FLAG.flagged, keywords: ['old'] }, {});
+        for (const [to, from] of [
+          [inbox, uid(1)],
+          [other, uid(2)],
+        ] as const) {
+          const [{ uidNext }, since] = [await one.get(to), await one.state()];
+          const message = { ...newMessage(), flags: FLAG.draft, keywords: ['new'] };
+          const heard = must(await store.replace(one.id, { mailbox: inbox, uid: from }, to, message));
+          assert.deepEqual(heard.uids, [uidNext]);
+          assert.equal(heard.uidValidity, (await one.get(to)).uidValidity);
+          assert.equal(heard.modSeq, await one.state());
+          const gone = must(await store.mailboxChanges(one.id, inbox, since));
+          assert.deepEqual(gone.vanished, [from]);
+          const come = must(await store.mailboxChanges(one.id, to, since));
+          assert.deepEqual(
+            come.changed.map((entry) => [entry.uid, entry.flags, entry.keywords]),
+            [[uidNext, FLAG.draft, ['new']]],
+          );
+          await one.checkCounters();
+        }
+        await reopen();
+        assert.deepEqual([await one.uids(inbox), await one.uids(other)], [[3], [1]]);
+        assert.equal((await store.quota(one.id)).messagesUsed, 2);
+      });
+
+      test('what is in another mailbox too stays there', async () => {
+        const one = owner();
+        const [inbox, other] = [await one.inbox(), (await one.create('Other')).id];
+        await one.append(inbox, {});
+        must(await store.copy(one.id, inbox, [uid(1)], other));
+        must(await store.replace(one.id, { mailbox: inbox, uid: uid(1) }, inbox, newMessage()));
+        assert.deepEqual([await one.uids(inbox), await one.uids(other)], [[2], [1]]);
+        assert.equal((await store.quota(one.id)).messagesUsed, 2);
+        await one.checkCounters();
+      });
+
+      test('one that is gone is not replaced, and nothing comes', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        await one.append(inbox, {});
+        await one.expunge(inbox, [uid(1)]);
+        const since = await one.state();
+        const result = await store.replace(one.id, { mailbox: inbox, uid: uid(1) }, inbox, newMessage());
+        assert.equal(kindOf(result), 'no-such-message');
+        assert.equal(await one.state(), since);
+        assert.deepEqual(await one.uids(inbox), []);
+      });
+
+      test('of two that replace the same message together one wins', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        await one.append(inbox, {});
+        const place = { mailbox: inbox, uid: uid(1) };
+        const results = await Promise.all(
+          Array.from({ length: 3 }, async () => store.replace(one.id, place, inbox, newMessage())),
+        );
+        assert.deepEqual(results.map(kindOf).toSorted(), ['no-such-message', 'no-such-message', 'ok']);
+        assert.deepEqual(await one.uids(inbox), [2]);
+        await one.checkCounters();
+      });
+
+      test('only the net counts for the quota: what stays elsewhere frees nothing (RFC 8508 §3.4)', async () => {
+        const one = owner();
+        const [inbox, other] = [await one.inbox(), (await one.create('Other')).id];
+        const message = newMessage();
+        const { octets } = message.blob;
+        must(await store.append(one.id, inbox, [message]));
+        await store.setQuota(one.id, octets);
+        const place = { mailbox: inbox, uid: uid(1) };
+        const since = await one.state();
+        const larger = { ...message, prefix: fromUtf8('x') };
+        assert.deepEqual(await store.replace(one.id, place, inbox, larger), {
+          ok: false,
+          error: { kind: 'over-quota', octetsLeft: octets },
+        });
+        assert.equal(await one.state(), since);
+        must(await store.replace(one.id, place, inbox, message));
+        must(await store.copy(one.id, inbox, [uid(2)], other));
+        assert.deepEqual(await store.replace(one.id, { mailbox: inbox, uid: uid(2) }, inbox, message), {
+          ok: false,
+          error: { kind: 'over-quota', octetsLeft: 0 },
+        });
+        assert.deepEqual([await one.uids(inbox), await one.uids(other)], [[2], [1]]);
+        await one.checkCounters();
+      });
+
+      test('too many keywords refuse it, and the message stays', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        const names = Array.from({ length: LIMITS.keywordsMax }, (_, index) => `k${index}`);
+        await one.append(inbox, { keywords: names });
+        const place = { mailbox: inbox, uid: uid(1) };
+        const result = await store.replace(one.id, place, inbox, newMessage({ keywords: ['more'] }));
+        assert.equal(kindOf(result), 'too-many-keywords');
+        assert.deepEqual(await one.uids(inbox), [1]);
       });
     });
 
@@ -1459,6 +1563,7 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           [other, () => store.copy(one.id, inbox, [uid(1)], other)],
           [other, () => store.move(one.id, inbox, [uid(2)], other)],
           [other, () => one.expunge(other, [uid(1)])],
+          [other, () => store.replace(one.id, { mailbox: other, uid: uid(2) }, other, newMessage())],
           [other, () => store.renameMailbox(one.id, other, { parent: undefined, name: 'New' })],
           [inbox, () => store.deliver(one.id, undefined, { queueId: 'modseq', recipient: 0 }, newMessage())],
         ];
@@ -1674,6 +1779,7 @@ type Operation =
       readonly flags: number;
     }
   | { readonly kind: 'copy' | 'move'; readonly box: number; readonly pick: number; readonly to: number }
+  | { readonly kind: 'replace'; readonly box: number; readonly pick: number; readonly to: number }
   | { readonly kind: 'expunge'; readonly box: number };
 
 const box = fc.nat(2);
@@ -1700,6 +1806,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     { kind: fc.constantFrom('copy' as const, 'move' as const), box, pick, to: box },
     { noNullPrototype: true },
   ),
+  fc.record({ kind: fc.constant('replace' as const), box, pick, to: box }, { noNullPrototype: true }),
   fc.record({ kind: fc.constant('expunge' as const), box }, { noNullPrototype: true }),
 );
 
@@ -1756,6 +1863,13 @@ async function runModel(one: Owner, operations: readonly Operation[]): Promise<v
       const expunged = must(await one.store.expunge(one.id, from.id, undefined));
       assert.deepEqual(expunged, uidsOf(places));
       for (const place of places) take(from, place);
+    } else if (step.kind === 'replace') {
+      const [[place], to] = [chosen(from, step.pick), at(step.to)];
+      if (place === undefined) continue;
+      const replaced = { mailbox: from.id, uid: uid(place.uid) };
+      must(await one.store.replace(one.id, replaced, to.id, newMessage({ flags: FLAG.draft })));
+      take(from, place);
+      put(to, { flags: FLAG.draft }, false);
     } else {
       const [places, to] = [chosen(from, step.pick), at(step.to)];
       const { to: uids } = must(await one.store[step.kind](one.id, from.id, uidsOf(places), to.id));

@@ -90,6 +90,9 @@ export type NewMessage = {
   readonly receivedAtMs: number;
 };
 
+/** Where a message is. */
+export type ReplacedPlace = { readonly mailbox: MailboxId; readonly uid: Uid };
+
 export type Appended = {
   readonly uidValidity: UidValidity;
   readonly uids: readonly Uid[];
@@ -174,6 +177,7 @@ export type MetadataNews = {
 export type MetadataProblem = { readonly kind: 'too-many-entries' };
 
 export type NoSuchMailbox = { readonly kind: 'no-such-mailbox' };
+export type NoSuchMessage = { readonly kind: 'no-such-message' };
 export type OverQuota = { readonly kind: 'over-quota'; readonly octetsLeft: number };
 export type MailboxProblem =
   | NoSuchMailbox
@@ -264,6 +268,16 @@ export type MailStore = {
     mailbox: MailboxId,
     messages: readonly NewMessage[],
   ): Promise<Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>>;
+  /**
+   * Adds one message and takes a place out, in one commit (RFC 8508); what the place frees counts as free for the message. Flags are
+   * not inherited. The message's modseq is below that of the place's end. `no-such-mailbox` for either end.
+   */
+  replace(
+    account: AccountId,
+    replaced: ReplacedPlace,
+    mailbox: MailboxId,
+    message: NewMessage,
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>>;
   /** Local delivery; `mailbox` undefined means the inbox. Over quota is the caller's to check before, and refused here too. */
   deliver(
     account: AccountId,

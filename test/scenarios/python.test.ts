@@ -135,6 +135,12 @@ body = b'Subject: big\\r\\n\\r\\n' + b'A line that says the same again and again
 assert imap.append('INBOX', None, None, body)[0] == 'OK'
 assert imap.select('INBOX')[1] == [b'1']
 assert imap.fetch('1', '(BODY.PEEK[])')[1][0][1] == body
+imaplib.Commands['REPLACE'] = ('SELECTED',)
+imap.literal = b'Subject: small\\r\\n\\r\\nx\\r\\n'
+kind, data = imap._simple_command('REPLACE', '1', 'INBOX', '(\\\\Draft)')
+assert kind == 'OK', data
+assert imap.response('EXPUNGE')[1] == [b'1'], imap.untagged_responses
+assert imap.uid('FETCH', '1:*', '(FLAGS)')[1] == [b'1 (UID 2 FLAGS (\\\\Draft))']
 assert imap.logout()[0] == 'BYE'
 `;
 
@@ -151,7 +157,7 @@ test(
   },
 );
 
-test('imaplib reads and appends through COMPRESS=DEFLATE', { skip: python.skip }, async () => {
+test('imaplib reads, appends and replaces through COMPRESS=DEFLATE', { skip: python.skip }, async () => {
   await using server = await startPostrider();
   const done = await run('python3', ['-c', COMPRESSED, String(server.port('imap'))]);
   assert.equal(done.code, 0, done.stderr);

@@ -9,12 +9,21 @@ import { digestMessage } from '../../message/digest.ts';
 import { createScanner, type Scanner } from '../../message/scan.ts';
 import type { BlobRef, BlobWriter } from '../../store/blob-store.ts';
 import type { AccountId } from '../../store/ids.ts';
-import type { Mailbox, NewMessage } from '../../store/mail-store.ts';
+import type {
+  Appended,
+  KeywordProblem,
+  Mailbox,
+  NewMessage,
+  NoSuchMailbox,
+  NoSuchMessage,
+  OverQuota,
+} from '../../store/mail-store.ts';
 import type { AppendMessage } from '../wire/command/append.ts';
 import type { ImapDeps } from './ports.ts';
 import type { Outcome } from './command-context.ts';
 import { flagsOf, TOO_LONG, type FlagNames } from './flags.ts';
 import { mailboxTree } from './mailbox-tree.ts';
+import type { Replaced } from './replace.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 
 type Arriving = {
@@ -31,10 +40,15 @@ type Finishing = Omit<NewMessage, 'blob'> & { readonly blob: Promise<BlobRef> };
 /** Above so many octets on their way to the disk the client waits. */
 const UNSYNCED_OCTETS_MAX = 4_194_304;
 
+function overQuota(octetsLeft: number): Outcome {
+  return { status: 'NO', code: 'OVERQUOTA', text: `Only ${octetsLeft} octets are left` };
+}
+
 export class Append {
   readonly #deps: ImapDeps;
   readonly #account: AccountId;
   readonly #mailbox: Mailbox;
+  readonly #replaced: Replaced | undefined;
   readonly #messages: Finishing[] = [];
   /** Octets of those whose blobs may not be on the disk yet. */
   #unsynced = 0;
@@ -42,17 +56,35 @@ export class Append {
   #octets = 0;
   #arriving: Arriving | undefined;
 
-  private constructor(deps: ImapDeps, account: AccountId, mailbox: Mailbox) {
+  private constructor(deps: ImapDeps, account: AccountId, mailbox: Mailbox, replaced: Replaced | undefined) {
     this.#deps = deps;
     this.#account = account;
     this.#mailbox = mailbox;
+    this.#replaced = replaced;
   }
 
-  static async open(deps: ImapDeps, account: AccountId, path: string): Promise<Result<Append, Outcome>> {
+  /** @param replaced what goes when the message comes (RFC 8508) */
+  static async open(
+    deps: ImapDeps,
+    account: AccountId,
+    path: string,
+    replaced?: Replaced,
+  ): Promise<Result<Append, Outcome>> {
     const node = mailboxTree(await deps.store.mailboxes(account)).find(path);
     // RFC 9051 §6.3.12: the client may create it and try again.
     if (node === undefined) return err({ status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' });
-    return ok(new Append(deps, account, node.mailbox));
+    // No transaction spans two accounts.
+    if (replaced !== undefined && replaced.account !== account)
+      return err({
+        status: 'NO',
+        code: 'CANNOT',
+        text: 'The replacement would be in the mail of somebody else',
+      });
+    return ok(new Append(deps, account, node.mailbox, replaced));
+  }
+
+  get replaced(): Replaced | undefined {
+    return this.#replaced;
   }
 
   get mailbox(): Mailbox {
@@ -76,12 +108,10 @@ export class Append {
       return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
     this.#octets += literal.octets;
     const { octetsMax, octetsUsed } = await store.quota(this.#account);
-    if (octetsMax !== undefined && octetsUsed + this.#octets > octetsMax)
-      return {
-        status: 'NO',
-        code: 'OVERQUOTA',
-        text: `Only ${Math.max(0, octetsMax - octetsUsed)} octets are left`,
-      };
+    if (octetsMax !== undefined) {
+      const octetsLeft = Math.max(0, octetsMax - octetsUsed) + (await this.#octetsFreed());
+      if (this.#octets > octetsLeft) return overQuota(octetsLeft);
+    }
     this.#arriving = {
       blob: blobs.create(literal.octets),
       scanner: createScanner(),
@@ -90,6 +120,14 @@ export class Append {
       receivedAtMs: internalDate?.epochMs ?? clock.nowMs(),
     };
     return undefined;
+  }
+
+  /** At most; the store knows whether the message stays in another mailbox. */
+  async #octetsFreed(): Promise<number> {
+    if (this.#replaced === undefined) return 0;
+    const { mailbox, uid } = this.#replaced;
+    const [placed] = await this.#deps.store.placed(this.#account, mailbox, [uid]);
+    return placed?.octets ?? 0;
   }
 
   /** A promise: the disk is slower than the client. */
@@ -122,9 +160,19 @@ export class Append {
     return Promise.all(this.#messages.map(async (message) => ({ ...message, blob: await message.blob })));
   }
 
+  async #place(
+    messages: readonly NewMessage[],
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>> {
+    const { store } = this.#deps;
+    const [message] = messages;
+    if (this.#replaced === undefined || message === undefined)
+      return store.append(this.#account, this.#mailbox.id, messages);
+    return store.replace(this.#account, this.#replaced, this.#mailbox.id, message);
+  }
+
   async commit(): Promise<Outcome> {
     const messages = await this.#finished();
-    const appended = await this.#deps.store.append(this.#account, this.#mailbox.id, messages);
+    const appended = await this.#place(messages);
     if (appended.ok) {
       const { uidValidity, uids } = appended.value;
       return {
@@ -136,8 +184,11 @@ export class Append {
     switch (appended.error.kind) {
       case 'no-such-mailbox':
         return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
+      case 'no-such-message':
+        // RFC 5530 §3: another session was faster.
+        return { status: 'NO', code: 'EXPUNGEISSUED', text: 'That message is gone' };
       case 'over-quota':
-        return { status: 'NO', code: 'OVERQUOTA', text: `Only ${appended.error.octetsLeft} octets are left` };
+        return overQuota(appended.error.octetsLeft);
       case 'too-many-keywords':
         return { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' };
       default:

@@ -29,6 +29,7 @@ const SIGNED_IN = [
   'QUOTA',
   'QUOTA=RES-MAILBOX',
   'QUOTA=RES-STORAGE',
+  'REPLACE',
   'SAVEDATE',
   'SEARCHRES',
   'SORT',

@@ -8,12 +8,14 @@ import type { CompressedConnection } from '../../base/compression.ts';
 import { serveSession, type Connection } from '../../base/connection.ts';
 import { Fault, stackOf } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
+import type { Result } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
 import { contextOf, offeredOn } from '../../auth/sign-in.ts';
 import { converse } from '../../sasl/converse.ts';
 import type { SaslServerStep } from '../../sasl/mechanism.ts';
 import { mechanismNamed } from '../../sasl/registry.ts';
+import type { AccountId } from '../../store/ids.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { decodeCharset, isKnownCharset } from '../../message/charset.ts';
 import type { Command } from '../wire/command.ts';
@@ -28,13 +30,15 @@ import {
 } from '../wire/command-reader.ts';
 import { Append } from './append.ts';
 import { capabilities } from './capability.ts';
-import type { Context, Outcome } from './command-context.ts';
+import { done, type Context, type Outcome } from './command-context.ts';
+import { withModSeq } from './commands/copy.ts';
 import { capability } from './commands/session.ts';
 import { dispatch, type DriverCommand, type HandledCommand } from './dispatch.ts';
 import type { ImapEvent } from './event.ts';
 import { Output } from './output.ts';
 import { MetadataWatch } from './metadata-watch.ts';
 import type { ImapDeps } from './ports.ts';
+import { placeToReplace } from './replace.ts';
 import { NEEDS, type Enabled, type State } from './state.ts';
 import { updates } from './updates.ts';
 
@@ -232,11 +236,12 @@ class ImapSession {
       case 'command':
         return this.#command(event.tag, event.command);
       case 'append':
-        return this.#guard(event.tag, 'APPEND', () => this.#appendAnnounced(event));
+        this.#verb = event.replaced === undefined ? 'APPEND' : 'REPLACE';
+        return this.#guard(event.tag, this.#verb, () => this.#appendAnnounced(event));
       case 'append-octets':
         return this.#appendOctets(event.octets, event.left);
       case 'append-end':
-        return this.#guard(event.tag, 'APPEND', () => this.#appendEnd(event.tag));
+        return this.#guard(event.tag, this.#verb, () => this.#appendEnd(event.tag));
       case 'bad':
         return this.#bad(event);
       case 'idle-done':
@@ -662,14 +667,15 @@ class ImapSession {
   }
 
   async #appendAnnounced(event: Extract<SessionEvent, { kind: 'append' }>): Promise<void> {
-    this.#verb = 'APPEND';
+    const needs = NEEDS[event.replaced === undefined ? 'APPEND' : 'REPLACE'];
     if (event.first) this.#commands += 1;
     let refusal: Outcome | undefined;
     const account = this.#principal?.account;
     try {
-      if (account === undefined) refusal = { status: 'BAD', text: wrongState(this.#state, NEEDS.APPEND) };
+      if (account === undefined || !needs.includes(this.#state.phase))
+        refusal = { status: 'BAD', text: wrongState(this.#state, needs) };
       else if (event.first) {
-        const opened = await Append.open(this.#deps, account, event.mailbox);
+        const opened = await this.#openAppend(account, event);
         if (opened.ok) this.#append = opened.value;
         else refusal = opened.error;
       }
@@ -690,6 +696,16 @@ class ImapSession {
     await this.#flush();
   }
 
+  async #openAppend(
+    account: AccountId,
+    { mailbox, replaced }: Extract<SessionEvent, { kind: 'append' }>,
+  ): Promise<Result<Append, Outcome>> {
+    if (replaced === undefined) return Append.open(this.#deps, account, mailbox);
+    if (this.#state.phase !== 'selected') throw new TypeError('REPLACE without a selected mailbox');
+    const place = placeToReplace(this.#state.selected, replaced);
+    return place.ok ? Append.open(this.#deps, account, mailbox, place.value) : place;
+  }
+
   /** A fault here is told when the APPEND ends: its octets come in any case. */
   async #appendOctets(octets: Buffer, left: number): Promise<void> {
     const append = this.#append;
@@ -701,7 +717,7 @@ class ImapSession {
       if (!(cause instanceof Fault)) throw cause;
       append.abort();
       this.#append = undefined;
-      this.#fault('APPEND', cause);
+      this.#fault(this.#verb, cause);
     }
   }
 
@@ -711,8 +727,16 @@ class ImapSession {
     if (append === undefined)
       return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     const outcome = await append.commit();
+    if (append.replaced === undefined || outcome.status !== 'OK') {
+      await this.#update(true);
+      return this.#complete(tag, outcome);
+    }
+    // RFC 8508 §4.3: the client hears of the new message before the old one goes.
+    this.#say({ kind: 'status', ...outcome, status: 'OK', text: 'The replacement is there' });
     await this.#update(true);
-    await this.#complete(tag, outcome);
+    const { account, mailbox } = append.replaced;
+    // RFC 8508 §4.5: as after a UID EXPUNGE.
+    await this.#complete(tag, await withModSeq(done('Replaced'), account, mailbox, this.#context(tag)));
   }
 }
 

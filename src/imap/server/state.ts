@@ -43,7 +43,7 @@ const SELECTED = ['selected'] as const;
 const NOT_YET = ['not-authenticated'] as const;
 
 /** RFC 9051 §6.1 to §6.4, RFC 3501 §6. */
-export const NEEDS: Readonly<Record<Verb | 'APPEND', readonly State['phase'][]>> = {
+export const NEEDS: Readonly<Record<Verb | 'APPEND' | 'REPLACE', readonly State['phase'][]>> = {
   CAPABILITY: ANY,
   NOOP: ANY,
   LOGOUT: ANY,
@@ -73,6 +73,7 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND', readonly State['phase'][]>>
   APPEND: SIGNED_IN,
   IDLE: SIGNED_IN,
   CHECK: SELECTED,
+  REPLACE: SELECTED,
   CLOSE: SELECTED,
   UNSELECT: SELECTED,
   EXPUNGE: SELECTED,

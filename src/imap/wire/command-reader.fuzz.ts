@@ -15,6 +15,7 @@ export const covers: RegExp = /src\/imap\/wire\//;
 export const seeds: readonly Uint8Array[] = [
   'a LOGIN {4}\r\nfred {3+}\r\na b\r\n',
   'a APPEND x (\\Seen) "17-Jul-1996 02:44:25 -0700" {5+}\r\nhello UTF8 (~{1+}\r\nx)\r\nb NOOP\r\n',
+  'a REPLACE 4 x (\\Draft) {5}\r\nhello\r\na UID REPLACE 7 {1+}\r\nx {2+}\r\nab\r\na REPLACE * x ~{1+}\r\nA {1}\r\n',
   'a SELECT &AOk- (QRESYNC (1 2 1:3 (1 2)) CONDSTORE)\r\n',
   'a UID FETCH 1:* (BODY.PEEK[1.HEADER.FIELDS (A "B")]<0.9> BINARY.SIZE[1] PREVIEW (LAZY)) (CHANGEDSINCE 5 VANISHED)\r\n',
   'a SEARCH RETURN (MIN COUNT SAVE) CHARSET UTF-8 OR NOT (SEEN 1:*) SINCE 1-Feb-1994 HEADER a "b"\r\n',

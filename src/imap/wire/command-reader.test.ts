@@ -40,10 +40,13 @@ function drain(reader: CommandReader, accept: (event: ReaderEvent) => boolean = 
         break;
       case 'append': {
         const { flags, literal } = event.message;
+        const { replaced } = event;
+        const verb =
+          replaced === undefined ? 'append' : `replace ${replaced.byUid ? 'UID ' : ''}${replaced.number}`;
         const accepted = accept(event);
         const plus = literal.sync ? '' : '+';
         out.push(
-          `${event.tag} append ${event.mailbox} [${flags.join(' ')}] ${literal.octets}${plus} ${accepted}`,
+          `${event.tag} ${verb} ${event.mailbox} [${flags.join(' ')}] ${literal.octets}${plus} ${accepted}`,
         );
         if (accepted) reader.acceptMessage();
         else reader.refuseMessage();
@@ -273,6 +276,48 @@ const conversations: readonly {
       'message {3',
       'a append-end',
     ],
+  },
+  {
+    name: 'REPLACE',
+    rfc: '8508 §5',
+    input: 'a replace 4 inbox (\\seen) " 1-Jan-2000 00:00:00 +0000" {5}\r\nhello\r\nb NOOP\r\n',
+    want: ['a replace 4 INBOX [\\Seen] 5 true', 'message hello', 'a append-end', 'b NOOP'],
+  },
+  {
+    name: 'REPLACE of the last message, by a literal8',
+    rfc: '8508 §5',
+    input: 'a REPLACE * x UTF8 (~{1+}\r\nA)\r\n',
+    want: ['a replace Infinity x [] 1+ true', 'message A', 'a append-end'],
+  },
+  {
+    name: 'UID REPLACE, the name in a literal',
+    rfc: '8508 §3.3',
+    input: 'a UID REPLACE 2000 {3}\r\nx y {5+}\r\nhello\r\n',
+    want: ['continue', 'a replace UID 2000 x y [] 5+ true', 'message hello', 'a append-end'],
+  },
+  ...['', '0', '1:2', '4294967296', '$', 'x', '1,2'].map((number) => ({
+    name: `REPLACE of ${number || 'nothing'}`,
+    rfc: '8508 §5',
+    input: `a REPLACE ${number} x {1+}\r\nA\r\nb NOOP\r\n`,
+    want: ['a BAD', 'b NOOP'],
+  })),
+  {
+    name: 'UID REPLACE of *, which is no UID',
+    rfc: '8508 §5',
+    input: 'a UID REPLACE * x {1+}\r\nA\r\nb NOOP\r\n',
+    want: ['a BAD', 'b NOOP'],
+  },
+  {
+    name: 'REPLACE by several messages',
+    rfc: '8508 §4.7',
+    input: 'a REPLACE 1 x {1+}\r\nA {2+}\r\nBB\r\nb NOOP\r\n',
+    want: ['a replace 1 x [] 1+ true', 'message A', 'a BAD', 'b NOOP'],
+  },
+  {
+    name: 'REPLACE without a message, and UID APPEND',
+    rfc: '8508 §5',
+    input: 'a REPLACE 1 x\r\nb UID APPEND x {1}\r\nc NOOP\r\n',
+    want: ['a BAD', 'b BAD', 'c NOOP'],
   },
   {
     name: 'APPEND UTF8',

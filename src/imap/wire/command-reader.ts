@@ -9,8 +9,13 @@
  */
 import { CR, CRLF, LF } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
-import { parseAppendMessage, type AppendMessage } from './command/append.ts';
-import { decodeCommand, parseOpening, type Command } from './command.ts';
+import {
+  parseAppendMessage,
+  parseReplaced,
+  type AppendMessage,
+  type ReplacedMessage,
+} from './command/append.ts';
+import { decodeCommand, parseOpening, type Command, type Opening } from './command.ts';
 import {
   ANNOUNCEMENT_OCTETS_MAX,
   announcementAtEnd,
@@ -78,6 +83,8 @@ export type ReaderEvent =
       readonly kind: 'append';
       readonly tag: string;
       readonly mailbox: string;
+      /** What a REPLACE takes the place of; `Infinity` for `*`. */
+      readonly replaced?: ReplacedMessage;
       readonly first: boolean;
       readonly message: AppendMessage;
     }
@@ -109,7 +116,13 @@ type Phase =
   | { readonly name: 'skip-literal'; left: number }
   | { readonly name: 'dead' };
 
-type Append = { readonly tag: string; readonly mailbox: string; messages: number; closing: boolean };
+type Append = {
+  readonly tag: string;
+  readonly mailbox: string;
+  readonly replaced: ReplacedMessage | undefined;
+  messages: number;
+  closing: boolean;
+};
 
 const EMPTY: Buffer = Buffer.alloc(0);
 const NEED_MORE: ReaderEvent = { kind: 'need-more' };
@@ -350,21 +363,31 @@ export class CommandReader {
     // Linear: only the name of the mailbox can be a literal before the message.
     const cursor = new Cursor(text, this.#context);
     parseOpening(cursor);
-    return this.#announcedAppend(cursor, opening.tag, literal);
+    return this.#announcedAppend(cursor, opening, literal);
   }
 
-  #announcedAppend(cursor: Cursor, tag: string, literal: Announcement): ReaderEvent | undefined {
+  #announcedAppend(
+    cursor: Cursor,
+    { tag, verb, uid }: Extract<Opening, { kind: 'append' }>,
+    literal: Announcement,
+  ): ReaderEvent | undefined {
+    const replaced = verb === 'REPLACE' ? parseReplaced(cursor, uid) : undefined;
+    if (verb === 'REPLACE' && replaced === undefined)
+      return this.#refuse({ ...fromCursor(cursor), tag }, literal);
     const mailbox = cursor.space('a mailbox name') && cursor.mailbox();
     // The literal at the end is the mailbox's name, and its octets are still to come.
     if (cursor.starved || (mailbox !== undefined && cursor.done())) return this.#keep(literal, tag);
     if (mailbox === undefined) return this.#refuse({ ...fromCursor(cursor), tag }, literal);
-    this.#append = { tag, mailbox, messages: 0, closing: false };
+    this.#append = { tag, mailbox, replaced, messages: 0, closing: false };
     return this.#ask(cursor, literal, this.#append);
   }
 
   #ask(cursor: Cursor, literal: Announcement, append: Append): ReaderEvent {
     const message = parseAppendMessage(cursor);
     if (message === undefined) return this.#refuse({ ...fromCursor(cursor), tag: append.tag }, literal);
+    // RFC 8508 §4.7: one message takes the place of one.
+    if (append.replaced !== undefined && append.messages > 0)
+      return this.#refuse(bad(append.tag, 'REPLACE takes one message'), literal);
     const { nonSyncOctetsMax, skipOctetsMax } = this.#limits;
     const tooBig =
       literal.octets === Infinity ||
@@ -377,6 +400,7 @@ export class CommandReader {
       kind: 'append',
       tag: append.tag,
       mailbox: append.mailbox,
+      ...(append.replaced === undefined ? {} : { replaced: append.replaced }),
       first: append.messages === 1,
       message,
     };

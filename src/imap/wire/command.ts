@@ -96,12 +96,17 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
 };
 const ROWS: ReadonlyMap<string, Row> = new Map(Object.entries(PARSERS));
 
-const APPEND = 'APPEND';
 /** No verb is longer; what is longer is not repeated in a reply. */
 const VERB_OCTETS_MAX = 40;
 
 export type Opening =
-  | { readonly kind: 'append'; readonly tag: string }
+  /** REPLACE is an APPEND that says first, by number or UID, what it takes the place of (RFC 8508 §5). */
+  | {
+      readonly kind: 'append';
+      readonly tag: string;
+      readonly verb: 'APPEND' | 'REPLACE';
+      readonly uid: boolean;
+    }
   | { readonly kind: 'other'; readonly tag: string; readonly row: Row; readonly uid: boolean }
   | { readonly kind: 'bad'; readonly tag: string | undefined };
 
@@ -116,7 +121,7 @@ export function parseOpening(cursor: Cursor): Opening {
   const uid = verb === 'UID';
   if (uid) verb = cursor.space('a command') && cursor.label('a command');
   if (verb === undefined) return { kind: 'bad', tag };
-  if (verb === APPEND && !uid) return { kind: 'append', tag };
+  if (verb === 'REPLACE' || (verb === 'APPEND' && !uid)) return { kind: 'append', tag, verb, uid };
   const row = ROWS.get(verb);
   if (row !== undefined && (!uid || row.uid === true)) return { kind: 'other', tag, row, uid };
   cursor.fail(`Unknown command: ${uid ? 'UID ' : ''}${verb.slice(0, VERB_OCTETS_MAX)}`);
@@ -131,7 +136,7 @@ export function decodeCommand(octets: Buffer, context: ParseContext): Result<Tag
   const cursor = new Cursor(octets, context);
   const opening = parseOpening(cursor);
   if (opening.kind === 'append') {
-    cursor.fail('APPEND needs a message');
+    cursor.fail(`${opening.verb} needs a message`);
   } else if (opening.kind === 'other') {
     const command = opening.row.parse(cursor, opening.uid);
     if (command !== undefined && cursor.end()) return ok({ tag: opening.tag, command });

@@ -42,7 +42,9 @@ import type {
   MetadataChange,
   MetadataProblem,
   NoSuchMailbox,
+  NoSuchMessage,
   OverQuota,
+  ReplacedPlace,
   SubscriptionProblem,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
@@ -107,6 +109,13 @@ export type MailOperations = {
   append(
     args: To & { readonly mailbox: MailboxId; readonly messages: readonly PackedMessage[] },
   ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>;
+  replace(
+    args: To & {
+      readonly replaced: ReplacedPlace;
+      readonly mailbox: MailboxId;
+      readonly message: PackedMessage;
+    },
+  ): Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>;
   deliver(
     args: To & {
       readonly mailbox: MailboxId | undefined;
@@ -360,6 +369,32 @@ export class MailWriter {
     return this.#append(this.account(to), to.nowMs, mailbox, messages);
   }
 
+  replace({
+    replaced: { mailbox: from, uid },
+    mailbox,
+    message,
+    ...to
+  }: Parameters<MailOperations['replace']>[0]): Result<
+    Appended,
+    NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem
+  > {
+    const account = this.account(to);
+    if (this.#row(SQL.mailboxUids, account.id, from) === undefined) return NO_MAILBOX;
+    const [row] = this.#rows(SQL.places, account.id, from, uid, uid);
+    if (row === undefined) return err({ kind: 'no-such-message' });
+    const place = toPlace(row);
+    const isLast = this.#rows(SQL.placesOfEmail, account.id, place.email).length === 1;
+    const appended = this.#append(account, to.nowMs, mailbox, [message], isLast ? place.octets : 0);
+    if (!appended.ok) return appended;
+    account.modSeq += 1;
+    const delta = newDelta();
+    this.#removePlace(account, from, place, account.modSeq);
+    discountPlace(delta, place, account.modSeq);
+    this.#count(account, from, delta);
+    this.#save(account);
+    return ok({ ...appended.value, modSeq: known(toModSeq(account.modSeq)) });
+  }
+
   deliver({
     mailbox,
     key,
@@ -391,12 +426,14 @@ export class MailWriter {
     nowMs: number,
     mailbox: MailboxId,
     messages: readonly PackedMessage[],
+    octetsFreed = 0,
   ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem> {
     const box = this.#row(SQL.mailboxUids, account.id, mailbox);
     if (box === undefined) return NO_MAILBOX;
     const over = overQuota(
       account,
       messages.reduce((sum, message) => sum + message.blobOctets + message.prefixOctets, 0),
+      octetsFreed,
     );
     if (over !== undefined) return err(over);
     const keywords = this.#spell(
@@ -715,6 +752,7 @@ export function open(database: Database, { hintScope }: MailOptions): MailOperat
     subscribe: (args) => writer.subscribe(args),
     setMetadata: (args) => writer.setMetadata(args),
     append: (args) => writer.append(args),
+    replace: (args) => writer.replace(args),
     deliver: (args) => writer.deliver(args),
     setFlags: (args) => writer.setFlags(args),
     transfer: (args) => writer.transfer(args),

@@ -40,9 +40,11 @@ import type {
   MailStore,
   NewMessage,
   NoSuchMailbox,
+  NoSuchMessage,
   OverQuota,
   PlacedMessage,
   Quota,
+  ReplacedPlace,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
@@ -274,6 +276,17 @@ class EmbeddedStore implements EmbeddedMailStore {
     for (const { keywords } of messages) checkKeywords(keywords);
     const args = { ...this.#to(account), mailbox, messages: messages.map(pack) };
     return this.#writer(account).call('append', args);
+  }
+
+  async replace(
+    account: AccountId,
+    replaced: ReplacedPlace,
+    mailbox: MailboxId,
+    message: NewMessage,
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>> {
+    checkKeywords(message.keywords);
+    const args = { ...this.#to(account), replaced, mailbox, message: pack(message) };
+    return this.#writer(account).call('replace', args);
   }
 
   async deliver(

@@ -32,8 +32,10 @@ import type {
   MailStore,
   NewMessage,
   NoSuchMailbox,
+  NoSuchMessage,
   OverQuota,
   PlacedMessage,
+  ReplacedPlace,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
@@ -310,6 +312,24 @@ class MemoryMailStore implements MailStore {
     return Promise.resolve(box === undefined ? NO_MAILBOX : this.#append(account, of, box, messages));
   }
 
+  replace(
+    account: AccountId,
+    { mailbox: from, uid }: ReplacedPlace,
+    mailbox: MailboxId,
+    message: NewMessage,
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>> {
+    const of = this.#account(account);
+    const [source, box] = [of.boxes.get(from), of.boxes.get(mailbox)];
+    if (source === undefined || box === undefined) return Promise.resolve(NO_MAILBOX);
+    const place = source.places.get(uid);
+    if (place === undefined) return Promise.resolve(err({ kind: 'no-such-message' }));
+    const freed = place.email.places.size === 1 ? place.email.octets : 0;
+    const appended = this.#append(account, of, box, [message], freed);
+    if (!appended.ok) return Promise.resolve(appended);
+    this.#removePlace(of, source, place, this.#nextModSeq(of));
+    return Promise.resolve(ok({ ...appended.value, modSeq: of.modSeq }));
+  }
+
   deliver(
     account: AccountId,
     mailbox: MailboxId | undefined,
@@ -561,9 +581,10 @@ class MemoryMailStore implements MailStore {
     of: Account,
     box: Box,
     messages: readonly NewMessage[],
+    octetsFreed = 0,
   ): Result<Appended, OverQuota | KeywordProblem> {
     const octets = messages.reduce((sum, { blob, prefix }) => sum + blob.octets + prefix.length, 0);
-    const octetsLeft = Math.max(0, (of.octetsMax ?? Infinity) - octetsUsed(of));
+    const octetsLeft = Math.max(0, (of.octetsMax ?? Infinity) - octetsUsed(of)) + octetsFreed;
     if (octets > octetsLeft) return err({ kind: 'over-quota', octetsLeft });
     const spelled = this.#spell(
       of,

@@ -48,9 +48,11 @@ import type {
   MailStore,
   NewMessage,
   NoSuchMailbox,
+  NoSuchMessage,
   OverQuota,
   PlacedMessage,
   Quota,
+  ReplacedPlace,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
@@ -58,7 +60,14 @@ import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { AccountWatch } from './account-watch.ts';
 import type { Listener } from './account-watch.ts';
 import { MAIL_SQL, numbered } from './mail-tables.ts';
-import { AccountTransaction, askForAppend, askForFlags, askForTransfer, pack } from './mail-transactions.ts';
+import {
+  AccountTransaction,
+  askForAppend,
+  askForFlags,
+  askForReplace,
+  askForTransfer,
+  pack,
+} from './mail-transactions.ts';
 import type { Statement } from './mail-transactions.ts';
 
 export type PostgresMailStoreOptions = {
@@ -235,6 +244,22 @@ export class PostgresMailStore implements MailStore, BlobUser {
     if (!appended.ok) return appended;
     const { uidValidity, uids, modSeq } = appended.value;
     return ok({ uidValidity, uids, modSeq });
+  }
+
+  async replace(
+    account: AccountId,
+    replaced: ReplacedPlace,
+    mailbox: MailboxId,
+    message: NewMessage,
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>> {
+    checkKeywords(message.keywords);
+    const packed = pack(message);
+    return this.#change(
+      'Replacing a message',
+      account,
+      askForReplace(account, replaced, mailbox, packed),
+      (changing) => changing.replace(replaced.mailbox, packed),
+    );
   }
 
   async deliver(

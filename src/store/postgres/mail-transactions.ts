@@ -47,7 +47,9 @@ import type {
   MetadataProblem,
   NewMessage,
   NoSuchMailbox,
+  NoSuchMessage,
   OverQuota,
+  ReplacedPlace,
   SubscriptionProblem,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
@@ -256,10 +258,11 @@ export class AccountTransaction {
   append(
     messages: readonly PackedMessage[],
     key: DeliveryKey | undefined,
+    octetsFreed = 0,
   ): Result<Appended & { readonly duplicate: boolean }, NoSuchMailbox | OverQuota | KeywordProblem> {
     const account = this.#account;
     const [boxes, keywordRows, threadRows, earlier] = this.#answers;
-    const [delivered] = earlier ?? [];
+    const [delivered] = key === undefined ? [] : (earlier ?? []);
     if (delivered !== undefined)
       return ok({
         uidValidity: known(toUidValidity(numberAt(delivered, 0))),
@@ -272,6 +275,7 @@ export class AccountTransaction {
     const over = overQuota(
       account,
       messages.reduce((sum, { octets }) => sum + octets, 0),
+      octetsFreed,
     );
     if (over !== undefined) return err(over);
     const spelled = this.#spell(
@@ -308,6 +312,25 @@ export class AccountTransaction {
       this.#writeAsIs(numbered(SQL.addDelivery), account.id, ...values);
     }
     return ok({ uidValidity, uids, modSeq: known(toModSeq(account.modSeq)), duplicate: false });
+  }
+
+  /** Asked for: see {@link askForReplace}. */
+  async replace(
+    from: MailboxId,
+    message: PackedMessage,
+  ): Promise<Result<Appended, NoSuchMailbox | NoSuchMessage | OverQuota | KeywordProblem>> {
+    const [, , , boxes, placeRows, others] = this.#answers;
+    if (boxes?.[0] === undefined) return NO_MAILBOX;
+    const [row] = placeRows ?? [];
+    if (row === undefined) return err({ kind: 'no-such-message' });
+    const place = toPlace(row);
+    const appended = this.append([message], undefined, others?.[0] === undefined ? place.octets : 0);
+    if (!appended.ok) return appended;
+    const { uidValidity, uids } = appended.value;
+    this.#account.modSeq += 1;
+    await this.#removePlaces(from, [place]);
+    this.#save();
+    return ok({ uidValidity, uids, modSeq: known(toModSeq(this.#account.modSeq)) });
   }
 
   #addMessages(
@@ -655,6 +678,20 @@ export function askForAppend(
     [numbered(SQL.keywords), account],
     [MAIL_SQL.threads, account, threadKeys],
     ...(key === undefined ? [] : [[numbered(SQL.delivery), account, key.queueId, key.recipient] as const]),
+  ];
+}
+
+export function askForReplace(
+  account: AccountId,
+  { mailbox: from, uid }: ReplacedPlace,
+  mailbox: MailboxId,
+  message: PackedMessage,
+): readonly Statement[] {
+  return [
+    ...askForAppend(account, mailbox, [message], undefined),
+    [numbered(SQL.mailboxUids), account, from],
+    [MAIL_SQL.placesByUid, account, from, [uid]],
+    [MAIL_SQL.otherPlaces, account, from, [uid]],
   ];
 }
 

@@ -42,7 +42,7 @@ export async function* copy({ principal, selected }: Selected, command: Copy, co
 }
 
 /** So that the client need not ask for it. */
-async function withModSeq(
+export async function withModSeq(
   outcome: Outcome,
   account: AccountId,
   id: MailboxId,

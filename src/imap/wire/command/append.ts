@@ -1,6 +1,6 @@
 /**
  * APPEND up to a message's literal, whose octets never come here. Sources: RFC 9051 §6.3.12, RFC 3502 (MULTIAPPEND),
- * RFC 3516 §4.4 (literal8), RFC 6855 §4 (UTF8).
+ * RFC 3516 §4.4 (literal8), RFC 6855 §4 (UTF8), RFC 8508 (REPLACE).
  */
 import type { Announcement, Cursor } from '../cursor.ts';
 import type { ZonedTime } from '../date-time.ts';
@@ -14,6 +14,18 @@ export type AppendMessage = {
   /** `UTF8 (~{n}`: the message may hold UTF-8 in its header. A `)` follows the octets. */
   readonly utf8: boolean;
 };
+
+/** What a REPLACE takes the place of; `Infinity` for `*`. */
+export type ReplacedMessage = { readonly number: number; readonly byUid: boolean };
+
+/** ` number`, behind REPLACE or UID REPLACE. RFC 8508 §5. */
+export function parseReplaced(cursor: Cursor, byUid: boolean): ReplacedMessage | undefined {
+  const what = byUid ? 'a UID' : 'a message number';
+  if (!cursor.space(what)) return undefined;
+  if (!byUid && cursor.take(0x2a)) return { number: Infinity, byUid };
+  const number = cursor.nzNumber(what);
+  return number === undefined ? undefined : { number, byUid };
+}
 
 /** ` [flags] [date] literal`, of the first message or one after it. */
 export function parseAppendMessage(cursor: Cursor): AppendMessage | undefined {
