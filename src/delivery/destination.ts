@@ -1,19 +1,38 @@
 /**
  * How much each destination is given at once: a route's next hop, or one host. It begins with a few visits; each success
  * lets one more in, up to a bound; a failure halves them. Where nothing gets through between two failures it is down: its mail
- * waits with the answer that the last visit met, then a single visit probes it. Who waits for a place is served by turns of
- * the senders. Held in memory; forgetting it costs a few visits.
+ * waits with the answer that the last visit met, then a single visit probes it. Where it was only TLS that failed, it is down for
+ * mail that wants the same of TLS, and for no other. Who waits for a place is served by turns of the senders. Held in memory;
+ * forgetting it costs a few visits.
  *
  * Units: milliseconds of the clock that never goes back.
  */
 import type { Clock } from '../base/clock.ts';
 import { FairQueue } from '../base/fair-queue.ts';
 import { LIMITS } from '../base/limits.ts';
+import type { TlsWish } from './remote/tls-policy.ts';
+
+/** What mail has to do with when, and for whom, it is let in. */
+export type Mail = {
+  /** Whose turn it is among those that wait. */
+  readonly sender: string;
+  readonly wish: TlsWish;
+  /** When an attempt was asked for, whatever was met before. */
+  readonly askedAtMs?: number | undefined;
+};
 
 export type Admission<Answer> =
   | { readonly kind: 'go' }
   /** Nobody there answers, or nothing of ours is taken: do not try, the answer is known. */
   | { readonly kind: 'down'; readonly answer: Answer };
+
+/** What a visit says of its destination. */
+export type Finding<Answer> =
+  | { readonly kind: 'open' }
+  /** Nobody was gone to, or it was cut. */
+  | { readonly kind: 'unknown' }
+  /** No host answered, or this host wants no more of us; to 'wish': none that mail with the same wish of TLS may go to. */
+  | { readonly kind: 'closed'; readonly to: 'all' | 'wish'; readonly answer: Answer };
 
 export type DestinationsOptions = {
   /** Visits to one destination at once, at most. */
@@ -22,19 +41,35 @@ export type DestinationsOptions = {
   readonly waitingMax: number;
 };
 
-/** `atMs`: when it was tried last, by the clock of the wall. */
-type Down<Answer> = { readonly untilMs: number; readonly atMs: number; readonly answer: Answer };
+type Down<Answer> = {
+  readonly untilMs: number;
+  /** When it was tried last, by the clock of the wall. */
+  readonly atMs: number;
+  readonly answer: Answer;
+  /** A visit is finding out whether it still is. */
+  readonly isProbed: boolean;
+};
+
+/** How mail fares. */
+type Fare<Answer> = {
+  /** Something got through since the last failure. */
+  proven: boolean;
+  failures: number;
+  down: Down<Answer> | undefined;
+};
+
+type Waiting<Answer> = { readonly mail: Mail; readonly resolve: (admission: Admission<Answer>) => void };
 
 type Destination<Answer> = {
   visitsMax: number;
   visits: number;
-  readonly waiting: FairQueue<(admission: Admission<Answer>) => void>;
-  /** Something got through since the last failure. */
-  proven: boolean;
-  failures: number;
+  readonly waiting: FairQueue<Waiting<Answer>>;
   /** When the last one that found it full was told to come back. */
   comeBackAtMs: number;
-  down: Down<Answer> | undefined;
+  /** Of all mail. */
+  readonly all: Fare<Answer>;
+  /** Of what wants the same of TLS, as far as that has failed. */
+  readonly byWish: Map<TlsWish, Fare<Answer>>;
 };
 
 const COME_BACK_MS = 3000;
@@ -69,49 +104,52 @@ export class Destinations<Answer> {
 
   /** Something got through since the last failure. */
   isProven(key: string): boolean {
-    return this.#known.get(key)?.proven === true;
+    return this.#known.get(key)?.all.proven === true;
   }
 
-  isDown(key: string): boolean {
-    return this.#downOf(this.#known.get(key)) !== undefined;
+  isDown(key: string, wish: TlsWish): boolean {
+    const destination = this.#known.get(key);
+    return destination !== undefined && this.#downOf(destination, { wish }) !== undefined;
   }
 
-  /**
-   * Undefined: as many as this destination may have are there already; come back later. Else `leave` must follow a 'go'.
-   *
-   * @param sender whose turn it is among those that wait
-   * @param askedAtMs when an attempt was asked for, whatever was met before
-   */
-  enter(key: string, sender: string, askedAtMs?: number): Promise<Admission<Answer>> | undefined {
+  /** Undefined: as many as this destination may have are there already; come back later. Else `leave` must follow a 'go'. */
+  enter(key: string, mail: Mail): Promise<Admission<Answer>> | undefined {
     const destination = this.#of(key);
-    const down = this.#downOf(destination, askedAtMs);
-    if (down !== undefined) return Promise.resolve({ kind: 'down', answer: down.answer });
-    if (destination.visits < destination.visitsMax) {
-      destination.visits += 1;
-      return Promise.resolve({ kind: 'go' });
-    }
-    const { waiting, proven } = destination;
+    const admission = this.#admit(destination, mail);
+    if (admission !== undefined) return Promise.resolve(admission);
+    const { waiting, all } = destination;
     // One that has shown nothing yet may be stuck: nothing waits for it, so that others have room.
-    if (!proven || waiting.size >= this.#waitingMax) return undefined;
-    if (waiting.sizeOf(sender) >= Math.ceil(this.#waitingMax * SENDER_SHARE)) return undefined;
-    return new Promise((resolve) => waiting.push(sender, resolve));
+    if (!all.proven || waiting.size >= this.#waitingMax) return undefined;
+    if (waiting.sizeOf(mail.sender) >= Math.ceil(this.#waitingMax * SENDER_SHARE)) return undefined;
+    return this.#wait(destination, mail);
   }
 
   /** Waits as long as it takes. `leave` must follow a 'go'. */
-  async enterPatiently(key: string, sender: string, askedAtMs?: number): Promise<Admission<Answer>> {
+  async enterPatiently(key: string, mail: Mail): Promise<Admission<Answer>> {
     const destination = this.#of(key);
-    const down = this.#downOf(destination, askedAtMs);
+    return this.#admit(destination, mail) ?? this.#wait(destination, mail);
+  }
+
+  #wait({ waiting }: Destination<Answer>, mail: Mail): Promise<Admission<Answer>> {
+    return new Promise((resolve) => waiting.push(mail.sender, { mail, resolve }));
+  }
+
+  /** Undefined: there is no place just now. */
+  #admit(destination: Destination<Answer>, mail: Mail): Admission<Answer> | undefined {
+    const down = this.#downOf(destination, mail);
     if (down !== undefined) return { kind: 'down', answer: down.answer };
-    if (destination.visits >= destination.visitsMax)
-      return new Promise((resolve) => destination.waiting.push(sender, resolve));
+    if (destination.visits >= destination.visitsMax) return undefined;
     destination.visits += 1;
+    // Other mail has places beside it: only this one is to find out.
+    const fare = destination.byWish.get(mail.wish);
+    if (fare?.down !== undefined) fare.down = { ...fare.down, atMs: this.#clock.nowMs(), isProbed: true };
     return { kind: 'go' };
   }
 
   /** How many more should be had here to wait: up to one sender's part, as soon as half of those that may are gone. */
   roomToWait(key: string): number {
     const destination = this.#known.get(key);
-    if (destination?.proven !== true || destination.waiting.size > this.#waitingMax / 2) return 0;
+    if (destination?.all.proven !== true || destination.waiting.size > this.#waitingMax / 2) return 0;
     return Math.ceil(this.#waitingMax * SENDER_SHARE) - destination.waiting.size;
   }
 
@@ -119,7 +157,7 @@ export class Destinations<Answer> {
   comeBackMs(key: string): number {
     const destination = this.#of(key);
     const nowMs = this.#clock.monotonicMs();
-    const soonestMs = nowMs + (destination.proven ? COME_BACK_PROVEN_MS : COME_BACK_MS);
+    const soonestMs = nowMs + (destination.all.proven ? COME_BACK_PROVEN_MS : COME_BACK_MS);
     const nextMs = Math.max(soonestMs, destination.comeBackAtMs + 1000 / COME_BACKS_A_SECOND);
     destination.comeBackAtMs = Math.min(nextMs, nowMs + COME_BACK_MAX_MS);
     // In steps, so that many are put back in one write.
@@ -129,66 +167,109 @@ export class Destinations<Answer> {
   /**
    * After a visit.
    *
-   * @param failure the answer, where no host answered or this host wants no more of us
+   * @param wish of the mail that was there
    * @returns for how long it counts as down from now on
    */
-  leave(key: string, failure: Answer | undefined): number | undefined {
+  leave(key: string, finding: Finding<Answer>, wish: TlsWish): number | undefined {
     const destination = this.#of(key);
     destination.visits -= 1;
-    let downForMs: number | undefined;
-    if (failure === undefined) {
-      destination.proven = true;
-      destination.failures = 0;
-      destination.down = undefined;
-      destination.visitsMax = Math.min(destination.visitsMax + 1, this.#visitsMax);
-    } else downForMs = this.#fail(destination, failure);
+    const downForMs = this.#found(destination, finding, wish);
     this.#admitWaiting(destination);
     this.#forget();
     return downForMs;
   }
 
-  #fail(destination: Destination<Answer>, answer: Answer): number | undefined {
-    const nowMs = this.#clock.monotonicMs();
-    const { proven } = destination;
-    destination.proven = false;
-    const known = this.#downOf(destination);
-    if (known !== undefined) {
+  #found(destination: Destination<Answer>, finding: Finding<Answer>, wish: TlsWish): number | undefined {
+    const { all, byWish } = destination;
+    const fare = byWish.get(wish);
+    // Unless it says more, the visit was no probe.
+    if (fare?.down !== undefined && finding.kind !== 'open' && !isToWish(finding))
+      fare.down = { ...fare.down, isProbed: false };
+    switch (finding.kind) {
+      case 'closed':
+        return isToWish(finding)
+          ? this.#failWish(destination, wish, finding.answer)
+          : this.#failAll(destination, finding.answer);
+      case 'unknown':
+        if (all.down !== undefined) return undefined;
+        break;
+      case 'open':
+        byWish.delete(wish);
+    }
+    all.proven = true;
+    all.failures = 0;
+    all.down = undefined;
+    destination.visitsMax = Math.min(destination.visitsMax + 1, this.#visitsMax);
+    return undefined;
+  }
+
+  #failAll(destination: Destination<Answer>, answer: Answer): number | undefined {
+    const { all } = destination;
+    if (!this.#isDown(all)) destination.visitsMax = Math.max(1, Math.floor(destination.visitsMax / 2));
+    const downForMs = this.#fail(destination, all, answer);
+    if (downForMs !== undefined) destination.visitsMax = 1;
+    return downForMs;
+  }
+
+  /** Somebody spoke with us, if not as this mail must have it: nothing is wrong with the rest. */
+  #failWish(destination: Destination<Answer>, wish: TlsWish, answer: Answer): number | undefined {
+    const { all, byWish } = destination;
+    all.failures = 0;
+    all.down = undefined;
+    const fare = byWish.get(wish) ?? { proven: all.proven, failures: 0, down: undefined };
+    byWish.set(wish, fare);
+    return this.#fail(destination, fare, answer);
+  }
+
+  #fail(destination: Destination<Answer>, fare: Fare<Answer>, answer: Answer): number | undefined {
+    const { proven, down } = fare;
+    const known = { atMs: this.#clock.nowMs(), answer, isProbed: false };
+    fare.proven = false;
+    if (down !== undefined && !down.isProbed && this.#isDown(fare)) {
       // Still down: what was asked for before this visit has had its answer.
-      this.#takeDown(destination, { ...known, atMs: this.#clock.nowMs(), answer });
+      fare.down = { ...known, untilMs: down.untilMs };
+      this.#turnAway(destination);
       return undefined;
     }
-    destination.visitsMax = Math.max(1, Math.floor(destination.visitsMax / 2));
     // One failure among successes: too much at once, or one of its hosts.
     if (proven) return undefined;
-    destination.failures += 1;
-    const lengthMs = Math.min(DOWN_AT_FIRST_MS * 2 ** Math.min(destination.failures - 1, 10), DOWN_MAX_MS);
-    destination.visitsMax = 1;
-    this.#takeDown(destination, { untilMs: nowMs + lengthMs, atMs: this.#clock.nowMs(), answer });
+    fare.failures += 1;
+    const lengthMs = Math.min(DOWN_AT_FIRST_MS * 2 ** Math.min(fare.failures - 1, 10), DOWN_MAX_MS);
+    fare.down = { ...known, untilMs: this.#clock.monotonicMs() + lengthMs };
+    this.#turnAway(destination);
     return lengthMs;
   }
 
-  #takeDown(destination: Destination<Answer>, down: Down<Answer>): void {
-    destination.down = down;
-    for (const resolve of destination.waiting.drain()) resolve({ kind: 'down', answer: down.answer });
+  /** Who waits for what is down now waits no longer. */
+  #turnAway(destination: Destination<Answer>): void {
+    const { waiting } = destination;
+    for (const one of waiting.drain()) {
+      const down = this.#downOf(destination, one.mail);
+      if (down === undefined) waiting.push(one.mail.sender, one);
+      else one.resolve({ kind: 'down', answer: down.answer });
+    }
   }
 
   #admitWaiting(destination: Destination<Answer>): void {
     while (destination.visits < destination.visitsMax) {
       const next = destination.waiting.shift();
       if (next === undefined) return;
-      destination.visits += 1;
-      next({ kind: 'go' });
+      const admission = this.#admit(destination, next.mail);
+      if (admission !== undefined) next.resolve(admission);
     }
   }
 
-  /** @param askedAtMs counts as up until it was tried after this */
   #downOf(
-    destination: Destination<Answer> | undefined,
-    askedAtMs = Number.NEGATIVE_INFINITY,
+    { all, byWish }: Destination<Answer>,
+    { wish, askedAtMs }: Omit<Mail, 'sender'>,
   ): Down<Answer> | undefined {
-    const down = destination?.down;
-    if (down === undefined || askedAtMs > down.atMs) return undefined;
-    return this.#clock.monotonicMs() < down.untilMs ? down : undefined;
+    return [all, byWish.get(wish)].find((fare) => fare !== undefined && this.#isDown(fare, askedAtMs))?.down;
+  }
+
+  /** @param askedAtMs counts as up until it was tried after this */
+  #isDown({ down }: Fare<Answer>, askedAtMs = Number.NEGATIVE_INFINITY): boolean {
+    if (down === undefined || askedAtMs > down.atMs) return false;
+    return down.isProbed || this.#clock.monotonicMs() < down.untilMs;
   }
 
   #of(key: string): Destination<Answer> {
@@ -198,10 +279,9 @@ export class Destinations<Answer> {
       visitsMax: Math.min(LIMITS.destinationVisitsAtFirst, this.#visitsMax),
       visits: 0,
       waiting: new FairQueue(),
-      proven: false,
-      failures: 0,
       comeBackAtMs: Number.NEGATIVE_INFINITY,
-      down: undefined,
+      all: { proven: false, failures: 0, down: undefined },
+      byWish: new Map(),
     };
     this.#known.set(key, destination);
     return destination;
@@ -212,9 +292,14 @@ export class Destinations<Answer> {
     if (this.#known.size <= LIMITS.destinationsMax) return;
     for (const [name, one] of this.#known) {
       if (this.#known.size <= FORGOTTEN_DOWN_TO) return;
-      if (isIdle(one) && this.#downOf(one) === undefined) this.#known.delete(name);
+      if (isIdle(one) && [one.all, ...one.byWish.values()].every((fare) => !this.#isDown(fare)))
+        this.#known.delete(name);
     }
   }
+}
+
+function isToWish<Answer>(finding: Finding<Answer>): boolean {
+  return finding.kind === 'closed' && finding.to === 'wish';
 }
 
 function isIdle<Answer>(destination: Destination<Answer>): boolean {

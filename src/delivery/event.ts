@@ -76,8 +76,14 @@ export type DeliveryEvent =
     }
   /** The lease ran out or was taken while we worked: nothing was written down by us. */
   | { readonly name: 'delivery.lease-lost'; readonly queueId: QueueId }
-  /** A destination answers from none of its hosts; its mail waits until then. */
-  | { readonly name: 'delivery.destination-down'; readonly destination: string; readonly untilMs: number }
+  /** A destination answers from none of its hosts, or takes nothing of ours; its mail waits until then. */
+  | {
+      readonly name: 'delivery.destination-down';
+      readonly destination: string;
+      readonly untilMs: number;
+      /** Which mail waits: where only TLS failed, what wants the same of TLS. */
+      readonly mail: 'all' | 'without-wish' | 'requiretls' | 'tls-required-no';
+    }
   /** What a host cannot carry was converted for it; signatures by others over the body do not hold there any more. */
   | {
       readonly name: 'delivery.converted';

@@ -34,7 +34,7 @@ function world(check: Check) {
       prefixes.push(`${recipients.map(({ number }) => number).join()} ${latin1(prefix)}`);
       return {
         outcomes: new Map(recipients.map(({ number }) => [number, done] as const)),
-        down: undefined,
+        finding: { kind: 'open' },
         fault: undefined,
       };
     },

@@ -73,7 +73,7 @@ export function hookRemote(remote: RemoteDeliverer, hook: DeliveryHook, clock: C
           else groups.set(said.fields, [...(groups.get(said.fields) ?? []), recipient]);
         }),
       );
-      let answered: RemoteOutcome = { outcomes, down: undefined, fault: undefined };
+      let answered: RemoteOutcome = { outcomes, finding: { kind: 'unknown' }, fault: undefined };
       for (const [fields, group] of groups) {
         // oxlint-disable-next-line no-await-in-loop -- each is a message of its own to the same host
         const visited = await remote.deliver(withFields(message, fields), route, group, signal);

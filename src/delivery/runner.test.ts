@@ -32,6 +32,7 @@ import { ReturnPaths } from './return-paths.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { Router } from './remote/router.ts';
 import { Routing } from './remote/routing.ts';
+import type { TlsPolicy } from './remote/tls-policy.ts';
 import { uniformTlsPolicy } from './remote/tls-policy.ts';
 import { DeliveryRunner } from './runner.ts';
 import { Settler } from './settler.ts';
@@ -58,7 +59,13 @@ const down: HopVisit = {
 
 async function world(
   visit: Visit,
-  options: { zone?: Zone; messagesMax?: number; lostReportsTo?: string; router?: Router } = {},
+  options: {
+    zone?: Zone;
+    messagesMax?: number;
+    lostReportsTo?: string;
+    router?: Router;
+    tlsPolicy?: TlsPolicy;
+  } = {},
 ) {
   const clock = new FakeClock();
   const random = seededRandom();
@@ -81,7 +88,7 @@ async function world(
       ownAddresses: [],
       loopbackAllowed: false,
     }),
-    tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
+    tlsPolicy: options.tlsPolicy ?? uniformTlsPolicy({ kind: 'opportunistic' }),
     hop: {
       visit: async (target, message, signal) => {
         visited.push(target.host);
@@ -592,6 +599,128 @@ test('a domain that is down is probed, not hammered, and its mail waits with the
   await clock.advance(DAY_MS);
   assert.ok(visited.length < 400, `${visited.length} visits in a day for 200 messages`);
   await runner.stop(0);
+});
+
+/** What mail of each wish must have of TLS; of a domain that promises it, in a certificate for its host. */
+const BY_WISH: TlsPolicy = {
+  ofDomain: async (_found, wish) =>
+    uniformTlsPolicy(
+      wish === 'optional' ? { kind: 'opportunistic' } : { kind: 'verified', names: ['far.example'] },
+    ).ofDomain(_found, wish, 'policy'),
+};
+
+const OF_WISH = {
+  ordinary: {},
+  'TLS-Required: No': { tlsOptional: true },
+  REQUIRETLS: { requireTls: true },
+} as const satisfies Record<string, Partial<NewQueuedMessage>>;
+
+const failsTls = (kind: 'reset' | 'expired'): HopVisit => ({
+  kind: 'tls-failed',
+  failure: { kind, text: 'no' },
+  localAddress: undefined,
+});
+
+const tlsScopes: readonly {
+  readonly name: string;
+  /** What is the first to go, and fails. */
+  readonly first: keyof typeof OF_WISH;
+  readonly met: (target: HopTarget, message: HopMessage) => HopVisit;
+  /** What the others come to, each without waiting. */
+  readonly others: Partial<Record<keyof typeof OF_WISH, 'goes' | 'waits' | 'tries'>>;
+}[] = [
+  {
+    name: 'TLS that a domain promised fails: mail with TLS-Required: No goes at once (RFC 8689 §4.2.2)',
+    first: 'ordinary',
+    met: ({ tls }) => (tls.kind === 'verified' ? failsTls('expired') : took),
+    others: { 'TLS-Required: No': 'goes', ordinary: 'waits' },
+  },
+  {
+    name: 'TLS fails for mail with REQUIRETLS: ordinary mail goes at once (RFC 8689 §4.2.1)',
+    first: 'REQUIRETLS',
+    met: (_target, { requireTls }) => (requireTls ? failsTls('reset') : took),
+    others: { ordinary: 'goes', 'TLS-Required: No': 'goes', REQUIRETLS: 'waits' },
+  },
+  {
+    name: 'TLS fails for good for mail with REQUIRETLS, which is told each of its senders',
+    first: 'REQUIRETLS',
+    met: (_target, { requireTls }) => (requireTls ? failsTls('expired') : took),
+    others: { REQUIRETLS: 'tries', ordinary: 'goes' },
+  },
+  {
+    name: 'nobody answers: that covers all mail',
+    first: 'ordinary',
+    met: () => down,
+    others: { 'TLS-Required: No': 'waits', REQUIRETLS: 'waits', ordinary: 'waits' },
+  },
+];
+
+for (const { name, first, met, others } of tlsScopes)
+  test(name, async () => {
+    const made = await world(met, { tlsPolicy: BY_WISH });
+    made.runner.start();
+    // Two are let in at first: each of them finds out, and another stays as it is.
+    for (const id of ['first1', 'first2'])
+      await made.accept([remoteRecipient('bob@far.example')], {
+        id: queueId(id),
+        reversePath: 'author@here.example',
+        ...OF_WISH[first],
+      });
+    await made.clock.advance(1000);
+    for (const [wish, fate] of Object.entries(others)) {
+      const before = made.visited.length;
+      const id = queueId(`other${fate}${before}`);
+      const more = Object.entries(OF_WISH).find(([key]) => key === wish)?.[1];
+      await made.accept([remoteRecipient('bob@far.example')], { id, ...more });
+      await made.clock.advance(1000);
+      const left = (await made.queue.find({ id }, undefined, 1)).length;
+      assert.deepEqual(
+        [made.visited.length - before, left],
+        { goes: [1, 0], waits: [0, 1], tries: [1, 0] }[fate],
+        wish,
+      );
+    }
+    await made.runner.stop(0);
+  });
+
+test('mail that waits for a place at a destination is not drawn into what TLS another lacks', async () => {
+  const places: (() => void)[] = [];
+  const made = await world(
+    async ({ tls }) => {
+      await new Promise<void>((resolve) => places.push(resolve));
+      return tls.kind === 'verified' && made.visited.length > 2 ? failsTls('expired') : took;
+    },
+    { tlsPolicy: BY_WISH },
+  );
+  const next = async (): Promise<void> => {
+    places.shift()?.();
+    await made.clock.advance(100);
+  };
+  made.runner.start();
+  const accept = (id: string, more: Partial<NewQueuedMessage> = {}): Promise<void> =>
+    made.accept([remoteRecipient('bob@far.example')], { id: queueId(id), ...more });
+  await accept('proves01');
+  await accept('proves02');
+  await made.clock.advance(100);
+  await next();
+  await next();
+  // Four places; who comes then waits.
+  for (let n = 0; n < 4; n += 1) await accept(`fails${n}`);
+  for (let n = 0; n < 3; n += 1) {
+    await accept(`optional${n}`, { tlsOptional: true });
+    await accept(`ordinary${n}`);
+  }
+  await made.clock.advance(100);
+  assert.equal(made.visited.length, 6);
+  for (let n = 0; n < 7; n += 1) await next();
+  const left = (await made.queue.list({}, undefined, 100)).map(({ id }) => String(id));
+  assert.deepEqual(
+    left.filter((id) => id.includes('optional')),
+    [],
+  );
+  assert.equal(left.length, 7);
+  assert.equal(made.visited.length, 9, 'none of those that waited found out by itself');
+  await made.runner.stop(0);
 });
 
 test('what the operator asks for goes out although its destination is down', async () => {

@@ -21,7 +21,7 @@ import type {
 import { lastAskedAtMs } from '../queue/progress.ts';
 import { isOverdue, overdueOutcome } from './deliver-by.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
-import type { Admission } from './destination.ts';
+import type { Admission, Finding, Mail } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
 import { deliveredTo } from './local.ts';
@@ -30,7 +30,9 @@ import type { LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, ownAnswer } from './outcome.ts';
 import { Parked } from './parked.ts';
+import { wishOf } from './remote/remote-delivery.ts';
 import type { RemoteRoute, Router } from './remote/router.ts';
+import type { TlsWish } from './remote/tls-policy.ts';
 import type { Settler } from './settler.ts';
 
 export type DeliveryRunnerPorts = {
@@ -314,12 +316,12 @@ export class DeliveryRunner {
         else suspended.push({ recipient: recipient.number, kind: 'suspended', scope });
       }
       if (free.length === 0) continue;
-      const sender = senderOf(message);
+      const mail = mailOf(message, free);
       // Transactions of one message at one destination are reported together, so they wait for each other.
       const isAgain = groups.some((group) => group.route.key === route.key);
       const admission = isAgain
-        ? this.#destinations.enterPatiently(route.key, sender, lastAskedAtMs(free))
-        : this.#destinations.enter(route.key, sender, lastAskedAtMs(free));
+        ? this.#destinations.enterPatiently(route.key, mail)
+        : this.#destinations.enter(route.key, mail);
       if (admission !== undefined) groups.push({ route, recipients: free, admission });
       else {
         const comeBackMs = this.#destinations.comeBackMs(route.key);
@@ -359,7 +361,8 @@ export class DeliveryRunner {
   /** Where nobody of a route answers just now, its fallback. */
   #routeOf(message: QueuedMessage, recipient: QueuedRecipient, domain: string): RemoteRoute {
     let route = this.#ports.router.plan(message, recipient, domain, this.#ports.clock.nowMs());
-    while (route.fallback !== undefined && this.#destinations.isDown(route.key)) route = route.fallback;
+    const wish = wishOf(message);
+    while (route.fallback !== undefined && this.#destinations.isDown(route.key, wish)) route = route.fallback;
     return route;
   }
 
@@ -485,14 +488,16 @@ export class DeliveryRunner {
     if (admitted.kind === 'down') {
       const { fallback } = route;
       const other =
-        fallback === undefined ? undefined : this.#destinations.enter(fallback.key, senderOf(message));
+        fallback === undefined
+          ? undefined
+          : this.#destinations.enter(fallback.key, { ...mailOf(message, recipients), askedAtMs: undefined });
       if (fallback !== undefined && other !== undefined)
         return this.#visit(message, { route: fallback, recipients, admission: other }, signal, note);
       const answer = { ...admitted.answer, atMs: clock.nowMs() };
       for (const { number } of recipients) note(number, { kind: 'delayed', answer });
       return;
     }
-    let down: LastAnswer | undefined;
+    let finding: Finding<LastAnswer> = { kind: 'unknown' };
     try {
       const visited = await remote.deliver(copyFor(message, recipients), route, recipients, signal);
       for (const [number, outcome] of visited.outcomes) note(number, outcome);
@@ -503,18 +508,20 @@ export class DeliveryRunner {
           doing: 'Reading a message',
           cause: visited.fault,
         });
-      if (!signal.aborted) ({ down } = visited);
+      if (!signal.aborted) ({ finding } = visited);
     } catch (cause) {
       events({ name: 'delivery.fault', queueId: message.id, doing: 'Delivering to another host', cause });
       for (const { number } of recipients)
         note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     } finally {
-      const downForMs = this.#destinations.leave(route.key, down);
+      const wish = wishOf(message);
+      const downForMs = this.#destinations.leave(route.key, finding, wish);
       if (downForMs !== undefined)
         events({
           name: 'delivery.destination-down',
           destination: route.key,
           untilMs: clock.nowMs() + downForMs,
+          mail: finding.kind === 'closed' && finding.to === 'wish' ? MAIL_OF[wish ?? 'usual'] : 'all',
         });
       // Its landing makes us look.
       this.#roomy.add(route.key);
@@ -550,6 +557,17 @@ function copyFor(message: QueuedMessage, recipients: readonly QueuedRecipient[])
   if (forwardedFrom === undefined) return { ...message, reversePath };
   // RFC 9228 §4: should it come back for the address that it was forwarded from, that is a loop.
   return { ...message, reversePath, prefix: Buffer.concat([deliveredTo(forwardedFrom), message.prefix]) };
+}
+
+/** What the event calls mail by its wish of TLS. */
+const MAIL_OF = {
+  usual: 'without-wish',
+  require: 'requiretls',
+  optional: 'tls-required-no',
+} as const satisfies Record<NonNullable<TlsWish> | 'usual', string>;
+
+function mailOf(message: QueuedMessage, recipients: readonly QueuedRecipient[]): Mail {
+  return { sender: senderOf(message), wish: wishOf(message), askedAtMs: lastAskedAtMs(recipients) };
 }
 
 /** Who takes turns with others at a destination. */

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { ConnectProblem } from '../../base/connection.ts';
+import type { Finding } from '../destination.ts';
 import { Destinations } from '../destination.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
 
@@ -19,23 +20,33 @@ export class HostGate implements RemoteHop {
 
   async visit(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopVisit> {
     const key = `${target.address} ${target.port} ${target.localAddress ?? ''}`;
-    const admission = await this.#hosts.enterPatiently(key, message.reversePath ?? '', message.askedAtMs);
+    const admission = await this.#hosts.enterPatiently(key, {
+      sender: message.reversePath ?? '',
+      wish: undefined,
+      askedAtMs: message.askedAtMs,
+    });
     if (admission.kind === 'down') return { kind: 'no-connection', problem: admission.answer };
-    let failure: ConnectProblem | undefined;
+    let finding: Finding<ConnectProblem> = { kind: 'unknown' };
     try {
       const visit = await this.#hop.visit(target, message, signal);
-      if (!signal.aborted) failure = failureOf(visit);
+      if (!signal.aborted) finding = findingOf(visit);
       return visit;
     } finally {
-      this.#hosts.leave(key, failure);
+      this.#hosts.leave(key, finding, undefined);
     }
   }
 }
 
-/** Why this host is not to be gone to for a while; undefined where it speaks with us. */
-function failureOf(visit: HopVisit): ConnectProblem | undefined {
+function findingOf(visit: HopVisit): Finding<ConnectProblem> {
   // Our own source address says nothing of the host.
-  if (visit.kind === 'no-connection') return visit.problem.kind === 'source' ? undefined : visit.problem;
+  if (visit.kind === 'no-connection' && visit.problem.kind === 'source') return { kind: 'unknown' };
+  const answer = failureOf(visit);
+  return answer === undefined ? { kind: 'open' } : { kind: 'closed', to: 'all', answer };
+}
+
+/** Why this host is not to be gone to for a while; undefined where it speaks with us, whatever becomes of TLS. */
+function failureOf(visit: HopVisit): ConnectProblem | undefined {
+  if (visit.kind === 'no-connection') return visit.problem;
   if (visit.kind !== 'session') return undefined;
   const [answer] = visit.answers;
   if (answer === undefined || answer.kind === 'unfit') return undefined;

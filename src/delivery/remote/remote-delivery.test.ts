@@ -111,7 +111,8 @@ async function deliver(
   return {
     visited,
     events,
-    unreachable: outcome.down !== undefined,
+    unreachable: outcome.finding.kind === 'closed',
+    down: outcome.finding.kind === 'closed' ? outcome.finding.answer.status : undefined,
     outcomes: [...outcome.outcomes].map(([number, one]) => `${number} ${one.kind} ${one.answer?.status}`),
     outcome,
   };
@@ -556,9 +557,9 @@ test('where no host of a route answers, its fallback is taken in the same attemp
   ];
   for (const { visit, want, hosts } of answers) {
     // oxlint-disable-next-line no-await-in-loop -- one case after the other
-    const { visited, outcomes, outcome } = await deliver('two.example', ['bob'], visit, { route });
+    const { visited, outcomes, down } = await deliver('two.example', ['bob'], visit, { route });
     assert.deepEqual([outcomes, visited.length], [[`0 ${want}`], hosts]);
-    assert.equal(outcome.down?.status, hosts === 2 ? '4.4.1' : undefined, 'the first is down all the same');
+    assert.equal(down, hosts === 2 ? '4.4.1' : undefined, 'the first is down all the same');
   }
 });
 
@@ -667,12 +668,12 @@ const meant = [
   { text: '550 5.1.1 No such user', down: undefined, events: 0 },
   { text: '450 4.7.1 Greylisted', down: undefined, events: 0 },
 ];
-for (const { text, down, events: count } of meant)
-  test(`"${text}" ${down === undefined ? 'concerns this mail' : 'is meant for all our mail'}`, async () => {
-    const { outcome, events } = await deliver('two.example', ['bob'], () =>
+for (const { text, down: want, events: count } of meant)
+  test(`"${text}" ${want === undefined ? 'concerns this mail' : 'is meant for all our mail'}`, async () => {
+    const { down, events } = await deliver('two.example', ['bob'], () =>
       session(said('rcpt', Number(text.slice(0, 3)), text.slice(4))),
     );
-    assert.equal(outcome.down?.status, down);
+    assert.equal(down, want);
     assert.equal(events.filter(({ name }) => name === 'delivery.blocked').length, count);
   });
 
@@ -680,8 +681,67 @@ test('who takes some of our mail is not down', async () => {
   const { outcome } = await deliver('two.example', ['a', 'b'], () =>
     session(said('rcpt', 450, '4.7.1 Too many messages'), said('content', 250)),
   );
-  assert.equal(outcome.down, undefined);
+  assert.equal(outcome.finding.kind, 'open');
 });
+
+const broken: HopVisit = {
+  kind: 'tls-failed',
+  failure: { kind: 'reset', text: 'reset' },
+  localAddress: undefined,
+};
+const VERIFIED = { kind: 'require', tls: { kind: 'verified', names: ['x'] }, by: 'sts' } as const;
+const NOT_TO_ONE: TlsPolicy = {
+  ofDomain: async () => ({
+    kind: 'policy',
+    of: async ({ host }) =>
+      host === 'one.example'
+        ? { kind: 'delayed', status: '4.7.5', reason: 'tls.sts-mx-mismatch', text: 'no' }
+        : VERIFIED,
+  }),
+};
+const STRICT = uniformTlsPolicy(VERIFIED.tls);
+
+const findings: readonly {
+  readonly name: string;
+  readonly visit: (target: HopTarget) => HopVisit;
+  readonly tlsPolicy: TlsPolicy;
+  readonly more?: Partial<NewQueuedMessage>;
+  readonly want: string;
+}[] = [
+  { name: 'no host answers', visit: () => refused, tlsPolicy: STRICT, want: 'closed to all' },
+  { name: 'TLS fails with both', visit: () => broken, tlsPolicy: STRICT, want: 'closed to wish' },
+  {
+    name: 'TLS fails with one, the other does not answer',
+    visit: at('one.example', broken, refused),
+    tlsPolicy: STRICT,
+    want: 'closed to wish',
+  },
+  {
+    name: 'one may not be gone to for its TLS, the other does not answer',
+    visit: () => refused,
+    tlsPolicy: NOT_TO_ONE,
+    want: 'closed to wish',
+  },
+  {
+    name: 'TLS fails with one, the other takes it',
+    visit: at('one.example', broken, session(said('content', 250))),
+    tlsPolicy: STRICT,
+    want: 'open',
+  },
+  {
+    name: 'TLS fails for good, and the next one is to be told as well (RFC 8689 §4.2.1)',
+    visit: () => ({ ...broken, failure: { kind: 'not-trusted', text: 'no' } }),
+    tlsPolicy: STRICT,
+    more: { requireTls: true },
+    want: 'unknown',
+  },
+];
+for (const { name, visit, tlsPolicy, more = {}, want } of findings)
+  test(`what a route is found to be: ${name}`, async () => {
+    const { outcome } = await deliver('two.example', ['bob'], visit, { tlsPolicy, more });
+    const { finding } = outcome;
+    assert.equal(finding.kind === 'closed' ? `closed to ${finding.to}` : finding.kind, want);
+  });
 
 test('each recipient by its own answer; only the undecided go to the next host', async () => {
   const { visited, outcomes } = await deliver('two.example', ['a', 'b', 'c'], (target, message) =>
@@ -738,7 +798,7 @@ test('octets that cannot be read delay whoever is left, and nobody who was serve
     throw new Fault('Reading a segment');
   });
   assert.deepEqual(outcomes, ['0 relayed 2.0.0', '1 delayed 4.3.0']);
-  assert.equal(outcome.down, undefined);
+  assert.equal(outcome.finding.kind, 'unknown');
   assert.ok(outcome.fault instanceof Fault);
 });
 

@@ -11,6 +11,7 @@ import type { LastAnswer, QueueId, QueuedMessage, QueuedRecipient } from '../../
 import type { BlobStore } from '../../store/blob-store.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import type { DeliveryEvent, DeliveryEventSink } from '../event.ts';
+import type { Finding } from '../destination.ts';
 import type { Outcome } from '../outcome.ts';
 import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
 import type { HopVerdict } from './classify.ts';
@@ -39,17 +40,17 @@ export type RemoteDeliveryPorts = {
 export type RemoteOutcome = {
   /** By the recipient's number. */
   readonly outcomes: ReadonlyMap<number, Outcome>;
-  /**
-   * What was met where no host of the route spoke with us, or took nothing because of who we are: its other mail need not find
-   * that out one by one.
-   */
-  readonly down: LastAnswer | undefined;
+  /** What was found out about the route: its other mail need not do that one by one. */
+  readonly finding: Finding<LastAnswer>;
   /** What was thrown while the message was read; who was left then is delayed. */
   readonly fault: unknown;
 };
 
-/** How far the hosts of a route were gone through. */
-type Progress = { spoke: boolean; visits: number };
+/** How far the hosts of a route were gone through. `barred`: to one of them this message could not go for its TLS. */
+type Progress = { spoke: boolean; visits: number; barred: boolean };
+
+/** What a way came to. 'silent': no host of it spoke with us. 'barred': nor one that mail with another wish of TLS might go to. */
+type Came = 'spoke' | 'not-gone' | 'silent' | 'barred';
 
 /** The recipients that no host has decided about yet, and the last word about each. */
 class Pending {
@@ -70,11 +71,11 @@ class Pending {
     this.outcomes.set(number, outcome);
   }
 
-  /** The last word about one of those that are left. */
-  get word(): LastAnswer | undefined {
+  /** The last word about one of those that are left which leaves hope. */
+  get hope(): LastAnswer | undefined {
     return this.recipients
-      .map(({ number }) => this.#last.get(number)?.answer)
-      .find((one) => one !== undefined);
+      .map(({ number }) => this.#last.get(number))
+      .find((last) => last?.kind === 'delayed')?.answer;
   }
 
   /** A word about all of `recipients`; one that leaves hope is not overruled by one that leaves none. */
@@ -130,14 +131,14 @@ export class RemoteDelivery {
   ): Promise<RemoteOutcome> {
     const pending = new Pending(recipients);
     const { clock } = this.#ports;
-    let down: LastAnswer | undefined;
+    let finding: Finding<LastAnswer> = { kind: 'unknown' };
     let fault: unknown;
     try {
       for (let way: RemoteRoute | undefined = route; way !== undefined; way = way.fallback) {
         // oxlint-disable-next-line no-await-in-loop -- a fallback is for what the way before it left
-        const answered = await this.#along(way, message, pending, signal);
-        if (answered || signal.aborted) break;
-        if (way === route) down = pending.word;
+        const came = await this.#along(way, message, pending, signal);
+        if (way === route && !signal.aborted) finding = findingOf(came, pending.hope);
+        if (came === 'spoke' || came === 'not-gone' || signal.aborted) break;
         if (pending.recipients.length === 0) break;
       }
     } catch (cause) {
@@ -147,9 +148,15 @@ export class RemoteDelivery {
     const stopped = { status: '4.3.2', reason: 'delivery.stopped', text: 'Delivery was interrupted' };
     pending.close(this.#own(stopped));
     const { outcomes } = pending;
+    if (fault !== undefined) return { outcomes, finding: { kind: 'unknown' }, fault };
     // What a fallback was told is not about the route.
-    if (down === undefined) down = this.#closedTo(message, route, [...outcomes.values()]);
-    return { outcomes, down: fault === undefined ? down : undefined, fault };
+    const answer =
+      finding.kind === 'open' ? this.#closedTo(message, route, [...outcomes.values()]) : undefined;
+    return {
+      outcomes,
+      finding: answer === undefined ? finding : { kind: 'closed', to: 'all', answer },
+      fault,
+    };
   }
 
   /** The answer that was meant for all our mail; undefined where any was taken. */
@@ -175,30 +182,31 @@ export class RemoteDelivery {
     return { ...answer, status: answer.status.replace(/^5/, '4') };
   }
 
-  /** False where none of the route's hosts spoke with us. */
   async #along(
     route: RemoteRoute,
     message: QueuedMessage,
     pending: Pending,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Came> {
     const found = await hostsOf(route, wishOf(message), this.#ports);
     if (found.kind === 'held') {
       for (const { number } of pending.recipients)
         pending.settle(number, { kind: 'held', answer: this.#own(found) });
-      return true;
+      return 'not-gone';
     }
     if (found.kind !== 'hosts') {
       pending.note(found.kind, this.#own(found));
-      return true;
+      return 'not-gone';
     }
     const forms = new MessageForms(message, this.#ports.blobs);
     const attempt: Attempt = { message, forms, route, tls: found.tls, pending, signal };
-    const progress: Progress = { spoke: false, visits: 0 };
+    const progress: Progress = { spoke: false, visits: 0, barred: false };
     for (const host of found.hosts)
       // oxlint-disable-next-line no-await-in-loop -- one host after the other is the point
       if (!(await this.#tryHost(host, attempt, progress))) break;
-    return progress.spoke || progress.visits === 0;
+    if (progress.spoke) return 'spoke';
+    if (progress.visits === 0) return 'not-gone';
+    return progress.barred ? 'barred' : 'silent';
   }
 
   /** All addresses of one exchange; false where no other exchange is to follow. */
@@ -224,6 +232,7 @@ export class RemoteDelivery {
       authentic: found.authentic,
     });
     if (required.kind !== 'require') {
+      progress.barred = true;
       pending.note(required.kind, this.#own(required));
       return true;
     }
@@ -236,6 +245,7 @@ export class RemoteDelivery {
       if (visit === undefined) continue;
       progress.visits += 1;
       progress.spoke ||= isAlive(visit);
+      progress.barred ||= visit.kind === 'tls-failed';
     }
     return true;
   }
@@ -398,8 +408,19 @@ export class RemoteDelivery {
   }
 }
 
+/** @param hope the last word that leaves some; where there is none, the next message does not wait for anything */
+function findingOf(came: Came, hope: LastAnswer | undefined): Finding<LastAnswer> {
+  if (came === 'spoke') return { kind: 'open' };
+  if (came === 'not-gone' || hope === undefined) return { kind: 'unknown' };
+  return { kind: 'closed', to: came === 'barred' ? 'wish' : 'all', answer: hope };
+}
+
 /** RFC 8689 §5: a report of failure travels under what it can have. */
-function wishOf({ reversePath, requireTls, tlsOptional }: QueuedMessage): TlsWish {
+export function wishOf({
+  reversePath,
+  requireTls,
+  tlsOptional,
+}: Pick<QueuedMessage, 'reversePath' | 'requireTls' | 'tlsOptional'>): TlsWish {
   if (requireTls) return reversePath === null ? undefined : 'require';
   return tlsOptional ? 'optional' : undefined;
 }

@@ -142,6 +142,11 @@ export const DELIVERY_EVENTS = {
           description: 'The domain, or the host that a route names: `smtp:[relay.example]:587`.',
         },
         untilMs: { type: 'number', description: 'When it is tried again, milliseconds since 1970.' },
+        mail: {
+          type: 'text',
+          description:
+            'Which mail waits: `all`, or where only TLS failed `without-wish`, `requiretls` or `tls-required-no` (RFC 8689).',
+        },
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
