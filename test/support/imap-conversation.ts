@@ -28,6 +28,8 @@ export const TEST_LIMITS: ImapLimits = {
   idleMs: 1_800_000,
   signInMs: 60_000,
   appendMessagesMax: 4,
+  messagesMax: Infinity,
+  savedMessagesMax: Infinity,
 };
 
 export type Delivery = {

@@ -11,6 +11,8 @@ export const LIMITS = {
     'connectionsPerAddressMax',
     'smtpErrorsMax',
     'imapErrorsMax',
+    'imapMessagesMax',
+    'imapSavedMessagesMax',
     'pop3ErrorsMax',
     'smtpIdleSeconds',
     'imapIdleSeconds',
@@ -75,6 +77,22 @@ export const LIMITS = {
       maximum: 10_000,
       default: 25,
       description: 'Bad commands in a row before an IMAP session is ended.',
+    },
+    imapMessagesMax: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 100_000,
+      default: 0,
+      description:
+        'Messages that one IMAP command works on, as MESSAGELIMIT (RFC 9738) says it, which wants 1000 or more. 0: any number.',
+    },
+    imapSavedMessagesMax: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 100_000,
+      default: 0,
+      description:
+        'Messages that one IMAP COPY or APPEND makes, as SAVELIMIT (RFC 9738) says it. 0: any number, and 1000 for APPEND. Of no effect beside `imapMessagesMax`.',
     },
     pop3ErrorsMax: {
       type: 'integer',

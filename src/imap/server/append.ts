@@ -23,6 +23,7 @@ import type { ImapDeps } from './ports.ts';
 import type { Outcome } from './command-context.ts';
 import { flagsOf, TOO_LONG, type FlagNames } from './flags.ts';
 import { mailboxTree } from './mailbox-tree.ts';
+import { tooMany } from './message-limit.ts';
 import type { Replaced } from './replace.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 
@@ -104,6 +105,7 @@ export class Append {
         text: `A message has ${limits.messageOctetsMax} octets at most`,
       };
     this.#announced += 1;
+    if (this.#announced > limits.savedMessagesMax) return tooMany(limits.savedMessagesMax);
     if (this.#announced > limits.appendMessagesMax)
       return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
     this.#octets += literal.octets;

@@ -1,7 +1,7 @@
 /** What is offered, by state. A client that signs in over TLS is told the whole list in the completion (RFC 9051 §7.2.2). */
 import { offeredOn } from '../../auth/sign-in.ts';
 import type { TlsInfo } from '../../base/connection.ts';
-import type { ImapDeps } from './ports.ts';
+import type { ImapDeps, ImapLimits } from './ports.ts';
 import type { State } from './state.ts';
 
 const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'] as const;
@@ -15,6 +15,7 @@ const SIGNED_IN = [
   'ESEARCH',
   'ESORT',
   'IDLE',
+  'INPROGRESS',
   'LIST-EXTENDED',
   'LIST-METADATA',
   'LIST-STATUS',
@@ -45,6 +46,12 @@ const SIGNED_IN = [
   'WITHIN',
 ] as const;
 
+/** RFC 9738 §3: one or the other. */
+function messageLimit({ messagesMax, savedMessagesMax }: ImapLimits): readonly string[] {
+  if (messagesMax < Infinity) return [`MESSAGELIMIT=${messagesMax}`];
+  return savedMessagesMax < Infinity ? [`SAVELIMIT=${savedMessagesMax}`] : [];
+}
+
 /** @param tls of the connection, where it is under TLS: nobody signs in without it (RFC 9051 §11.3) */
 export function capabilities(state: State, tls: TlsInfo | undefined, deps: ImapDeps): readonly string[] {
   if (state.phase !== 'not-authenticated')
@@ -53,6 +60,7 @@ export function capabilities(state: State, tls: TlsInfo | undefined, deps: ImapD
       ...SIGNED_IN.map((name) =>
         name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name,
       ),
+      ...messageLimit(deps.limits),
     ];
   if (tls !== undefined) {
     const offered = offeredOn(deps.signIn, tls).map(({ name }) => `AUTH=${name}`);

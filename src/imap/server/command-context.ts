@@ -3,6 +3,7 @@ import type { Fault } from '../../base/fault.ts';
 import type { Completion, Untagged } from '../wire/response.ts';
 import type { MetadataWatch } from './metadata-watch.ts';
 import type { ImapDeps } from './ports.ts';
+import type { Progress } from './progress.ts';
 import type { Enabled, State } from './state.ts';
 
 export type Context = {
@@ -11,6 +12,7 @@ export type Context = {
   readonly metadata: MetadataWatch;
   /** Of the command being answered: ESEARCH repeats it. */
   readonly tag: string;
+  readonly progress: Progress;
   /** Reports a fault that the command goes on in spite of. */
   readonly fault: (verb: string, fault: Fault) => void;
 };

@@ -77,7 +77,7 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'UNSELECT':
       return only(unselect(selected(state)));
     case 'EXPUNGE':
-      return only(expunge(selected(state), command, context));
+      return expunge(selected(state), command, context);
     case 'SEARCH':
       return search(selected(state), command, context);
     case 'FETCH':

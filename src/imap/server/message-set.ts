@@ -49,6 +49,18 @@ export function* pagesOf<Item>(items: readonly Item[], size: number): Generator<
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
+/** The same from the end; each slice in the order of the whole. */
+export function* pagesFromEnd<Item>(
+  items: readonly Item[],
+  size: number,
+): Generator<readonly Item[], void, void> {
+  for (let end = items.length; end > 0; end -= size) yield items.slice(Math.max(0, end - size), end);
+}
+
+export function spanOf({ first, last }: PartialRange): number {
+  return Math.abs(last - first) + 1;
+}
+
 /** RFC 9394: positions count from 1 at the oldest, or from -1 at the newest; what is beyond the ends is nothing. */
 export function partialOf<Item>(items: readonly Item[], { first, last }: PartialRange): readonly Item[] {
   const low = Math.min(first, last);

@@ -19,6 +19,9 @@ export type ImapLimits = {
   readonly signInMs: number;
   /** Messages of one MULTIAPPEND. */
   readonly appendMessagesMax: number;
+  /** Messages that one command works on, and that one COPY or APPEND makes, where clients are told so (RFC 9738). */
+  readonly messagesMax: number;
+  readonly savedMessagesMax: number;
 };
 
 export type ImapDeps = {

@@ -38,6 +38,7 @@ import type { ImapEvent } from './event.ts';
 import { Output } from './output.ts';
 import { MetadataWatch } from './metadata-watch.ts';
 import type { ImapDeps } from './ports.ts';
+import { Progress } from './progress.ts';
 import { placeToReplace } from './replace.ts';
 import { NEEDS, type Enabled, type State } from './state.ts';
 import { updates } from './updates.ts';
@@ -324,9 +325,25 @@ class ImapSession {
   }
 
   async #run(tag: string, command: HandledCommand): Promise<void> {
-    const replies = dispatch(this.#state, command, this.#context(tag));
+    const progress = new Progress(this.#deps.clock, async (made) => {
+      const code = { kind: 'INPROGRESS', tag, ...(made === undefined ? {} : { progress: made }) } as const;
+      this.#say({ kind: 'status', status: 'OK', code, text: 'Still at it' });
+      await this.#flush();
+    });
+    try {
+      await this.#answer(tag, command, progress);
+    } finally {
+      await progress.end();
+    }
+  }
+
+  async #answer(tag: string, command: HandledCommand, progress: Progress): Promise<void> {
+    const replies = dispatch(this.#state, command, { ...this.#context(tag), progress });
     for (;;) {
+      progress.wait();
       const step = await replies.next();
+      const told = progress.go();
+      if (told !== undefined) await told;
       if (step.done === true) {
         if (step.value.next !== undefined) this.#state = step.value.next;
         if (command.verb === 'ENABLE') this.#setUtf8(this.#enabled.utf8);
@@ -344,7 +361,7 @@ class ImapSession {
     }
   }
 
-  #context(tag: string): Context {
+  #context(tag: string): Omit<Context, 'progress'> {
     return {
       deps: this.#deps,
       enabled: this.#enabled,

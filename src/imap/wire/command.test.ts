@@ -375,6 +375,10 @@ const keys: readonly (readonly [text: string, want: object])[] = [
   ['SAVEDATESUPPORTED', { kind: 'savedate-supported' }],
   ['LARGER 0', { kind: 'larger', octets: 0 }],
   ['SMALLER 9223372036854775807', { kind: 'smaller', octets: Number.MAX_SAFE_INTEGER }],
+  ['UIDAFTER 7', { kind: 'uid', set: { kind: 'ranges', ranges: [{ first: 8, last: 4_294_967_295 }] } }],
+  ['UIDAFTER 4294967295', { kind: 'not', key: { kind: 'all' } }],
+  ['UIDBEFORE 7', { kind: 'uid', set: { kind: 'ranges', ranges: [{ first: 1, last: 6 }] } }],
+  ['UIDBEFORE 1', { kind: 'not', key: { kind: 'all' } }],
   ['YOUNGER 60', { kind: 'younger', seconds: 60 }],
   ['MODSEQ 7', { kind: 'modseq', modSeq: 7 }],
   [
@@ -466,6 +470,9 @@ const refused: readonly (readonly [rfc: string, text: string, status?: 'NO', cod
   ['9051 §6.4.4, empty', 'SEARCH ()'],
   ['9051 §6.4.4, closed twice', 'SEARCH (SEEN))'],
   ['9051 §6.4.4, date', 'SEARCH SINCE 31-Feb-2000'],
+  ['9738 §3.2, several UIDs', 'SEARCH UIDAFTER 1:2'],
+  ['9738 §3.2, no UID', 'SEARCH UIDBEFORE 0'],
+  ['9738 §3.2, no UID', 'SEARCH UIDAFTER *'],
   [
     '9051 §6.4.4, charset',
     'SEARCH CHARSET KOI8-R SUBJECT x',

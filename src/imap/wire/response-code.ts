@@ -54,6 +54,14 @@ export type ResponseCode =
     }
   /** RFC 7162 §3.1.3. */
   | { readonly kind: 'MODIFIED'; readonly set: readonly SequenceRange[] }
+  /** RFC 9738 §3.1; the lowest UID that was worked on. */
+  | { readonly kind: 'MESSAGELIMIT'; readonly messages: number; readonly uid?: number }
+  /** RFC 9585 §4. The tag is that of the command; the goal is never reached before the command ends. */
+  | {
+      readonly kind: 'INPROGRESS';
+      readonly tag: string;
+      readonly progress?: { readonly done: number; readonly goal: number };
+    }
   /** RFC 8474 §4.1. */
   | { readonly kind: 'MAILBOXID'; readonly id: string }
   /** A code of an extension: its name and value as they are sent. */

@@ -155,6 +155,11 @@ const codes: readonly (readonly [ResponseCode, string])[] = [
   [{ kind: 'APPENDUID', uidValidity: 1, uids: [range(2, 3)] }, 'APPENDUID 1 2:3'],
   [{ kind: 'COPYUID', uidValidity: 1, from: [range(2), range(9)], to: [range(4, 5)] }, 'COPYUID 1 2,9 4:5'],
   [{ kind: 'MODIFIED', set: [range(7)] }, 'MODIFIED 7'],
+  [{ kind: 'MESSAGELIMIT', messages: 1000 }, 'MESSAGELIMIT 1000'],
+  [{ kind: 'MESSAGELIMIT', messages: 1000, uid: 23_221 }, 'MESSAGELIMIT 1000 23221'],
+  [{ kind: 'INPROGRESS', tag: 'A1' }, 'INPROGRESS ("A1" NIL NIL)'],
+  [{ kind: 'INPROGRESS', tag: 'A1', progress: { done: 175, goal: 1000 } }, 'INPROGRESS ("A1" 175 1000)'],
+  [{ kind: 'INPROGRESS', tag: 'a]', progress: { done: 0, goal: 1 } }, 'INPROGRESS (NIL 0 1)'],
   [{ kind: 'MAILBOXID', id: 'F1' }, 'MAILBOXID (F1)'],
   [{ kind: 'EXTENSION', text: 'X 1' }, 'X 1'],
 ];

@@ -410,6 +410,14 @@ export function formatCode(code: ResponseCode): string {
       return `COPYUID ${code.uidValidity} ${formatRanges(code.from)} ${formatRanges(code.to)}`;
     case 'MODIFIED':
       return `MODIFIED ${formatRanges(code.set)}`;
+    case 'MESSAGELIMIT':
+      return `MESSAGELIMIT ${code.messages}${code.uid === undefined ? '' : ` ${code.uid}`}`;
+    case 'INPROGRESS': {
+      // RFC 9585 §4: a tag with the octet that ends the code is not said.
+      const tag = code.tag.includes(']') ? 'NIL' : `"${code.tag}"`;
+      const { progress } = code;
+      return `INPROGRESS (${tag} ${progress === undefined ? 'NIL NIL' : `${progress.done} ${progress.goal}`})`;
+    }
     case 'MAILBOXID':
       return `MAILBOXID (${code.id})`;
     case 'EXTENSION':

@@ -13,7 +13,8 @@ export type SequenceSet =
 /** Ranges that ascend, do not touch or overlap, and hold no `*`. */
 export type Ranges = readonly SequenceRange[];
 
-const NUMBER_MAX = 0xffff_ffff;
+/** The largest UID or sequence number. RFC 9051 §9 (nz-number). */
+export const NUMBER_MAX = 0xffff_ffff;
 const STAR = 0x2a;
 const COMMA = 0x2c;
 const COLON = 0x3a;

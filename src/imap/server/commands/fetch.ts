@@ -15,7 +15,8 @@ import { rangesHave, rangesOf, resolveRanges, type SequenceSet } from '../../wir
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { openMessage, readBinary, readSection, sectionOfRfc822, type OpenMessage } from '../fetch/section.ts';
 import { flagNames } from '../flags.ts';
-import { pagesOf, partialOf, resolveSet } from '../message-set.ts';
+import { highestOf, sayingLimit, tooMany } from '../message-limit.ts';
+import { pagesFromEnd, pagesOf, partialOf, resolveSet, spanOf } from '../message-set.ts';
 import { formatEmailId, formatThreadId } from '../object-id.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
 import { flagsFetch } from '../updates.ts';
@@ -35,10 +36,13 @@ type FetchResponse = Extract<Untagged, { kind: 'fetch' }>;
 
 export async function* fetch(state: Selected, command: Fetch, context: Context): Replies {
   const { selected } = state;
-  const { enabled } = context;
+  const { deps, enabled, progress } = context;
+  const { messagesMax } = deps.limits;
   const resolved = resolveSet(command.set, command.uid, selected);
   if (!resolved.ok) return resolved.error;
   if (command.vanished && !enabled.qresync) return { status: 'BAD', text: 'ENABLE QRESYNC comes first' };
+  // RFC 9738 §3.1: a range that is too large is refused before anything is done.
+  if (command.partial !== undefined && spanOf(command.partial) > messagesMax) return tooMany(messagesMax);
   // RFC 7162 §3.1.2: both are CONDSTORE enabling.
   const wantsModSeq = command.items.some((item) => item.kind === 'plain' && item.item === 'MODSEQ');
   if (command.changedSince !== undefined || wantsModSeq) enabled.condstore = true;
@@ -51,11 +55,14 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
   }
   // RFC 9394 §3.3: of what the other modifiers leave.
   if (command.partial !== undefined) uids = partialOf(uids, command.partial);
-  const plan = planOf(command, command.changedSince !== undefined);
+  const limited = highestOf(uids, messagesMax);
+  const plan = planOf(command, command.changedSince !== undefined, limited.lowest !== undefined);
+  ({ uids } = limited);
   let found = 0;
   let problem: Outcome | undefined;
   for await (const rows of readRows(state, uids, plan, context)) {
     found += rows.length;
+    progress.of(rows.length, uids.length);
     if (!plan.readsOctets) {
       yield rows.flatMap((row) => answerOf(row, plan, selected) ?? []);
       continue;
@@ -76,10 +83,12 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
     }
   }
   if (problem !== undefined) return problem;
-  // RFC 5530 §3: another session has expunged some whose numbers still count here.
-  if (found < uids.length && !command.uid)
-    return { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
-  return done('Fetched');
+  const outcome: Outcome =
+    found < uids.length && !command.uid
+      ? // RFC 5530 §3: another session has expunged some whose numbers still count here.
+        { status: 'OK', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' }
+      : done('Fetched');
+  return yield* sayingLimit(outcome, messagesMax, limited.lowest);
 }
 
 type Plan = {
@@ -87,10 +96,12 @@ type Plan = {
   readonly detail: 'entry' | 'placed' | 'full';
   readonly readsOctets: boolean;
   readonly setsSeen: boolean;
+  /** RFC 9738 §3.1: so where not all are read. */
+  readonly highestFirst: boolean;
 };
 
 /** @param forSync RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ too */
-function planOf(command: Fetch, forSync: boolean): Plan {
+function planOf(command: Fetch, forSync: boolean, highestFirst: boolean): Plan {
   const items = [...command.items];
   const add = (item: 'UID' | 'MODSEQ'): void => {
     if (!items.some((one) => one.kind === 'plain' && one.item === item))
@@ -101,7 +112,13 @@ function planOf(command: Fetch, forSync: boolean): Plan {
   if (command.uid) add('UID');
   const details = items.map(detailOf);
   const detail = details.includes('full') ? 'full' : details.includes('placed') ? 'placed' : 'entry';
-  return { items, detail, readsOctets: items.some(readsOctets), setsSeen: items.some(setsSeen) };
+  return {
+    items,
+    detail,
+    readsOctets: items.some(readsOctets),
+    setsSeen: items.some(setsSeen),
+    highestFirst,
+  };
 }
 
 type OctetsItem = Extract<FetchItem, { kind: 'rfc822' | 'body' | 'binary' | 'binary-size' }>;
@@ -159,16 +176,20 @@ async function* readRows(
   { deps: { store } }: Context,
 ): AsyncGenerator<readonly Row[], void, void> {
   const { account } = selected;
-  if (plan.detail === 'full') {
-    for (const page of pagesOf(uids, plan.readsOctets ? OCTETS_PAGE : FULL_PAGE))
-      yield (await store.messages(account, selected.id, page)).map((full) => ({
-        entry: full,
-        placed: full,
-        full,
-      }));
-  } else if (plan.detail === 'placed' || isSparse(uids, selected)) {
-    for (const page of pagesOf(uids, plan.readsOctets ? OCTETS_PAGE : PLACED_PAGE))
-      yield (await store.placed(account, selected.id, page)).map((placed) => ({ entry: placed, placed }));
+  const { highestFirst } = plan;
+  const isFull = plan.detail === 'full';
+  if (isFull || plan.detail === 'placed' || highestFirst || isSparse(uids, selected)) {
+    const size = plan.readsOctets ? OCTETS_PAGE : isFull ? FULL_PAGE : PLACED_PAGE;
+    for (const page of highestFirst ? pagesFromEnd(uids, size) : pagesOf(uids, size)) {
+      const rows: readonly Row[] = isFull
+        ? (await store.messages(account, selected.id, page)).map((full) => ({
+            entry: full,
+            placed: full,
+            full,
+          }))
+        : (await store.placed(account, selected.id, page)).map((placed) => ({ entry: placed, placed }));
+      yield highestFirst ? rows.toReversed() : rows;
+    }
   } else {
     const wanted = new Set<number>(uids);
     const last = uids.at(-1) ?? 0;

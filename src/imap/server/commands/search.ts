@@ -1,10 +1,12 @@
 /** SEARCH. Source: RFC 9051 §6.4.4, RFC 3501 §6.4.4 (the plain response), RFC 7162 §3.1.5, RFC 9394 §3.1. */
+import type { Uid } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
 import type { SearchReturn } from '../../wire/command/search.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
 import type { EsearchResponse } from '../../wire/response.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
+import { limitSearch, sayingLimit, tooMany } from '../message-limit.ts';
 import { largestPlain, partialOf } from '../message-set.ts';
 import { runSearch, type Found } from '../search/run.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
@@ -16,41 +18,52 @@ const ALL: SearchReturn = { min: false, max: false, all: true, count: false, sav
 export async function* search(state: Selected, command: Search, context: Context): Replies {
   const { selected } = state;
   const { enabled, tag } = context;
+  const { messagesMax } = context.deps.limits;
   const found = await searched(state, command.key, command.returns, context);
   if ('status' in found) return found;
-  const { uids, modSeqs } = found;
+  const { uids, modSeqs, lowest } = found;
   if (command.returns === undefined && !enabled.imap4rev2) {
     const modSeq = highest(uids, modSeqs);
+    const numbers = numbersOf(uids, command.uid, selected);
     yield {
       kind: 'search',
-      numbers: numbersOf(uids, command.uid, selected),
+      // RFC 9738 §3.1: highest first where not all were looked at.
+      numbers: lowest === undefined ? numbers : numbers.toReversed(),
       ...(modSeq === undefined ? {} : { modSeq }),
     };
-    return done('Searched');
+    return yield* sayingLimit(done('Searched'), messagesMax, lowest);
   }
   const returns = command.returns ?? ALL;
   if (returns.save) selected.saved = savedOf(returns, uids);
   yield* extended(tag, command.uid, returns, found, selected);
-  return done('Searched');
+  return yield* sayingLimit(done('Searched'), messagesMax, lowest);
 }
 
-/** What SEARCH, SORT and THREAD have in common: what is wrong before it begins, and what was found. */
+/**
+ * What SEARCH, SORT and THREAD have in common: what is wrong before it begins, and what was found.
+ * @returns with the lowest UID that was looked at, where not all were
+ */
 export async function searched(
   state: Selected,
   key: SearchKey,
   returns: SearchReturn | undefined,
   context: Context,
-): Promise<Found | Outcome> {
-  const wrong = refused(key, state.selected);
+  whole = false,
+): Promise<(Found & { readonly lowest: Uid | undefined }) | Outcome> {
+  const { messagesMax } = context.deps.limits;
+  let wrong = refused(key, state.selected);
+  const limited = wrong === undefined ? limitSearch(key, state.selected, messagesMax) : undefined;
+  // RFC 9738 §3.3: an order or threads of some of the messages are of no use.
+  if (whole && limited?.lowest !== undefined) wrong = tooMany(messagesMax);
   if (wrong !== undefined) {
     // RFC 9051 §6.4.4.1: NO empties what was saved, BAD does not.
     if (returns?.save === true && wrong.status === 'NO') state.selected.saved = [];
     return wrong;
   }
-  const found = await runSearch(state, key, context);
+  const found = await runSearch(state, limited?.key ?? key, context);
   // RFC 7162 §3.1.2: MODSEQ is CONDSTORE enabling.
   if (found.modSeqs !== undefined) context.enabled.condstore = true;
-  return found;
+  return { ...found, lowest: limited?.lowest };
 }
 
 /** Sequence numbers or UIDs, in the order given. */

@@ -4,7 +4,11 @@ import { capabilities } from '../capability.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import type { Enabled, Selected, SignedIn, State } from '../state.ts';
 
-export async function* capability(state: State, tls: TlsInfo | undefined, { deps }: Context): Replies {
+export async function* capability(
+  state: State,
+  tls: TlsInfo | undefined,
+  { deps }: Pick<Context, 'deps'>,
+): Replies {
   yield { kind: 'capability', capabilities: capabilities(state, tls, deps) };
   return done('Here they are');
 }

@@ -15,7 +15,7 @@ const PAGE = 250;
 
 export async function* sort(state: Selected, command: Sort, context: Context): Replies {
   const { selected } = state;
-  const found = await searched(state, command.key, command.returns, context);
+  const found = await searched(state, command.key, command.returns, context, true);
   if ('status' in found) return found;
   const uids = await sorted(state, found.uids, command.criteria, context);
   if (command.returns === undefined) {

@@ -3,11 +3,12 @@ import { known, toModSeq, type Uid } from '../../../store/ids.ts';
 import type { FlagChange } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
-import { done, type Context, type Replies } from '../command-context.ts';
+import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { flagsOf, TOO_LONG } from '../flags.ts';
-import { pagesOf, resolveSet } from '../message-set.ts';
+import { highestOf, sayingLimit } from '../message-limit.ts';
+import { pagesFromEnd, pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
-import type { Selected } from '../state.ts';
+import type { Selected, SelectedMailbox } from '../state.ts';
 import { flagsFetch, newKeywords } from '../updates.ts';
 
 type Store = Extract<Command, { verb: 'STORE' }>;
@@ -16,12 +17,14 @@ type Store = Extract<Command, { verb: 'STORE' }>;
 const PAGE = 1000;
 
 export async function* store({ selected }: Selected, command: Store, context: Context): Replies {
-  const { deps, enabled } = context;
+  const { deps, enabled, progress } = context;
+  const { messagesMax } = deps.limits;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
   const names = flagsOf(command.flags);
   if (names === undefined) return TOO_LONG;
-  const uids = resolveSet(command.set, command.uid, selected);
-  if (!uids.ok) return uids.error;
+  const resolved = resolveSet(command.set, command.uid, selected);
+  if (!resolved.ok) return resolved.error;
+  const { uids, lowest } = highestOf(resolved.value, messagesMax);
   // RFC 7162 §3.1.2: UNCHANGEDSINCE is a CONDSTORE enabling command.
   if (command.unchangedSince !== undefined) enabled.condstore = true;
   const change: FlagChange = {
@@ -33,18 +36,19 @@ export async function* store({ selected }: Selected, command: Store, context: Co
   };
   const refused: Uid[] = [];
   let missing = false;
-  for (const page of pagesOf(uids.value, PAGE)) {
+  for (const page of lowest === undefined ? pagesOf(uids, PAGE) : pagesFromEnd(uids, PAGE)) {
     const changed = await deps.store.setFlags(selected.account, selected.id, page, change);
     if (!changed.ok)
       return changed.error.kind === 'too-many-keywords'
         ? { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' }
         : refusal(changed.error);
+    progress.of(page.length, uids.length);
     const { entries } = changed.value;
     refused.push(...changed.value.refused);
     missing ||= entries.length + changed.value.refused.length < page.length;
     selected.view.toldOf(entries);
     yield newKeywords(entries, selected);
-    for (const entry of entries) {
+    for (const entry of lowest === undefined ? entries : entries.toReversed()) {
       const seq = selected.view.seqOf(entry.uid);
       if (seq === undefined) continue;
       if (!command.silent) yield flagsFetch(seq, entry, enabled);
@@ -60,6 +64,15 @@ export async function* store({ selected }: Selected, command: Store, context: Co
         };
     }
   }
+  return yield* sayingLimit(outcomeOf(command, refused, missing, selected), messagesMax, lowest);
+}
+
+function outcomeOf(
+  command: Store,
+  refused: readonly Uid[],
+  missing: boolean,
+  selected: SelectedMailbox,
+): Outcome {
   if (refused.length > 0) {
     const numbers = command.uid ? refused : refused.map((uid) => selected.view.seqOf(uid) ?? 0);
     const set = rangesOf(numbers.toSorted((a, b) => a - b));

@@ -12,7 +12,7 @@ type ThreadCommand = Extract<Command, { verb: 'THREAD' }>;
 
 export async function* thread(state: Selected, command: ThreadCommand, context: Context): Replies {
   const { view } = state.selected;
-  const found = await searched(state, command.key, undefined, context);
+  const found = await searched(state, command.key, undefined, context, true);
   if ('status' in found) return found;
   const messages: Threadable[] = [];
   for await (const message of messagesOf(state, found.uids, context)) {

@@ -66,8 +66,10 @@ async function* decide(
     }
     open = still;
   }
-  for (const evidence of open)
+  for (const evidence of open) {
     if (await textMatches(evidence, depth === 'body', test, context)) yield evidence;
+    context.progress.of(1, open.length);
+  }
 }
 
 type Step = (

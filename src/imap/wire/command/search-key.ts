@@ -4,10 +4,10 @@
  *
  * Limits: keys in all, parentheses within one another. Sources: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 5032 (OLDER,
  * YOUNGER), RFC 7162 §3.1.5 (MODSEQ), RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.3 (SAVED…), RFC 6203 (FUZZY),
- * RFC 5466 (FILTER).
+ * RFC 5466 (FILTER), RFC 9738 §3.2 (UIDAFTER, UIDBEFORE).
  */
 import type { Cursor } from '../cursor.ts';
-import type { SequenceSet } from '../sequence-set.ts';
+import { NUMBER_MAX, type SequenceRange, type SequenceSet } from '../sequence-set.ts';
 import { decodeUtf8 } from '../mailbox-name.ts';
 
 export type SearchKey =
@@ -130,6 +130,16 @@ const parseUid: KeyParser = ({ cursor }) => {
   return set && { kind: 'uid', set };
 };
 
+/** RFC 9738 §3.2: UIDs above or below one. `UID n:*` would find the last message whatever its UID. */
+function beside(rangeOf: (uid: number) => SequenceRange): KeyParser {
+  return ({ cursor }) => {
+    const uid = cursor.space('a UID') && cursor.nzNumber('a UID');
+    if (uid === undefined) return undefined;
+    const range = rangeOf(uid);
+    return range.first > range.last ? not(ALL) : { kind: 'uid', set: { kind: 'ranges', ranges: [range] } };
+  };
+}
+
 const parseNot: KeyParser = (reading, depth) => {
   const key = reading.cursor.space('a key') && parseKey(reading, depth);
   return key && not(key);
@@ -214,6 +224,8 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map([
   ['OLDER', within('older')],
   ['YOUNGER', within('younger')],
   ['UID', parseUid],
+  ['UIDAFTER', beside((uid) => ({ first: uid + 1, last: NUMBER_MAX }))],
+  ['UIDBEFORE', beside((uid) => ({ first: 1, last: uid - 1 }))],
   ['NOT', parseNot],
   ['OR', parseOr],
   ['FUZZY', parseFuzzy],
