@@ -556,6 +556,7 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           await store.move(one.id, gone, all, inbox),
           await store.move(one.id, inbox, all, gone),
           await store.expunge(one.id, gone, undefined),
+          await store.remove(one.id, gone, all),
         ])
           assert.equal(kindOf(result), 'no-such-mailbox');
         assert.deepEqual(await one.uids(inbox), [1]);
@@ -1514,6 +1515,20 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         await one.checkCounters();
       });
 
+      test('places are removed without a mark too, and others with one stay (RFC 1939 §6)', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        await one.append(inbox, ...Array.from({ length: 6 }, () => ({})));
+        await one.flag(inbox, [2, 3].map(uid), { flags: FLAG.deleted });
+        const since = await one.state();
+        assert.deepEqual(must(await store.remove(one.id, inbox, [5, 99, 2, 5, 1].map(uid))), [1, 2, 5]);
+        assert.deepEqual(must(await store.remove(one.id, inbox, [5].map(uid))), []);
+        assert.deepEqual(must(await store.remove(one.id, inbox, [])), []);
+        assert.deepEqual(await one.uids(inbox), [3, 4, 6]);
+        assert.deepEqual(await one.changes(inbox, since), { changed: [], vanished: [1, 2, 5] });
+        await one.checkCounters();
+      });
+
       test('what vanished is told by modseq, after a restart too (RFC 7162 §3.2)', async () => {
         const one = owner();
         const inbox = await one.inbox();
@@ -1780,7 +1795,8 @@ type Operation =
     }
   | { readonly kind: 'copy' | 'move'; readonly box: number; readonly pick: number; readonly to: number }
   | { readonly kind: 'replace'; readonly box: number; readonly pick: number; readonly to: number }
-  | { readonly kind: 'expunge'; readonly box: number };
+  | { readonly kind: 'expunge'; readonly box: number }
+  | { readonly kind: 'remove'; readonly box: number; readonly pick: number };
 
 const box = fc.nat(2);
 /** Which of the first 30 UIDs, as bits. */
@@ -1808,6 +1824,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   ),
   fc.record({ kind: fc.constant('replace' as const), box, pick, to: box }, { noNullPrototype: true }),
   fc.record({ kind: fc.constant('expunge' as const), box }, { noNullPrototype: true }),
+  fc.record({ kind: fc.constant('remove' as const), box, pick }, { noNullPrototype: true }),
 );
 
 type ModelEmail = { flags: number };
@@ -1870,6 +1887,10 @@ async function runModel(one: Owner, operations: readonly Operation[]): Promise<v
       must(await one.store.replace(one.id, replaced, to.id, newMessage({ flags: FLAG.draft })));
       take(from, place);
       put(to, { flags: FLAG.draft }, false);
+    } else if (step.kind === 'remove') {
+      const places = chosen(from, step.pick);
+      assert.deepEqual(must(await one.store.remove(one.id, from.id, uidsOf(places))), uidsOf(places));
+      for (const place of places) take(from, place);
     } else {
       const [places, to] = [chosen(from, step.pick), at(step.to)];
       const { to: uids } = must(await one.store[step.kind](one.id, from.id, uidsOf(places), to.id));

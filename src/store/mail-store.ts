@@ -336,6 +336,12 @@ export type MailStore = {
     mailbox: MailboxId,
     uids: readonly Uid[] | undefined,
   ): Promise<Result<readonly Uid[], NoSuchMailbox>>;
+  /** As expunge, of all places among `uids`, whether they carry `\Deleted` or not. Callers page, as for reading. */
+  remove(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+  ): Promise<Result<readonly Uid[], NoSuchMailbox>>;
 
   /**
    * Calls back soon after a change of the account, made in any thread or process, with the modseq reached. A hint: it may

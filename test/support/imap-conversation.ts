@@ -89,7 +89,10 @@ export class ImapOffice {
 
   /** Puts a message into alice's mailbox behind every session's back. Line ends may be LF. */
   async deliver(text: string, options: Delivery = {}): Promise<Uid> {
-    const octets = Buffer.from(text.replaceAll(/\r?\n/g, '\r\n'), 'latin1');
+    return this.deliverOctets(Buffer.from(text.replaceAll(/\r?\n/g, '\r\n'), 'latin1'), options);
+  }
+
+  async deliverOctets(octets: Buffer, options: Delivery = {}): Promise<Uid> {
     const writer = this.blobs.create();
     await writer.write(octets);
     const blob = await writer.finish();

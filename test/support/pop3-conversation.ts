@@ -55,13 +55,16 @@ export class Pop3Conversation {
   readonly client: MemoryConnection;
   readonly server: MemoryConnection;
   readonly done: Promise<void>;
+  isOver = false;
 
   constructor(options: Pop3Options = {}) {
     this.office = options.office ?? new Pop3Office();
     const pair = memoryPair({ clock: this.office.deps.clock, tls: true, serverPort: 110, ...options });
     this.client = pair.client;
     this.server = pair.server;
-    this.done = servePop3(pair.server, this.office.deps);
+    this.done = servePop3(pair.server, this.office.deps).then(() => {
+      this.isOver = true;
+    });
   }
 
   static async greeted(options: Pop3Options = {}): Promise<Pop3Conversation> {

@@ -3,7 +3,7 @@
  * {@link Maildrop.update}. Source: RFC 1939 §5 and §6.
  */
 import type { AccountId, EmailId, MailboxId, Uid, UidValidity } from '../../store/ids.ts';
-import { FLAG, type MailStore, type PlacedMessage } from '../../store/mail-store.ts';
+import type { MailStore, PlacedMessage } from '../../store/mail-store.ts';
 
 export type Listed = {
   readonly number: number;
@@ -92,19 +92,13 @@ export class Maildrop {
     return message;
   }
 
-  /**
-   * Removes what is marked, and gives how many. A crash half way leaves the rest in place, some of it with `\Deleted`:
-   * a message that was not marked never goes.
-   */
+  /** Removes what is marked, and gives how many. A crash half way leaves the rest in place, as it was. */
   async update(): Promise<number> {
     const uids = [...this.#deleted]
       .toSorted((a, b) => a - b)
       .flatMap((number) => this.#listed[number - 1]?.uid ?? []);
     for (let from = 0; from < uids.length; from += PAGE) {
-      const page = uids.slice(from, from + PAGE);
-      const change = { mode: 'add', flags: FLAG.deleted, keywords: [] } as const;
-      await this.#store.setFlags(this.account, this.#mailbox, page, change);
-      await this.#store.expunge(this.account, this.#mailbox, page);
+      await this.#store.remove(this.account, this.#mailbox, uids.slice(from, from + PAGE));
     }
     return uids.length;
   }

@@ -62,7 +62,7 @@ export class MessageSender {
 /** RFC 6532 §3.2. Octets that are no UTF-8 are the old sins of old programs, and go out as they are. */
 function hasUtf8Header(octets: Buffer): boolean {
   if (isAscii(octets)) return false;
-  const end = octets.indexOf('\r\n\r\n');
-  const header = end === -1 ? octets : octets.subarray(0, end);
+  // As far as TOP takes it for the header, however its lines end.
+  const header = octets.subarray(0, new TopCutter(0).take(octets));
   return !isAscii(header) && isUtf8(header);
 }

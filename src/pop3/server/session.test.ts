@@ -248,6 +248,23 @@ describe('the maildrop (RFC 1939 §5, §7)', () => {
     assert.match(await wide.run('RETR 1'), /^\+OK /);
   });
 
+  test('whatever ends the lines of a header, UTF-8 below it is nobody’s business (RFC 6856 §2.1)', async () => {
+    const office = new Pop3Office();
+    const uids = await Promise.all(
+      ['\n', '\r\n'].flatMap((end) =>
+        ['', 'Gr\u00c3\u00bc\u00c3\u009fe'].map(async (subject) =>
+          office.mail.deliverOctets(
+            Buffer.from(`Subject: ${subject}${end}${end}Gr\u00c3\u00bc\u00c3\u009fe${end}`, 'latin1'),
+          ),
+        ),
+      ),
+    );
+    assert.equal(uids.length, 4);
+    const conversation = await Pop3Conversation.signedIn({ office });
+    for (const number of [1, 3]) assert.match(await conversation.run(`RETR ${number}`), /^\+OK /);
+    for (const number of [2, 4]) assert.match(await conversation.run(`RETR ${number}`), /^-ERR \[UTF8\] /);
+  });
+
   test('a large message goes out no faster than it is read, and TOP reads only its beginning', async () => {
     const text = letter('large', '', `${'.'.repeat(75)}\n`.repeat(40_000));
     const office = await withMail([text]);
@@ -281,7 +298,9 @@ describe('the maildrop (RFC 1939 §5, §7)', () => {
   test('a fault while messages are removed is told by QUIT (RFC 1939 §6)', async () => {
     const office = await withMail([ONE], {
       store: (store) =>
-        overriding(store, { expunge: async () => Promise.reject(new Fault('Expunging', new Error('disk'))) }),
+        overriding(store, {
+          remove: async () => Promise.reject(new Fault('Removing messages', new Error('disk'))),
+        }),
     });
     const conversation = await Pop3Conversation.signedIn({ office });
     assert.match(

@@ -137,6 +137,9 @@ export type MailOperations = {
   expunge(
     args: To & { readonly mailbox: MailboxId; readonly uids: readonly Uid[] | undefined },
   ): Result<readonly Uid[], NoSuchMailbox>;
+  remove(
+    args: To & { readonly mailbox: MailboxId; readonly uids: readonly Uid[] },
+  ): Result<readonly Uid[], NoSuchMailbox>;
   relocate(args: { readonly moves: readonly { readonly from: number; readonly to: number }[] }): void;
   /** Forgets deliveries of so many accounts; gives the last account seen, `undefined` at the end. */
   pruneDeliveries(args: {
@@ -697,6 +700,25 @@ export class MailWriter {
         ? this.#rows(SQL.places, account.id, mailbox, 1, UID_MAX)
         : rowsOf(this.#database, SQL.places, account.id, mailbox, uids);
     const places = rows.filter((row) => (numberAt(row, 2) & FLAG.deleted) !== 0).map(toPlace);
+    return this.#removePlaces(account, mailbox, places);
+  }
+
+  remove({
+    mailbox,
+    uids,
+    ...to
+  }: Parameters<MailOperations['remove']>[0]): Result<readonly Uid[], NoSuchMailbox> {
+    const account = this.account(to);
+    if (this.#row(SQL.mailbox, account.id, mailbox) === undefined) return NO_MAILBOX;
+    const places = rowsOf(this.#database, SQL.places, account.id, mailbox, uids).map(toPlace);
+    return this.#removePlaces(account, mailbox, places);
+  }
+
+  #removePlaces(
+    account: AccountState,
+    mailbox: MailboxId,
+    places: readonly PlaceRow[],
+  ): Result<readonly Uid[], never> {
     if (places.length === 0) return ok([]);
     account.modSeq += 1;
     const delta = newDelta();
@@ -757,6 +779,7 @@ export function open(database: Database, { hintScope }: MailOptions): MailOperat
     setFlags: (args) => writer.setFlags(args),
     transfer: (args) => writer.transfer(args),
     expunge: (args) => writer.expunge(args),
+    remove: (args) => writer.remove(args),
     relocate: (args) => writer.relocate(args),
     pruneDeliveries: (args) => writer.pruneDeliveries(args),
     repairAccount: (args) => writer.repairAccount(args),

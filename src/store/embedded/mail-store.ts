@@ -449,6 +449,14 @@ class EmbeddedStore implements EmbeddedMailStore {
     return this.#writer(account).call('expunge', { ...this.#to(account), mailbox, uids });
   }
 
+  remove(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+  ): Promise<Result<readonly Uid[], NoSuchMailbox>> {
+    return this.#writer(account).call('remove', { ...this.#to(account), mailbox, uids });
+  }
+
   watch(account: AccountId, listener: Listener): { close(): void } {
     const listeners = this.#listeners.get(account) ?? new Set();
     this.#listeners.set(account, listeners.add(listener));

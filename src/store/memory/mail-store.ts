@@ -484,11 +484,32 @@ class MemoryMailStore implements MailStore {
     mailbox: MailboxId,
     uids: readonly Uid[] | undefined,
   ): Promise<Result<readonly Uid[], NoSuchMailbox>> {
-    const of = this.#account(account);
-    const box = of.boxes.get(mailbox);
+    const box = this.#account(account).boxes.get(mailbox);
     if (box === undefined) return Promise.resolve(NO_MAILBOX);
     const among = uids === undefined ? [...box.places.values()] : placesOf(box, uids);
-    const places = among.filter(({ isDeleted }) => isDeleted);
+    return this.#removePlaces(
+      account,
+      box,
+      among.filter(({ isDeleted }) => isDeleted),
+    );
+  }
+
+  remove(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+  ): Promise<Result<readonly Uid[], NoSuchMailbox>> {
+    const box = this.#account(account).boxes.get(mailbox);
+    if (box === undefined) return Promise.resolve(NO_MAILBOX);
+    return this.#removePlaces(account, box, placesOf(box, uids));
+  }
+
+  #removePlaces(
+    account: AccountId,
+    box: Box,
+    places: readonly Place[],
+  ): Promise<Result<readonly Uid[], NoSuchMailbox>> {
+    const of = this.#account(account);
     if (places.length > 0) {
       const modSeq = this.#nextModSeq(of);
       for (const place of places) this.#removePlace(of, box, place, modSeq);

@@ -451,6 +451,18 @@ export class PostgresMailStore implements MailStore, BlobUser {
     return this.#change('Expunging', account, questions, (changing) => changing.expunge(mailbox));
   }
 
+  async remove(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+  ): Promise<Result<readonly Uid[], NoSuchMailbox>> {
+    const questions = [
+      [numbered(SQL.mailboxUids), account, mailbox],
+      [MAIL_SQL.placesByUid, account, mailbox, uids],
+    ] as const;
+    return this.#change('Removing messages', account, questions, (changing) => changing.expunge(mailbox));
+  }
+
   watch(account: AccountId, listener: Listener): { close(): void } {
     return this.#watch.watch(account, listener);
   }
