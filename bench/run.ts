@@ -4,12 +4,13 @@
  *     limits    disk syncs, synced octets, loopback
  *     smtp      accept to visible in IMAP at 1, 10, 50 and 200 connections, 4 and 64 KiB; syncs and system calls
  *     imap      FETCH of 10,000 messages: flags, envelopes, bodies
+ *     pop3      RETR of 10,000 messages, one after the other and pipelined
  *     relay     through to a sink at 50 connections, 4 KiB; Postfix as it comes and tuned to the same sink
  *     memory    start, at rest, per idle IMAP session
- *     peers     smtp and imap of Postfix, Postfix tuned, and Postfix with Dovecot
+ *     peers     smtp, imap and pop3 of Postfix, Postfix tuned, and Postfix with Dovecot
  *     parse, store, queue     the parts on their own
  *
- * Without sections: the first five. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
+ * Without sections: the first seven. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
  * a line of JSON. BENCH_DIR is where data goes, TMPDIR else. What each figure means: docs/performance.md.
  */
 import { spawn } from 'node:child_process';
@@ -28,7 +29,7 @@ import { startSink, type Sink } from '../test/support/smtp-sink.ts';
 import { run } from '../test/support/command.ts';
 import { countCalls } from './support/strace.ts';
 
-const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'relay', 'memory', 'peers'];
+const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'pop3', 'relay', 'memory', 'peers'];
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   parse: ['bench/message/parse.ts'],
   store: ['bench/store/group-commit.ts', 'bench/store/segments.ts', 'bench/store/mail-store.ts'],
@@ -52,6 +53,8 @@ const PEER_CASES = [
 const FETCHED_MESSAGES = 10_000;
 const FETCHED_OCTETS = 13_300;
 const FETCHES = ['(FLAGS)', '(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', '(BODY.PEEK[])'];
+/** Commands that are on the way together. */
+const RETR_WINDOWS = [1, 100];
 const IDLE_SESSIONS = 1000;
 /** A file system may be quick or slow for seconds: what the disk does is asked beside each row. */
 const SYNC_MS = 500;
@@ -217,12 +220,20 @@ async function calls(server: MeasuredServer): Promise<void> {
   }
 }
 
-async function imap(server: MeasuredServer): Promise<void> {
+const IMAP_LOAD = 'bench/mail/imap-load.ts';
+
+async function fill({ imapPort = 0, user, password }: MeasuredServer): Promise<Fields | undefined> {
+  const messages = Math.round(FETCHED_MESSAGES * scale);
+  const [filled] = await runScript(IMAP_LOAD, imapPort, user, password, 'fill', messages, FETCHED_OCTETS);
+  return filled;
+}
+
+/** @param filled as {@link fill} gave it */
+async function imap(server: MeasuredServer, filled: Fields | undefined): Promise<void> {
   const { imapPort, user, password } = server;
   if (imapPort === undefined) return;
-  const script = 'bench/mail/imap-load.ts';
+  const script = IMAP_LOAD;
   const messages = Math.round(FETCHED_MESSAGES * scale);
-  const [filled] = await runScript(script, imapPort, user, password, 'fill', messages, FETCHED_OCTETS);
   note({ section: 'imap', server: server.name, what: 'MULTIAPPEND by 50', ...filled });
   for (const items of FETCHES) {
     const before = cpuSeconds(server.pids);
@@ -238,6 +249,30 @@ async function imap(server: MeasuredServer): Promise<void> {
       bestMs: best?.['ms'],
       megabytesPerSecond: best?.['megabytesPerSecond'],
       octets: best?.['octets'],
+      cpuMsEach: Math.round((cpu * 1000) / times.length),
+    });
+  }
+}
+
+/** Of the mail that {@link fill} made. The first run is the one that warms up. */
+async function pop3(server: MeasuredServer): Promise<void> {
+  const { pop3Port, user, password } = server;
+  if (pop3Port === undefined) {
+    console.log(`${server.name} has no POP3 here`);
+    return;
+  }
+  for (const window of RETR_WINDOWS) {
+    const before = cpuSeconds(server.pids);
+    const times = await runScript('bench/mail/pop3-load.ts', pop3Port, user, password, window, 3);
+    const cpu = cpuSeconds(server.pids) - before;
+    const [first, ...others] = times.map((one) => numberOf(one, 'perSecond'));
+    note({
+      section: 'pop3',
+      server: server.name,
+      what: window === 1 ? 'RETR' : `RETR, ${window} at once`,
+      messages: times[0]?.['messages'],
+      firstPerSecond: first,
+      bestPerSecond: Math.max(...others),
       cpuMsEach: Math.round((cpu * 1000) / times.length),
     });
   }
@@ -265,6 +300,14 @@ async function idleSessions(server: MeasuredServer): Promise<void> {
     ...after,
     kibPerSession: rounded(((after.pssMib - before.pssMib) * 1024) / count, 1),
   });
+}
+
+/** What is asked of a mailbox with mail in it. */
+async function stores(server: MeasuredServer): Promise<void> {
+  if (!sections.has('imap') && !sections.has('pop3')) return;
+  const filled = await fill(server);
+  if (sections.has('imap')) await imap(server, filled);
+  if (sections.has('pop3')) await pop3(server);
 }
 
 async function memory(): Promise<void> {
@@ -299,9 +342,9 @@ async function peers(): Promise<void> {
     await smtp(server, PEER_CASES);
     await calls(server);
   }
-  if (!sections.has('imap') && !sections.has('memory')) return;
+  if (!['imap', 'pop3', 'memory'].some((section) => sections.has(section))) return;
   await using server = await startPeer('postfix+dovecot');
-  if (sections.has('imap')) await imap(server);
+  await stores(server);
   if (sections.has('memory')) await idleSessions(server);
 }
 
@@ -400,6 +443,7 @@ function summary(): void {
     ['server', 'what', 'firstMs', 'bestMs', 'megabytesPerSecond', 'cpuMsEach', 'perSecond'],
     of('imap'),
   );
+  table('POP3', ['server', 'what', 'messages', 'firstPerSecond', 'bestPerSecond', 'cpuMsEach'], of('pop3'));
   table('Memory', ['server', 'startMs', 'idleSessions', 'rssMib', 'pssMib', 'kibPerSession'], of('memory'));
   table(
     'The machine',
@@ -433,9 +477,9 @@ if (sections.has('smtp')) {
   await smtp(server, POSTRIDER_CASES);
   await calls(server);
 }
-if (sections.has('imap')) {
+if (sections.has('imap') || sections.has('pop3')) {
   await using server = await startPostrider(values.built);
-  await imap(server);
+  await stores(server);
 }
 if (sections.has('relay')) await relay();
 if (sections.has('memory')) await memory();

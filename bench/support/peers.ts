@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -56,6 +57,8 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
   const smtpPort = await freePort();
   const withDovecot = kind === 'postfix+dovecot';
   const imapPort = withDovecot ? await freePort() : undefined;
+  // The bench says so where Dovecot's POP3 is not installed.
+  const pop3Port = withDovecot && existsSync('/usr/lib/dovecot/pop3') ? await freePort() : undefined;
   await writeFile(
     join(config, 'main.cf'),
     [
@@ -98,7 +101,7 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
     const { chain, key } = await selfSigned(['localhost'], Date.now());
     await writeFile(join(root, 'certificate.pem'), chain);
     await writeFile(join(root, 'key.pem'), key, { mode: 0o600 });
-    await writeFile(dovecot, dovecotConfig(root, imapPort, uid, gid));
+    await writeFile(dovecot, dovecotConfig(root, { imapPort, pop3Port }, uid, gid));
     await mustRun('dovecot', ['-c', dovecot]);
     pids.push(await pidFrom(join(root, 'dovecot-run/master.pid')));
   }
@@ -107,6 +110,7 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
     pids,
     smtpPort,
     imapPort,
+    ...(pop3Port === undefined ? {} : { pop3Port }),
     address: ADDRESS,
     user: USER,
     password: 'bench-secret',
@@ -119,12 +123,28 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
   };
 }
 
-function dovecotConfig(root: string, imapPort: number, uid: number, gid: number): string {
+function dovecotConfig(
+  root: string,
+  { imapPort, pop3Port }: { readonly imapPort: number; readonly pop3Port: number | undefined },
+  uid: number,
+  gid: number,
+): string {
+  const pop3 = `
+service pop3-login {
+  service_count = 0
+  inet_listener pop3 {
+    port = 0
+  }
+  inet_listener pop3s {
+    port = ${pop3Port}
+    ssl = yes
+  }
+}`;
   return `
 base_dir = ${root}/dovecot-run
 state_dir = ${root}/dovecot-state
 log_path = ${root}/dovecot.log
-protocols = imap lmtp
+protocols = imap lmtp${pop3Port === undefined ? '' : ' pop3'}
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <${root}/certificate.pem
@@ -156,7 +176,7 @@ service imap-login {
 }
 service imap {
   process_limit = 2048
-}
+}${pop3Port === undefined ? '' : pop3}
 service lmtp {
   unix_listener ${root}/queue/private/dovecot-lmtp {
     mode = 0600

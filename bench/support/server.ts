@@ -16,6 +16,7 @@ export type MeasuredServer = AsyncDisposable & {
   readonly smtpPort: number;
   /** With TLS from the first octet, as people's programs use it. */
   readonly imapPort: number | undefined;
+  readonly pop3Port?: number;
   readonly address: string;
   readonly user: string;
   readonly password: string;
@@ -101,6 +102,7 @@ export async function startPostrider(built: boolean): Promise<StartedPostrider> 
   return started(built, entryOf(built), [...words, '--account', `${ADDRESS}:${PASSWORD}`], directory, {
     smtpPort: basePort + 25,
     imapPort: basePort + 993,
+    pop3Port: basePort + 995,
   });
 }
 
@@ -109,7 +111,7 @@ async function started(
   entry: string,
   words: readonly string[],
   directory: string,
-  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort'>,
+  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort' | 'pop3Port'>,
 ): Promise<StartedPostrider> {
   // As other servers do, it writes its log to a file.
   const log = openSync(join(directory, 'log'), 'w');
