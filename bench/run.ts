@@ -5,12 +5,13 @@
  *     smtp      accept to visible in IMAP at 1, 10, 50 and 200 connections, 4 and 64 KiB; syncs and system calls
  *     imap      FETCH of 10,000 messages: flags, envelopes, bodies
  *     pop3      RETR of 10,000 messages, one after the other and pipelined
+ *     search    SEARCH, SORT and THREAD over 10,000 varied messages, Dovecot beside it where it is installed
  *     relay     through to a sink at 50 connections, 4 KiB; Postfix as it comes and tuned to the same sink
  *     memory    start, at rest, per idle IMAP session
  *     peers     smtp, imap and pop3 of Postfix, Postfix tuned, and Postfix with Dovecot
  *     parse, store, queue     the parts on their own
  *
- * Without sections: the first seven. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
+ * Without sections: all down to `peers` but `search`. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
  * a line of JSON. BENCH_DIR is where data goes, TMPDIR else. What each figure means: docs/performance.md.
  */
 import { spawn } from 'node:child_process';
@@ -55,6 +56,18 @@ const FETCHED_OCTETS = 13_300;
 const FETCHES = ['(FLAGS)', '(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', '(BODY.PEEK[])'];
 /** Commands that are on the way together. */
 const RETR_WINDOWS = [1, 100];
+/** Words of `variedMail`: said by nearly all messages, by few, and two that follow one another. */
+const SEARCHES = [
+  'UID SEARCH FROM "ada"',
+  'UID SEARCH SUBJECT "verka"',
+  'UID SEARCH BODY "ver"',
+  'UID SEARCH BODY "verkaxi"',
+  'UID SEARCH TEXT "lim mo"',
+  'UID SORT (DATE) UTF-8 ALL',
+  'UID SORT (SUBJECT) UTF-8 ALL',
+  'UID SORT (FROM REVERSE DATE) UTF-8 ALL',
+  'UID THREAD REFERENCES UTF-8 ALL',
+];
 const IDLE_SESSIONS = 1000;
 /** A file system may be quick or slow for seconds: what the disk does is asked beside each row. */
 const SYNC_MS = 500;
@@ -278,6 +291,38 @@ async function pop3(server: MeasuredServer): Promise<void> {
   }
 }
 
+async function search(server: MeasuredServer, isIndexed: () => Promise<void>): Promise<void> {
+  const { imapPort, user, password } = server;
+  if (imapPort === undefined) return;
+  const script = 'bench/mail/imap-load.ts';
+  await runScript(
+    script,
+    imapPort,
+    user,
+    password,
+    'vary',
+    Math.round(FETCHED_MESSAGES * scale),
+    FETCHED_OCTETS,
+  );
+  await isIndexed();
+  for (const row of await runScript(script, imapPort, user, password, 'time', 6, ...SEARCHES))
+    note({ section: 'search', server: server.name, ...row });
+}
+
+async function searches(): Promise<void> {
+  {
+    await using server = await startPostrider(values.built);
+    await search(server, async () => server.indexed());
+  }
+  const missing = await peersMissing();
+  if (missing !== undefined) {
+    console.log(`${missing}: peers are not measured`);
+    return;
+  }
+  await using dovecot = await startPeer('postfix+dovecot');
+  await search(dovecot, () => Promise.resolve());
+}
+
 async function idleSessions(server: MeasuredServer): Promise<void> {
   const { imapPort, user, password, pids } = server;
   if (imapPort === undefined) return;
@@ -444,6 +489,7 @@ function summary(): void {
     of('imap'),
   );
   table('POP3', ['server', 'what', 'messages', 'firstPerSecond', 'bestPerSecond', 'cpuMsEach'], of('pop3'));
+  table('Searching', ['server', 'command', 'firstMs', 'bestMs', 'octets'], of('search'));
   table('Memory', ['server', 'startMs', 'idleSessions', 'rssMib', 'pssMib', 'kibPerSession'], of('memory'));
   table(
     'The machine',
@@ -481,6 +527,7 @@ if (sections.has('imap') || sections.has('pop3')) {
   await using server = await startPostrider(values.built);
   await stores(server);
 }
+if (sections.has('search')) await searches();
 if (sections.has('relay')) await relay();
 if (sections.has('memory')) await memory();
 if (sections.has('peers')) await peers();

@@ -2,7 +2,9 @@
  * Talks IMAP over TLS as fast as the server answers, from a process of its own, and prints JSON lines.
  *
  *     node bench/mail/imap-load.ts PORT USER PASSWORD fill COUNT OCTETS     appends messages, 50 in each command
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD vary COUNT OCTETS     as fill, with mail that is worth searching
  *     node bench/mail/imap-load.ts PORT USER PASSWORD fetch ITEMS [TIMES]   FETCH 1:* ITEMS, so many times
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD time TIMES COMMAND …  each command so many times, in one session
  *     node bench/mail/imap-load.ts PORT USER PASSWORD idle COUNT            sessions in IDLE until standard input ends
  *     node bench/mail/imap-load.ts PORT USER PASSWORD watch                 for each number on a line of standard input:
  *                                                                           waits until INBOX has so many, says when
@@ -14,6 +16,7 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'node:tls';
+import { variedMail } from './varied-mail.ts';
 
 const [port = '10143', user = '', password = '', mode = 'fetch', ...rest] = process.argv.slice(2);
 const TAIL_OCTETS = 512;
@@ -96,19 +99,25 @@ function say(fields: Record<string, unknown>): void {
   console.log(JSON.stringify(fields));
 }
 
-async function fill(count: number, octets: number): Promise<void> {
-  const client = await login();
+function* plainMail(octets: number): Generator<string, never, void> {
   const line = 'All work and no play makes mail a dull thing, so here are some words to fill the line.\r\n';
   const text = line.repeat(Math.max(1, Math.ceil((octets - 600) / 2 / line.length)));
+  for (let made = 0; ; made += 1)
+    yield (
+      `Message-ID: <${process.pid}.${made}@bench.test>\r\nFrom: "Author ${made % 97}" <author${made % 97}@elsewhere.test>\r\n` +
+        `To: <${user}>\r\nSubject: measured mail, number ${made}\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\n` +
+        `MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="=b"\r\n\r\n` +
+        `--=b\r\nContent-Type: text/plain\r\n\r\n${text}--=b\r\nContent-Type: text/html\r\n\r\n${text}--=b--\r\n`
+    );
+}
+
+async function fill(count: number, mail: Generator<string, never, void>): Promise<void> {
+  const client = await login();
   const from = performance.now();
   for (let made = 0; made < count;) {
     const pieces: string[] = [];
     for (let some = 0; some < 50 && made < count; some += 1, made += 1) {
-      const message =
-        `Message-ID: <${process.pid}.${made}@bench.test>\r\nFrom: "Author ${made % 97}" <author${made % 97}@elsewhere.test>\r\n` +
-        `To: <${user}>\r\nSubject: measured mail, number ${made}\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\n` +
-        `MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="=b"\r\n\r\n` +
-        `--=b\r\nContent-Type: text/plain\r\n\r\n${text}--=b\r\nContent-Type: text/html\r\n\r\n${text}--=b--\r\n`;
+      const message = mail.next().value;
       pieces.push(` () {${message.length}+}\r\n${message}`);
     }
     // oxlint-disable-next-line no-await-in-loop -- one command after the other
@@ -133,6 +142,24 @@ async function fetch(items: string, times: number): Promise<void> {
       octets,
       megabytesPerSecond: Number((octets / 1000 / ms).toFixed(1)),
     });
+  }
+  client.close();
+}
+
+async function timed(times: number, commands: readonly string[]): Promise<void> {
+  const client = await login();
+  await client.command('SELECT INBOX');
+  for (const command of commands) {
+    const ms: number[] = [];
+    let octets = 0;
+    for (let one = 0; one < times; one += 1) {
+      const from = performance.now();
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      ({ octets } = await client.command(command));
+      ms.push(performance.now() - from);
+    }
+    const [first = 0, ...others] = ms.map((value) => Number(value.toFixed(1)));
+    say({ command, firstMs: first, bestMs: Math.min(...others), octets });
   }
   client.close();
 }
@@ -173,7 +200,10 @@ async function watch(): Promise<void> {
   client.close();
 }
 
-if (mode === 'fill') await fill(Number(rest[0] ?? 1000), Number(rest[1] ?? 4096));
+const octetsEach = Number(rest[1] ?? 4096);
+if (mode === 'fill') await fill(Number(rest[0] ?? 1000), plainMail(octetsEach));
+else if (mode === 'vary') await fill(Number(rest[0] ?? 1000), variedMail(octetsEach));
+else if (mode === 'time') await timed(Number(rest[0] ?? 6), rest.slice(1));
 else if (mode === 'idle') await idle(Number(rest[0] ?? 1000));
 else if (mode === 'watch') await watch();
 else await fetch(rest[0] ?? '(FLAGS)', Number(rest[1] ?? 1));

@@ -6,6 +6,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../test/support/command.ts';
 import { freeBasePort } from '../../test/support/postrider.ts';
 import { pathOf } from './child.ts';
 import { freePort } from '../../test/support/free-port.ts';
@@ -27,6 +29,8 @@ export type MeasuredServer = AsyncDisposable & {
 export type StartedPostrider = MeasuredServer & {
   /** From the start of the process to `ready`. */
   readonly startMs: number;
+  /** Waits until the search index has all mail. */
+  indexed(): Promise<void>;
 };
 
 const ADDRESS = 'bench@example.test';
@@ -137,6 +141,13 @@ async function started(
     user: ADDRESS,
     password: PASSWORD,
     startMs,
+    async indexed() {
+      const asked = ['search', 'status', ADDRESS, '--json', '--dir', directory];
+      const isPending = async (): Promise<boolean> =>
+        !/"pending": ?0\b/.test((await run(process.execPath, [entry, ...asked])).stdout);
+      // oxlint-disable-next-line no-await-in-loop -- one question after the other
+      while (await isPending()) await sleep(1000);
+    },
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM');
       await exited;

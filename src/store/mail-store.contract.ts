@@ -16,6 +16,7 @@ import { toBlobPlace } from './blob-store.ts';
 import { known, toAccountId, toBlobId, toMailboxId, toModSeq, toUid } from './ids.ts';
 import type { AccountId, EmailId, MailboxId, ModSeq, Uid } from './ids.ts';
 import { FLAG } from './mail-store.ts';
+import { toSortable } from './sortable.ts';
 import type {
   DeliveryKey,
   Entry,
@@ -24,6 +25,7 @@ import type {
   MailboxRole,
   MailStore,
   NewMessage,
+  Sortable,
 } from './mail-store.ts';
 
 export type OpenedMailStore = {
@@ -71,6 +73,13 @@ type Draft = {
   readonly prefix?: string;
   readonly body?: string;
 };
+
+/** Only what is promised: an object may know more. */
+function comparable({ addresses, thread, ...rest }: Sortable): unknown {
+  if (addresses === undefined) return { ...rest, thread };
+  const { from, to, cc, displayFrom, displayTo } = addresses;
+  return { ...rest, addresses: { from, to, cc, displayFrom, displayTo } };
+}
 
 let messagesMade = 0;
 
@@ -1135,6 +1144,35 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         assert.deepEqual(uidsOf(await store.placed(one.id, inbox, asked)), [1, 4]);
         assert.deepEqual(uidsOf(await store.messages(one.id, inbox, asked)), [1, 4]);
         assert.deepEqual(await store.messages(one.id, inbox, []), []);
+      });
+
+      test('what messages are sorted by comes alone, as their digests have it, of copies too', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        const drafts: Draft[] = [
+          { subject: 'Re: Gr\u00fc\u00dfe', messageId: 'a\u0001@b', references: '<x@y> <"q u"@z>' },
+          { subject: '=?utf-8?q?nul=00=0Aand_line?=', inReplyTo: '<p@q>' },
+          { subject: '' },
+        ];
+        await one.append(inbox, ...drafts);
+        const { id: archive } = await one.role('archive');
+        const all = [1, 2, 3].map(uid);
+        must(await store.copy(one.id, inbox, all, archive));
+        must(await store.copy(one.id, inbox, all, archive));
+        for (const [mailbox, uids] of [
+          [inbox, [3, 1, 99, 2, 2].map(uid)],
+          [archive, [1, 2, 3, 4, 5, 6].map(uid)],
+        ] as const)
+          for (const part of [undefined, 'addresses', 'thread'] as const) {
+            const want = (await store.messages(one.id, mailbox, uids)).map((message) =>
+              toSortable(message, part),
+            );
+            assert.deepEqual(
+              (await store.sortables(one.id, mailbox, uids, part)).map(comparable),
+              want.map(comparable),
+            );
+          }
+        assert.deepEqual(await store.sortables(one.id, inbox, []), []);
       });
 
       test('a thousand messages come in one call', async () => {

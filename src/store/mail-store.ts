@@ -8,7 +8,7 @@
  * Faults of the world throw `Fault`; everything a caller can cause is a `Result`.
  */
 import type { Result } from '../base/result.ts';
-import type { MessageDigest } from '../message/digest.ts';
+import type { MessageDigest, SortKeys } from '../message/digest.ts';
 import type { BlobRef } from './blob-store.ts';
 import type { AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity } from './ids.ts';
 
@@ -75,6 +75,21 @@ export type StoredMessage = Entry & {
   readonly prefix: Uint8Array;
   readonly digest: MessageDigest;
 };
+
+/** What SORT compares and THREAD ties together (RFC 5256), kept apart from the digest so that a whole mailbox is read at once. */
+export type Sortable = {
+  readonly uid: Uid;
+  readonly receivedAtMs: number;
+  readonly octets: number;
+  readonly sentAtMs: number | undefined;
+  /** The collation key of the base subject. */
+  readonly subject: string;
+  /** Where `addresses` was asked for. */
+  readonly addresses?: Omit<SortKeys, 'subject'>;
+  /** Where `thread` was asked for. */
+  readonly thread?: Pick<MessageDigest, 'messageId' | 'references'> & { readonly isReply: boolean };
+};
+export type SortPart = 'addresses' | 'thread';
 
 /** All but the digest: dates, sizes, blob and prefix; the digest is not read from the disk. */
 export type PlacedMessage = Omit<StoredMessage, 'digest'>;
@@ -305,6 +320,14 @@ export type MailStore = {
    */
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]>;
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]>;
+
+  /** As `messages`, of any number of UIDs. */
+  sortables(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+    part?: SortPart,
+  ): Promise<readonly Sortable[]>;
 
   setFlags(
     account: AccountId,

@@ -49,6 +49,7 @@ import type {
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
 import { checkMetadata, METADATA_REMOVALS_KEPT } from '../metadata.ts';
+import type { SortColumns } from '../sortable.ts';
 import type { AccountFinding } from './mail-findings.ts';
 import { repairAccount } from './mail-repair.ts';
 import { rowsOf, toEntry, toKeywords, toMailbox, toMetadataSize } from './mail-rows.ts';
@@ -73,6 +74,7 @@ export type PackedMessage = {
   readonly receivedAtMs: number;
   /** See `threadKeyNumbers`. */
   readonly threadKeys: readonly number[];
+  readonly sorting: SortColumns;
 };
 
 export const BLOB_ID_OCTETS = 32;
@@ -452,6 +454,7 @@ export class MailWriter {
       const email = account.modSeq;
       const octets = message.blobOctets + message.prefixOctets;
       const prefixEnd = BLOB_ID_OCTETS + message.prefixOctets;
+      const { sentAtMs, subject, addresses, thread } = message.sorting;
       this.#run(
         SQL.addMessage,
         account.id,
@@ -463,6 +466,10 @@ export class MailWriter {
         message.blobOctets,
         message.blobPlace,
         message.octets.subarray(BLOB_ID_OCTETS, prefixEnd),
+        sentAtMs,
+        subject,
+        addresses,
+        thread,
       );
       this.#run(SQL.addDigest, account.id, email, message.octets.subarray(prefixEnd));
       account.octetsUsed += octets;

@@ -1,7 +1,7 @@
 /** From rows of a mail shard to the port's values. The order of columns is that of `mail-schema.ts`. */
 import { toBuffer } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
-import { numberAt, octetsAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import { toBlobPlace } from '../blob-store.ts';
 import {
@@ -22,8 +22,11 @@ import type {
   MetadataChanged,
   MetadataEntry,
   PlacedMessage,
+  Sortable,
+  SortPart,
   StoredMessage,
 } from '../mail-store.ts';
+import { parseSortTexts, partOf } from '../sortable.ts';
 import { decodeDigest } from './mail-digest.ts';
 
 const NONE: readonly string[] = [];
@@ -111,6 +114,25 @@ export function toStored(row: Row): StoredMessage {
   const digest = decodeDigest(octetsAt(row, 13));
   if (digest === undefined) throw new Fault(`Reading the digest of message ${numberAt(row, 1)}`);
   return { ...toPlaced(row), digest };
+}
+
+/** The UID alone for rows of earlier versions: their digests are to be asked. */
+export function toSortables(rows: readonly Row[], part: SortPart | undefined): readonly (Sortable | Uid)[] {
+  const texts = part && parseSortTexts(rows.map((row) => optionalTextAt(row, 5) ?? '[""]'));
+  if (part !== undefined && texts === undefined) throw new Fault('Reading what messages are sorted by');
+  return rows.map((row, index) => {
+    const uid = known(toUid(numberAt(row, 0)));
+    const subject = optionalTextAt(row, 4);
+    if (subject === undefined) return uid;
+    const sortable = {
+      uid,
+      receivedAtMs: numberAt(row, 1),
+      octets: numberAt(row, 2),
+      sentAtMs: optionalNumberAt(row, 3),
+      subject,
+    };
+    return part === undefined ? sortable : { ...sortable, ...partOf(part, texts?.[index] ?? []) };
+  });
 }
 
 /** UIDs asked for lie in one run while gaps, filled mostly with what was expunged, are no larger than this. */

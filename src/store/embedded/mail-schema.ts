@@ -159,10 +159,18 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
 ANALYZE sqlite_schema;
 `;
 
+/** What SORT and THREAD read; null in rows of earlier versions, whose digests are read instead. */
+const SORTING = `
+ALTER TABLE message ADD COLUMN sent_at_ms INTEGER;
+ALTER TABLE message ADD COLUMN sort_subject TEXT;
+ALTER TABLE message ADD COLUMN sort_addresses TEXT;
+ALTER TABLE message ADD COLUMN sort_thread TEXT;
+`;
+
 export const kind: FileKind = {
   name: 'mail shard',
   applicationId: applicationId('PRml'),
-  migrations: [FIRST, METADATA],
+  migrations: [FIRST, METADATA, SORTING],
 };
 
 /** Tables with rows of accounts, those that others refer to last. */
@@ -205,6 +213,9 @@ const PLACED_COLUMNS =
   ' m.blob_id, m.blob_octets, m.blob_place, m.prefix';
 const PLACED_JOIN = 'FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id';
 const PLACED_RANGE = 'WHERE p.account_id = ? AND p.mailbox_id = ? AND p.uid BETWEEN ? AND ? ORDER BY p.uid';
+
+const SORT_COLUMNS = 'sent_at_ms, sort_subject, sort_addresses, sort_thread';
+const SORTABLE_COLUMNS = 'p.uid, m.received_at_ms, m.octets, m.sent_at_ms, m.sort_subject';
 
 export const SQL = {
   account:
@@ -265,9 +276,10 @@ export const SQL = {
     'INSERT INTO thread_key (account_id, thread_key, thread_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
 
   addMessage: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
-     prefix) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     prefix, ${SORT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   copyMessage: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
-     prefix) SELECT account_id, ?, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place, prefix
+     prefix, ${SORT_COLUMNS}) SELECT account_id, ?, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place, prefix,
+     ${SORT_COLUMNS}
      FROM message WHERE account_id = ? AND email_id = ?`,
   removeMessage: 'DELETE FROM message WHERE account_id = ? AND email_id = ?',
   hasMessage: 'SELECT 1 FROM message WHERE account_id = ? AND email_id = ?',
@@ -296,6 +308,10 @@ export const SQL = {
   placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
   messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}
      JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_RANGE}`,
+
+  sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
+  sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_RANGE}`,
+  sortablesWithThread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_RANGE}`,
 
   createdEmails:
     'SELECT email_id, email_id FROM message WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',

@@ -260,3 +260,34 @@ suite('embedded mail store', () => {
       close();
     }));
 });
+
+test('messages of a version that kept no sort keys are sorted by their digests', () =>
+  withDirectory(async (directory) => {
+    const { store, close } = openHere(directory, new FakeClock(), 1);
+    const account = newAccount();
+    const inbox = await inboxOf(store, account);
+    const messages = [newMessage({ subject: 'Re: b', messageId: 'b@x', references: '<a@x>' }), newMessage()];
+    must(await store.append(account, inbox, messages));
+    const uids = [1, 2].map((uid) => known(toUid(uid)));
+    const read = () =>
+      Promise.all(
+        ([undefined, 'addresses', 'thread'] as const).map((part) =>
+          store.sortables(account, inbox, uids, part),
+        ),
+      );
+    const before = await read();
+    const shard = openDatabase(mailShardFile(directory, 0), kind);
+    shard.exec(
+      `UPDATE message SET sent_at_ms = NULL, sort_subject = NULL, sort_addresses = NULL, sort_thread = NULL
+       WHERE email_id = (SELECT min(email_id) FROM message)`,
+    );
+    shard.close();
+    const after = await read();
+    assert.equal(after[2]?.[0]?.thread?.isReply, true);
+    assert.deepEqual(
+      after.map((list) => list.map(({ uid, subject, thread }) => ({ uid, subject, thread }))),
+      before.map((list) => list.map(({ uid, subject, thread }) => ({ uid, subject, thread }))),
+    );
+    assert.equal(after[1]?.[0]?.addresses?.from, before[1]?.[0]?.addresses?.from);
+    close();
+  }));

@@ -45,6 +45,8 @@ import type {
   PlacedMessage,
   Quota,
   ReplacedPlace,
+  Sortable,
+  SortPart,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
@@ -52,6 +54,7 @@ import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { mailBlobUser } from './mail-blob-user.ts';
 import { readAccountChanges } from './mail-changes.ts';
 import type { ChangesAnswer, ChangesQuestion } from './mail-changes.ts';
+import { toSortColumns, withOlder } from '../sortable.ts';
 import { encodeDigest, threadKeyNumbers } from './mail-digest.ts';
 import { mailShardFile } from './mail-files.ts';
 import type { MailOperations, PackedMessage } from './mail-operations.ts';
@@ -62,6 +65,7 @@ import {
   toMetadata,
   toMetadataChanged,
   toPlaced,
+  toSortables,
   toStored,
 } from './mail-rows.ts';
 import { kind, SQL } from './mail-schema.ts';
@@ -91,6 +95,7 @@ type Listener = (modSeq: ModSeq) => void;
 const PAGE_ROWS = 2500;
 const PLACED_PAGE = 500;
 const MESSAGES_PAGE = 250;
+const SORTABLES_PAGE = 2000;
 const ENTRIES_MAX = 10_000;
 const UID_MAX = 4_294_967_295;
 const ACCOUNT_ROWS_REMOVED = 2000;
@@ -111,6 +116,7 @@ function pack(message: NewMessage): PackedMessage {
     keywords: message.keywords,
     receivedAtMs: message.receivedAtMs,
     threadKeys: threadKeyNumbers(digest),
+    sorting: toSortColumns(digest),
   };
 }
 
@@ -379,11 +385,29 @@ class EmbeddedStore implements EmbeddedMailStore {
   }
 
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]> {
-    return this.#read(account, SQL.placed, mailbox, uids, PLACED_PAGE, toPlaced);
+    return this.#read(account, SQL.placed, mailbox, uids, PLACED_PAGE, (rows) => rows.map(toPlaced));
   }
 
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]> {
-    return this.#read(account, SQL.messages, mailbox, uids, MESSAGES_PAGE, toStored);
+    return this.#read(account, SQL.messages, mailbox, uids, MESSAGES_PAGE, (rows) => rows.map(toStored));
+  }
+
+  async sortables(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+    part?: SortPart,
+  ): Promise<readonly Sortable[]> {
+    const sql =
+      part === undefined
+        ? SQL.sortables
+        : part === 'thread'
+          ? SQL.sortablesWithThread
+          : SQL.sortablesWithAddresses;
+    const found = await this.#read(account, sql, mailbox, uids, SORTABLES_PAGE, (rows) =>
+      toSortables(rows, part),
+    );
+    return withOlder(found, part, (older) => this.messages(account, mailbox, older));
   }
 
   async #read<Message>(
@@ -392,7 +416,7 @@ class EmbeddedStore implements EmbeddedMailStore {
     mailbox: MailboxId,
     uids: readonly Uid[],
     page: number,
-    toMessage: (row: Row) => Message,
+    toMessages: (rows: readonly Row[]) => readonly Message[],
   ): Promise<Message[]> {
     const reader = this.#reader(account);
     const ascending = [...new Set(uids)].toSorted((a, b) => a - b);
@@ -404,7 +428,7 @@ class EmbeddedStore implements EmbeddedMailStore {
       const rows = reading('Reading messages', () =>
         reader.snapshot(() => rowsOf(reader, sql, account, mailbox, some)),
       );
-      for (const row of rows) messages.push(toMessage(row));
+      for (const message of toMessages(rows)) messages.push(message);
     }
     return messages;
   }

@@ -36,6 +36,8 @@ import type {
   OverQuota,
   PlacedMessage,
   ReplacedPlace,
+  Sortable,
+  SortPart,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
@@ -50,6 +52,7 @@ import {
   toMailboxPath,
 } from '../mailbox-name.ts';
 import { checkMetadata } from '../metadata.ts';
+import { toSortable } from '../sortable.ts';
 import { threadKeys } from '../thread-key.ts';
 
 type Email = {
@@ -418,6 +421,15 @@ class MemoryMailStore implements MailStore {
         digest: place.email.digest,
       })),
     );
+  }
+
+  async sortables(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+    part?: SortPart,
+  ): Promise<readonly Sortable[]> {
+    return (await this.messages(account, mailbox, uids)).map((message) => toSortable(message, part));
   }
 
   setFlags(

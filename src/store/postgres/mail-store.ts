@@ -23,6 +23,7 @@ import {
   toMetadata,
   toMetadataChanged,
   toPlaced,
+  toSortables,
   toStored,
 } from '../embedded/mail-rows.ts';
 import { ACCOUNT_TABLES, REMOVAL_KEYS, SQL } from '../embedded/mail-schema.ts';
@@ -53,10 +54,13 @@ import type {
   PlacedMessage,
   Quota,
   ReplacedPlace,
+  Sortable,
+  SortPart,
   StoredMessage,
   SubscriptionProblem,
 } from '../mail-store.ts';
 import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
+import { withOlder } from '../sortable.ts';
 import { AccountWatch } from './account-watch.ts';
 import type { Listener } from './account-watch.ts';
 import { MAIL_SQL, numbered } from './mail-tables.ts';
@@ -80,6 +84,7 @@ export type PostgresMailStoreOptions = {
 const PAGE_ROWS = 2500;
 const PLACED_PAGE = 500;
 const MESSAGES_PAGE = 250;
+const SORTABLES_PAGE = 2000;
 const PLACES_PAGE = 5000;
 const ENTRIES_MAX = 10_000;
 const UID_MAX = 4_294_967_295;
@@ -371,11 +376,29 @@ export class PostgresMailStore implements MailStore, BlobUser {
   }
 
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]> {
-    return this.#read(account, MAIL_SQL.placed, mailbox, uids, PLACED_PAGE, toPlaced);
+    return this.#read(account, MAIL_SQL.placed, mailbox, uids, PLACED_PAGE, (rows) => rows.map(toPlaced));
   }
 
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]> {
-    return this.#read(account, MAIL_SQL.messages, mailbox, uids, MESSAGES_PAGE, toStored);
+    return this.#read(account, MAIL_SQL.messages, mailbox, uids, MESSAGES_PAGE, (rows) => rows.map(toStored));
+  }
+
+  async sortables(
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: readonly Uid[],
+    part?: SortPart,
+  ): Promise<readonly Sortable[]> {
+    const sql =
+      part === undefined
+        ? MAIL_SQL.sortables
+        : part === 'thread'
+          ? MAIL_SQL.sortablesWithThread
+          : MAIL_SQL.sortablesWithAddresses;
+    const found = await this.#read(account, sql, mailbox, uids, SORTABLES_PAGE, (rows) =>
+      toSortables(rows, part),
+    );
+    return withOlder(found, part, (older) => this.messages(account, mailbox, older));
   }
 
   async #read<Message>(
@@ -384,14 +407,14 @@ export class PostgresMailStore implements MailStore, BlobUser {
     mailbox: MailboxId,
     uids: readonly Uid[],
     page: number,
-    toMessage: (row: Row) => Message,
+    toMessages: (rows: readonly Row[]) => readonly Message[],
   ): Promise<Message[]> {
     const ascending = [...new Set(uids)].toSorted((a, b) => a - b);
     const messages: Message[] = [];
     for (let at = 0; at < ascending.length; at += page) {
       // oxlint-disable-next-line no-await-in-loop -- page after page
       const rows = await this.#rows(sql, account, mailbox, ascending.slice(at, at + page));
-      for (const row of rows) messages.push(toMessage(row));
+      for (const message of toMessages(rows)) messages.push(message);
     }
     return messages;
   }

@@ -139,7 +139,15 @@ CREATE TABLE metadata (
 CREATE INDEX metadata_change ON metadata (account_id, modseq);
 `;
 
-export const MAIL: TableKind = { name: 'mail', migrations: [FIRST, METADATA] };
+/** See the embedded store. */
+const SORTING = `
+ALTER TABLE message ADD COLUMN sent_at_ms BIGINT;
+ALTER TABLE message ADD COLUMN sort_subject TEXT COLLATE "C";
+ALTER TABLE message ADD COLUMN sort_addresses TEXT COLLATE "C";
+ALTER TABLE message ADD COLUMN sort_thread TEXT COLLATE "C";
+`;
+
+export const MAIL: TableKind = { name: 'mail', migrations: [FIRST, METADATA, SORTING] };
 
 const numberedTexts = new Map<string, string>();
 
@@ -157,6 +165,12 @@ const PLACE_COLUMNS = 'uid, email_id, flags, keywords, modseq, octets';
 const PLACED_COLUMNS =
   'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets,' +
   ' m.blob_id, m.blob_octets, m.blob_place, m.prefix';
+
+const SORT_COLUMNS = 'sent_at_ms, sort_subject, sort_addresses, sort_thread';
+const SORTABLE_COLUMNS = 'p.uid, m.received_at_ms, m.octets, m.sent_at_ms, m.sort_subject';
+const PLACED_JOIN = 'FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id';
+const PLACED_UIDS =
+  'WHERE p.account_id = $1 AND p.mailbox_id = $2 AND p.uid = ANY($3::bigint[]) ORDER BY p.uid';
 
 export const MAIL_SQL = {
   /** Held until the commit: an account's changes come one after the other, in the order of their modseqs. */
@@ -176,13 +190,13 @@ export const MAIL_SQL = {
   pruneDeliveries: 'DELETE FROM delivery WHERE account_id = ANY($1::bigint[]) AND delivered_at_ms < $2',
 
   addMessages: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
-     prefix) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[],
-     $7::bigint[], $8::bigint[], $9::bytea[])`,
+     prefix, ${SORT_COLUMNS}) SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[],
+     $7::bigint[], $8::bigint[], $9::bytea[], $10::bigint[], $11::text[], $12::text[], $13::text[])`,
   addDigests:
     'INSERT INTO digest (account_id, email_id, digest) SELECT $1, * FROM unnest($2::bigint[], $3::bytea[])',
   copyMessages: `INSERT INTO message (account_id, email_id, thread_id, received_at_ms, octets, blob_id, blob_octets, blob_place,
-     prefix) SELECT m.account_id, n.made, m.thread_id, m.received_at_ms, m.octets, m.blob_id, m.blob_octets,
-     m.blob_place, m.prefix FROM unnest($2::bigint[], $3::bigint[]) AS n (email_id, made)
+     prefix, ${SORT_COLUMNS}) SELECT m.account_id, n.made, m.thread_id, m.received_at_ms, m.octets, m.blob_id, m.blob_octets,
+     m.blob_place, m.prefix, ${SORT_COLUMNS} FROM unnest($2::bigint[], $3::bigint[]) AS n (email_id, made)
      JOIN message m ON m.account_id = $1 AND m.email_id = n.email_id`,
   copyDigests: `INSERT INTO digest (account_id, email_id, digest) SELECT d.account_id, n.made, d.digest
      FROM unnest($2::bigint[], $3::bigint[]) AS n (email_id, made)
@@ -218,13 +232,13 @@ export const MAIL_SQL = {
   addVanished: `INSERT INTO vanished (account_id, mailbox_id, modseq, uid, email_id)
      SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[])`,
 
-  placed: `SELECT ${PLACED_COLUMNS}
-     FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id
-     WHERE p.account_id = $1 AND p.mailbox_id = $2 AND p.uid = ANY($3::bigint[]) ORDER BY p.uid`,
-  messages: `SELECT ${PLACED_COLUMNS}, d.digest
-     FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id
-     JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id
-     WHERE p.account_id = $1 AND p.mailbox_id = $2 AND p.uid = ANY($3::bigint[]) ORDER BY p.uid`,
+  placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
+  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}
+     JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_UIDS}`,
+
+  sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
+  sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_UIDS}`,
+  sortablesWithThread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_UIDS}`,
 
   relocate: `UPDATE message m SET blob_place = n.after FROM unnest($1::bigint[], $2::bigint[]) AS n (before, after)
      WHERE m.blob_place = n.before`,

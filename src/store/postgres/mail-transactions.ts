@@ -29,6 +29,7 @@ import { toEntry, toKeywords, toMailbox, toMetadataSize } from '../embedded/mail
 import { SQL } from '../embedded/mail-schema.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
+import { toSortColumns, type SortColumns } from '../sortable.ts';
 import { changeFlags, keywordKey, sameFlags } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
@@ -348,6 +349,10 @@ export class AccountTransaction {
       messages.map(({ message }) => message.blob.octets),
       messages.map(({ message }) => message.blob.place),
       messages.map(({ message }) => message.prefix),
+      messages.map(({ sorting }) => sorting.sentAtMs),
+      messages.map(({ sorting }) => sorting.subject),
+      messages.map(({ sorting }) => sorting.addresses),
+      messages.map(({ sorting }) => sorting.thread),
     );
     this.#write(
       MAIL_SQL.addDigests,
@@ -655,6 +660,7 @@ export type PackedMessage = {
   readonly digest: Uint8Array;
   /** See `threadKeyNumbers`. */
   readonly threadKeys: readonly number[];
+  readonly sorting: SortColumns;
 };
 
 export function pack(message: NewMessage): PackedMessage {
@@ -663,6 +669,7 @@ export function pack(message: NewMessage): PackedMessage {
     octets: message.blob.octets + message.prefix.length,
     digest: encodeDigest(message.digest),
     threadKeys: threadKeyNumbers(message.digest),
+    sorting: toSortColumns(message.digest),
   };
 }
 

@@ -1,17 +1,15 @@
 /** SORT. Source: RFC 5256 §3 (BASE.6.4.SORT), RFC 5957 (DISPLAYFROM, DISPLAYTO), RFC 5267 §3.1 (ESORT). */
+import { Pace, sortInTurns } from '../../../base/pace.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Uid } from '../../../store/ids.ts';
-import type { StoredMessage } from '../../../store/mail-store.ts';
+import type { Sortable } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import type { SortCriterion } from '../../wire/command/search.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
-import { pagesOf } from '../message-set.ts';
 import type { Selected } from '../state.ts';
 import { extended, numbersOf, savedOf, searched } from './search.ts';
 
 type Sort = Extract<Command, { verb: 'SORT' }>;
-
-const PAGE = 250;
 
 export async function* sort(state: Selected, command: Sort, context: Context): Replies {
   const { selected } = state;
@@ -27,78 +25,88 @@ export async function* sort(state: Selected, command: Sort, context: Context): R
   return done('Sorted');
 }
 
-/** What a message is sorted by: one value a criterion. */
-type SortRow = { readonly uid: Uid; readonly values: readonly (number | string)[] };
+type Value = number | string;
+/** Values of one criterion by place in the mailbox, and how two of them compare. */
+type Column = { readonly values: readonly Value[]; readonly compare: (a: Value, b: Value) => number };
 
 async function sorted(
-  state: Selected,
-  uids: readonly Uid[],
-  criteria: readonly SortCriterion[],
-  context: Context,
-): Promise<readonly Uid[]> {
-  const rows: SortRow[] = [];
-  for await (const message of messagesOf(state, uids, context))
-    rows.push({ uid: message.uid, values: criteria.map(({ key }) => valueOf(key, message)) });
-  const signs = criteria.map(({ reverse }) => (reverse ? -1 : 1));
-  return rows.toSorted((a, b) => compareRows(a, b, signs)).map(({ uid }) => uid);
-}
-
-/** Those that still exist, ascending; only what is made of them is kept. */
-export async function* messagesOf(
   { selected }: Selected,
   uids: readonly Uid[],
+  criteria: readonly SortCriterion[],
   { deps }: Context,
-): AsyncGenerator<StoredMessage, void, void> {
-  for (const page of pagesOf(uids, PAGE))
-    yield* await deps.store.messages(selected.account, selected.id, page);
+): Promise<readonly Uid[]> {
+  const part = criteria.some(({ key }) => ADDRESS_KEYS.has(key)) ? 'addresses' : undefined;
+  const rows = await deps.store.sortables(selected.account, selected.id, uids, part);
+  const columns = criteria.map((criterion) => toColumn(criterion, rows));
+  // What arrived first comes first where all criteria are equal: the rows ascend.
+  const compare = (a: number, b: number): number => {
+    for (const column of columns) {
+      const [left, right] = [column.values[a] ?? '', column.values[b] ?? ''];
+      if (left !== right) return column.compare(left, right);
+    }
+    return a - b;
+  };
+  const order = await sortInTurns(rows.keys().toArray(), compare, new Pace(deps.clock));
+  return order.flatMap((place) => rows[place]?.uid ?? []);
+}
+
+/** REVERSE turns its own criterion round, not the order of arrival behind them all. */
+function toColumn({ key, reverse }: SortCriterion, rows: readonly Sortable[]): Column {
+  const values = rows.map((row) => valueOf(key, row));
+  const isPlain = values.every((value) => typeof value === 'number' || !SURROGATE.test(value));
+  const compare = isPlain ? comparePlain : compareAny;
+  return { values, compare: reverse ? (a, b) => compare(b, a) : compare };
 }
 
 /** RFC 5256 §2.2: where there is no date that can be read, when the message came. */
-export function sentMs({ digest, receivedAtMs }: StoredMessage): number {
-  return digest.sentAtMs ?? receivedAtMs;
+export function sentMs({ sentAtMs, receivedAtMs }: Sortable): number {
+  return sentAtMs ?? receivedAtMs;
 }
 
-function valueOf(key: SortCriterion['key'], message: StoredMessage): number | string {
-  const { sortKeys } = message.digest;
+const ADDRESS_KEYS: ReadonlySet<SortCriterion['key']> = new Set([
+  'CC',
+  'DISPLAYFROM',
+  'DISPLAYTO',
+  'FROM',
+  'TO',
+]);
+
+function valueOf(key: SortCriterion['key'], row: Sortable): Value {
   switch (key) {
     case 'ARRIVAL':
-      return message.receivedAtMs;
+      return row.receivedAtMs;
     case 'DATE':
-      return sentMs(message);
+      return sentMs(row);
     case 'SIZE':
-      return message.octets;
+      return row.octets;
     case 'SUBJECT':
-      return sortKeys.subject;
+      return row.subject;
     case 'FROM':
-      return sortKeys.from;
+      return row.addresses?.from ?? '';
     case 'TO':
-      return sortKeys.to;
+      return row.addresses?.to ?? '';
     case 'CC':
-      return sortKeys.cc;
+      return row.addresses?.cc ?? '';
     case 'DISPLAYFROM':
-      return sortKeys.displayFrom;
+      return row.addresses?.displayFrom ?? '';
     case 'DISPLAYTO':
-      return sortKeys.displayTo;
+      return row.addresses?.displayTo ?? '';
     default:
       return unreachable(key);
   }
 }
 
-/** REVERSE turns its own criterion round, not the order of arrival behind them all. */
-function compareRows(a: SortRow, b: SortRow, signs: readonly number[]): number {
-  for (const [index, sign] of signs.entries()) {
-    const order = compare(a.values[index] ?? '', b.values[index] ?? '');
-    if (order !== 0) return order * sign;
-  }
-  return a.uid - b.uid;
-}
-
-function compare(a: number | string, b: number | string): number {
-  if (typeof a === 'string' && typeof b === 'string') return compareText(a, b);
-  return Number(a) - Number(b);
-}
-
 /** RFC 5051 §3: by the octets of UTF-8, which is by code points; code units differ from those only with surrogates. */
+const SURROGATE = /[\ud800-\udfff]/;
+
+function comparePlain(a: Value, b: Value): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function compareAny(a: Value, b: Value): number {
+  return typeof a === 'string' && typeof b === 'string' ? compareText(a, b) : comparePlain(a, b);
+}
+
 export function compareText(a: string, b: string): number {
   if (a === b) return 0;
   const length = Math.min(a.length, b.length);

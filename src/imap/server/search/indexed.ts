@@ -36,8 +36,9 @@ function questionOf(key: SearchKey): SearchQuestion | undefined {
   return { where: key.kind === 'field' ? key.field : key.kind, needle };
 }
 
-/** Ids by UID, of the mailboxes that sessions have searched. */
-const known = new WeakMap<SelectedMailbox, Map<number, EmailId>>();
+/** Ids by UID, of the mailboxes that sessions have searched, up to the last UID that was asked for. */
+type KnownIds = { readonly ids: Map<number, EmailId>; through: number };
+const known = new WeakMap<SelectedMailbox, KnownIds>();
 
 /** The ids of all messages that the session knows and that are still there. */
 export async function emailIdsOf(
@@ -45,17 +46,14 @@ export async function emailIdsOf(
   { deps }: Context,
 ): Promise<ReadonlyMap<number, EmailId>> {
   const { account, id, view } = selected;
-  const ids = known.get(selected) ?? new Map<number, EmailId>();
-  known.set(selected, ids);
-  let after = 0;
-  // Read in order of UID, so what is missing is at the end.
-  for (const uid of ids.keys()) after = uid;
-  while (after < view.lastUid) {
+  const held = known.get(selected) ?? { ids: new Map(), through: 0 };
+  known.set(selected, held);
+  // UIDs only rise, so what is missing is at the end.
+  while (held.through < view.lastUid) {
     // oxlint-disable-next-line no-await-in-loop -- pages follow one another
-    const page = await deps.store.entries(account, id, after, ENTRIES_PAGE);
-    for (const { uid, emailId } of page) ids.set(uid, emailId);
-    if (page.length < ENTRIES_PAGE) break;
-    after = page.at(-1)?.uid ?? view.lastUid;
+    const page = await deps.store.entries(account, id, held.through, ENTRIES_PAGE);
+    for (const { uid, emailId } of page) held.ids.set(uid, emailId);
+    held.through = page.length < ENTRIES_PAGE ? view.lastUid : (page.at(-1)?.uid ?? view.lastUid);
   }
-  return ids;
+  return held.ids;
 }

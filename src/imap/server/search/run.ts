@@ -1,4 +1,5 @@
 /** Runs a search over the selected mailbox, reading each message only as far as its answer needs. */
+import { Pace } from '../../../base/pace.ts';
 import { BlobError } from '../../../store/blob-store.ts';
 import type { Uid } from '../../../store/ids.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
@@ -9,6 +10,8 @@ import { compile, type Compiled, type Evidence } from './evaluate.ts';
 import { askIndex, emailIdsOf } from './indexed.ts';
 import { readTexts } from '../../../search/message-text.ts';
 
+/** Keys may be a thousand. */
+const ASKED_AT_ONCE = 100;
 const ENTRIES_PAGE = 2000;
 const PLACED_PAGE = 500;
 const FULL_PAGE = 250;
@@ -26,9 +29,12 @@ export async function runSearch(state: Selected, key: SearchKey, context: Contex
   const compiled = compile(key, state.selected, context.deps.clock.nowMs(), answers);
   const found: number[] = [];
   const open: Evidence[] = [];
+  const pace = new Pace(context.deps.clock);
   let seq = 0;
   for (const uid of state.selected.view.all()) {
     seq += 1;
+    // oxlint-disable-next-line no-await-in-loop -- others have their turn
+    if (seq % ASKED_AT_ONCE === 0) await pace.give();
     const emailId = emailIds?.get(uid);
     const evidence = emailId === undefined ? { uid, seq } : { uid, seq, emailId };
     const verdict = compiled.asksModSeq ? undefined : compiled.test(evidence);

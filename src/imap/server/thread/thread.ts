@@ -3,6 +3,7 @@
  * decide how long a chain of references is.
  */
 import type { Thread } from '../../wire/response.ts';
+import { sortInTurns, type Pace } from '../../../base/pace.ts';
 import { compareText } from '../commands/sort.ts';
 
 /** What threading looks at in a message. */
@@ -25,8 +26,15 @@ function bySentDate(a: Threadable, b: Threadable): number {
 }
 
 /** ORDEREDSUBJECT: a thread is a base subject; all but its first message are children of that. */
-export function threadBySubject(messages: readonly Threadable[]): readonly Thread[] {
-  const sorted = messages.toSorted((a, b) => compareText(a.subject, b.subject) || bySentDate(a, b));
+export async function threadBySubject(
+  messages: readonly Threadable[],
+  pace: Pace,
+): Promise<readonly Thread[]> {
+  const sorted = await sortInTurns(
+    messages,
+    (a, b) => compareText(a.subject, b.subject) || bySentDate(a, b),
+    pace,
+  );
   const groups: Threadable[][] = [];
   for (const message of sorted) {
     const group = groups.at(-1);
@@ -46,21 +54,32 @@ export function threadBySubject(messages: readonly Threadable[]): readonly Threa
 type Node = {
   readonly message: Threadable | undefined;
   parent: Node | undefined;
-  children: Set<Node>;
+  /** While links are made: those that were ever linked, and may have another parent since. */
+  children: Node[];
 };
 
 function newNode(message: Threadable | undefined): Node {
-  return { message, parent: undefined, children: new Set() };
+  return { message, parent: undefined, children: [] };
 }
 
 /** REFERENCES; the comments carry the step numbers. */
-export function threadByReferences(messages: readonly Threadable[]): readonly Thread[] {
-  const roots = mergeBySubject(sortRoots(prune(link(messages))));
-  return toThreads(sortAll(roots));
+export async function threadByReferences(
+  messages: readonly Threadable[],
+  pace: Pace,
+): Promise<readonly Thread[]> {
+  const linked = await link(messages, pace);
+  const pruned = prune(linked);
+  await pace.give();
+  const merged = mergeBySubject(await sortRoots(pruned, pace));
+  await pace.give();
+  const sorted = await sortAll(merged, pace);
+  return toThreads(sorted);
 }
 
+const LINKED_AT_ONCE = 1000;
+
 /** (1) and (2): parents and children; gives those without a parent. */
-function link(messages: readonly Threadable[]): readonly Node[] {
+async function link(messages: readonly Threadable[], pace: Pace): Promise<readonly Node[]> {
   const byId = new Map<string, Node>();
   const nodes: Node[] = [];
   // A node of its own for each message; a second one of the same id is known by no id.
@@ -87,9 +106,13 @@ function link(messages: readonly Threadable[]): readonly Node[] {
       before = referred;
     }
     // (1.B): the last reference is the parent, whatever others said.
-    forest.cut(node);
+    node.parent = undefined;
     if (before !== undefined) forest.link(before, node);
+    // oxlint-disable-next-line no-await-in-loop -- others have their turn
+    if (index % LINKED_AT_ONCE === 0) await pace.give();
   }
+  for (const node of nodes) if (node.children.length > 0) node.children = [];
+  for (const node of nodes) node.parent?.children.push(node);
   return nodes.filter(({ parent }) => parent === undefined);
 }
 
@@ -106,7 +129,7 @@ class Forest {
 
   link(parent: Node, child: Node): void {
     this.#credit += STEPS_PER_LINK;
-    if (child.children.size > 0 || parent === child) {
+    if (child.children.length > 0 || parent === child) {
       for (let at: Node | undefined = parent; at !== undefined; at = at.parent) {
         if (at === child) return;
         this.#credit -= 1;
@@ -114,12 +137,7 @@ class Forest {
       }
     }
     child.parent = parent;
-    parent.children.add(child);
-  }
-
-  cut(node: Node): void {
-    node.parent?.children.delete(node);
-    node.parent = undefined;
+    parent.children.push(child);
   }
 }
 
@@ -127,21 +145,22 @@ class Forest {
 function prune(roots: readonly Node[]): readonly Node[] {
   // Deepest first, so that a dummy's children are pruned before it.
   for (const node of deepestFirst(roots)) {
-    const kept = new Set<Node>();
+    if (node.children.every(({ message }) => message !== undefined)) continue;
+    const kept: Node[] = [];
     for (const child of node.children) {
-      if (child.message !== undefined) kept.add(child);
+      if (child.message !== undefined) kept.push(child);
       else
         for (const grandchild of child.children) {
           grandchild.parent = node;
-          kept.add(grandchild);
+          kept.push(grandchild);
         }
     }
     node.children = kept;
   }
   return roots.flatMap((root) => {
-    if (root.message !== undefined || root.children.size > 1) return [root];
+    if (root.message !== undefined || root.children.length > 1) return root;
     for (const child of root.children) child.parent = undefined;
-    return [...root.children];
+    return root.children;
   });
 }
 
@@ -157,22 +176,18 @@ function deepestFirst(roots: readonly Node[]): readonly Node[] {
 
 /** The message that a node is sorted by: its own, or its first child's. Dummies are roots and have children here. */
 function face({ message, children }: Node): Threadable | undefined {
-  if (message !== undefined) return message;
-  for (const child of children) return child.message;
-  return undefined;
+  return message ?? children[0]?.message;
 }
 
-function inOrder(nodes: Iterable<Node>): Node[] {
-  return [...nodes].toSorted((a, b) => {
-    const [left, right] = [face(a), face(b)];
-    return left === undefined || right === undefined ? 0 : bySentDate(left, right);
-  });
+function byFace(a: Node, b: Node): number {
+  const [left, right] = [face(a), face(b)];
+  return left === undefined || right === undefined ? 0 : bySentDate(left, right);
 }
 
 /** (4) */
-function sortRoots(roots: readonly Node[]): readonly Node[] {
-  for (const root of roots) if (root.message === undefined) root.children = new Set(inOrder(root.children));
-  return inOrder(roots);
+async function sortRoots(roots: readonly Node[], pace: Pace): Promise<readonly Node[]> {
+  for (const root of roots) if (root.message === undefined) root.children = root.children.toSorted(byFace);
+  return sortInTurns(roots, byFace, pace);
 }
 
 /** (5): roots of one base subject become one thread. */
@@ -215,14 +230,15 @@ function mergeBySubject(roots: readonly Node[]): readonly Node[] {
 
 function adopt(parent: Node, child: Node): void {
   child.parent = parent;
-  parent.children.add(child);
+  parent.children.push(child);
 }
 
 /** (6): the youngest siblings first, so that a dummy is sorted by its first child. */
-function sortAll(roots: readonly Node[]): readonly Node[] {
+async function sortAll(roots: readonly Node[], pace: Pace): Promise<readonly Node[]> {
   for (const node of deepestFirst(roots))
-    if (node.children.size > 1) node.children = new Set(inOrder(node.children));
-  return inOrder(roots);
+    if (node.children.length > 1) node.children = node.children.toSorted(byFace);
+  await pace.give();
+  return sortInTurns(roots, byFace, pace);
 }
 
 /** A line of messages with one child each is one list of members. */
@@ -230,8 +246,11 @@ function toThreads(roots: readonly Node[]): readonly Thread[] {
   type Open = { readonly members: number[]; readonly branches: Open[] };
   const threads: Open[] = [];
   const open: { readonly node: Node; readonly into: Open[] }[] = [];
-  const push = (nodes: Iterable<Node>, into: Open[]): void => {
-    for (const node of [...nodes].toReversed()) open.push({ node, into });
+  const push = (nodes: readonly Node[], into: Open[]): void => {
+    for (let at = nodes.length - 1; at >= 0; at -= 1) {
+      const node = nodes[at];
+      if (node !== undefined) open.push({ node, into });
+    }
   };
   push(roots, threads);
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -241,7 +260,7 @@ function toThreads(roots: readonly Node[]): readonly Thread[] {
     for (;;) {
       if (node.message !== undefined) thread.members.push(node.message.number);
       const [only] = node.children;
-      if (node.children.size !== 1 || only === undefined) break;
+      if (node.children.length !== 1 || only === undefined) break;
       node = only;
     }
     push(node.children, thread.branches);
