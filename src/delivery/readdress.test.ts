@@ -81,7 +81,23 @@ test('another next hop takes the mail, and the recipient stays who he is; what i
     owner: 'runner',
     untilMs: clock.nowMs() + 1000,
   });
-  const changed = await change({ kind: 'next-hop', domain: '[192.0.2.5]' }, { domain: 'far.example' });
+  const changed = await change(
+    { kind: 'next-hop', hop: { kind: 'remote', domain: '[192.0.2.5]' } },
+    { domain: 'far.example' },
+  );
   assert.deepEqual(changed, { messages: 1, recipients: 1, busy: 1, unknown: 0 });
   assert.deepEqual((await shown())[1], ['x@far.example', '[192.0.2.5]', undefined, 'waiting']);
+});
+
+test('another port of the same hop is another way, and the same one is only tried again', async () => {
+  const { queue, change } = await world();
+  const hop = { kind: 'remote', domain: 'hop.example', port: 2525, speech: 'lmtp' } as const;
+  const routes = async () =>
+    (await queue.list({}, undefined, 10)).flatMap(({ recipients }) => recipients.map(({ route }) => route));
+  await queue.accept(newMessage([remoteRecipient('x@hop.example')]));
+  await change({ kind: 'next-hop', hop });
+  await change({ kind: 'next-hop', hop });
+  assert.deepEqual(await routes(), [{ kind: 'remote', domain: 'hop.example' }, hop]);
+  await change({ kind: 'next-hop', hop: { kind: 'remote', domain: 'hop.example', port: 2525 } });
+  assert.deepEqual((await routes())[2], { kind: 'remote', domain: 'hop.example', port: 2525 });
 });

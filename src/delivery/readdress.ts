@@ -15,6 +15,7 @@ import type {
 import { originalRecipientOf } from '../smtp/wire/original-recipient.ts';
 import type { ExpandPorts } from './expand.ts';
 import { expandRecipients } from './expand.ts';
+import type { RemoteHop } from './named-hop.ts';
 
 /** Where recipients are to go. */
 export type Readdressing =
@@ -22,7 +23,7 @@ export type Readdressing =
   | { readonly kind: 'directory' }
   | { readonly kind: 'address'; readonly address: string }
   /** The hosts of this domain, or the address literal, take the mail; the recipient stays who he is. */
-  | { readonly kind: 'next-hop'; readonly domain: string };
+  | { readonly kind: 'next-hop'; readonly hop: RemoteHop };
 
 export type Readdressed = {
   readonly messages: number;
@@ -104,7 +105,7 @@ async function placeOf(
   to: Readdressing,
 ): Promise<readonly NewRecipient[]> {
   const { number: _number, state: _state, ...kept } = recipient;
-  if (to.kind === 'next-hop') return [{ ...kept, route: { kind: 'remote', domain: to.domain } }];
+  if (to.kind === 'next-hop') return [{ ...kept, route: to.hop }];
   const address = to.kind === 'address' ? to.address : recipient.forwardPath;
   // RFC 3461 §5.2.7: whom the sender wrote to goes along.
   const originalRecipient =
@@ -130,7 +131,10 @@ function isSame(one: NewRecipient, other: NewRecipient): boolean {
     one.route.kind === other.route.kind &&
     (one.route.kind === 'local'
       ? other.route.kind === 'local' && one.route.account === other.route.account
-      : other.route.kind === 'remote' && one.route.domain === other.route.domain)
+      : other.route.kind === 'remote' &&
+        one.route.domain === other.route.domain &&
+        one.route.port === other.route.port &&
+        one.route.speech === other.route.speech)
   );
 }
 

@@ -224,6 +224,21 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
     );
 
     test(
+      'the port and the speech of a next hop that an operator named are kept',
+      withQueue(async ({ queue, reopen }) => {
+        const hop = { kind: 'remote', domain: '[192.0.2.5]', port: 2525, speech: 'lmtp' } as const;
+        await queue.accept(testMessage(1));
+        const by = [{ ...remote('example.com'), route: hop }];
+        await queue.readdress(testId(1), [{ recipient: 0, by }], 2000);
+        const [kept] = await (await reopen()).list({ domain: '[192.0.2.5]' }, undefined, 10);
+        assert.deepEqual(
+          kept?.recipients.map(({ route }) => route),
+          [remote('example.com').route, hop],
+        );
+      }),
+    );
+
+    test(
       'what waits for its release is counted for the account that submitted it (RFC 4865 §6)',
       withQueue(async ({ queue, reopen }) => {
         const by = (account: number | undefined, releaseAtMs: number | undefined) =>

@@ -26,6 +26,10 @@ export type Route =
   | {
       readonly kind: 'remote';
       /** A-labels, lower case, or an address literal in brackets */ readonly domain: string;
+      /** An operator named it: this port of its hosts, whatever routes say. */
+      readonly port?: number;
+      /** How they are spoken with at that port; left out: SMTP. 'smtps': under TLS from the first octet. */
+      readonly speech?: 'smtps' | 'lmtp';
     };
 
 export type NewRecipient = {

@@ -132,3 +132,48 @@ test(
     assert.equal(shown.messagesUsed, 1, 'alice is told');
   },
 );
+
+test(
+  'mail is rerouted to another port, by SMTP and by LMTP, whatever the routes say; on a stopped server too',
+  { skip: skip ?? skipSource, timeout: 180_000 },
+  async () => {
+    await using usual = await startSink(await freePort(), ['-r', 'RCPT']);
+    await using other = await startSink(await freePort());
+    await using lmtp = await startSink(await freePort(), ['-L']);
+    const config = `[queue]\nretryAfterSeconds = [3600]\n[[routes]]\nname = "all"\nhosts = ["127.0.0.1:${usual.port}"]\n`;
+    await using first = await startPostrider({ config });
+    const at = ['--config', join(first.directory, 'postrider.toml')];
+    const queue = (...words: readonly string[]): Promise<string> => postrider(['queue', ...words, ...at]);
+    for (const name of ['one', 'two']) {
+      await postrider(['alias', 'add', `${name}@example.test`, `someone@${name}.test`, ...at]);
+      const words = ['-f', 'a@elsewhere.test', '-t', `${name}@example.test`];
+      const { code, stderr } = await run('smtp-source', [...words, `127.0.0.1:${first.port('smtp')}`]);
+      assert.equal(code, 0, stderr);
+    }
+    const until = async (holds: (summary: string) => boolean): Promise<void> => {
+      for (let tries = 0; tries < 200; tries += 1) {
+        if (holds(await queue('summary'))) return;
+        await pause(50);
+      }
+      assert.fail(await queue('summary'));
+    };
+    await until((summary) => /one\.test.*4\d\d /.test(summary) && /two\.test.*4\d\d /.test(summary));
+
+    const to = (hop: string) => ['--to-hop', hop, '--json'];
+    await queue('reroute', '--domain', 'one.test', ...to(`[127.0.0.1]:${other.port}`));
+    await other.reach(1);
+    await first.stop();
+    await queue('reroute', '--domain', 'two.test', ...to(`lmtp:[127.0.0.1]:${lmtp.port}`));
+    const listed = await queue('list', '--json');
+    assert.match(listed, new RegExp(`"domain":"\\[127.0.0.1\\]","port":${lmtp.port},"speech":"lmtp"`));
+
+    await using second = await startPostrider({
+      config,
+      directory: first.directory,
+      basePort: first.basePort,
+    });
+    await lmtp.reach(1);
+    await until((summary) => summary.startsWith('0 messages'));
+    assert.equal(await second.stop(), 0);
+  },
+);

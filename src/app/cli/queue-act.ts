@@ -67,7 +67,10 @@ export function registerQueueActs(queue: Command, terminal: Terminal): void {
     },
   )
     .option('--to-address <address>', 'the recipient from now on')
-    .option('--to-hop <domain>', 'whose hosts take the mail: a domain, or an address in brackets');
+    .option(
+      '--to-hop <hop>',
+      'whose hosts take the mail: a domain or an address in brackets; `:port` behind it, `lmtp:` or `smtps:` before it',
+    );
   registerSuspension(queue, terminal);
 }
 

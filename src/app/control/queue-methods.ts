@@ -3,10 +3,11 @@ import type { Directory } from '../../auth/directory.ts';
 import type { Clock } from '../../base/clock.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import { parseNamedHop } from '../../delivery/named-hop.ts';
+import type { RemoteHop } from '../../delivery/named-hop.ts';
 import { readdress } from '../../delivery/readdress.ts';
 import type { Readdressing } from '../../delivery/readdress.ts';
 import type { ReturnPaths } from '../../delivery/return-paths.ts';
-import { toDnsName } from '../../dns/wire/question.ts';
 import type { EventOf } from '../../observe/definition.ts';
 import type { QUEUE_EVENTS } from '../../observe/events/queue.ts';
 import { operate, rehearse, resume } from '../../queue/operate.ts';
@@ -125,7 +126,7 @@ export const QUEUE_METHODS: { readonly [Of in Method]: Run<Of> } = {
     if ((address === undefined) === (hop === undefined))
       throw new BadRequest('One of toAddress and toHop is needed');
     const to: Readdressing =
-      address === undefined ? { kind: 'next-hop', domain: readHop(hop ?? '') } : { kind: 'address', address };
+      address === undefined ? { kind: 'next-hop', hop: readHop(hop ?? '') } : { kind: 'address', address };
     return sendElsewhere(fields, ports, to, 'reroute');
   },
   'queue.suspend': async (fields, ports) => {
@@ -254,10 +255,12 @@ function readQueueId(text: string): QueueId {
   return id;
 }
 
-function readHop(text: string): string {
-  const domain = text.toLowerCase();
-  if (/^\[[0-9a-f.:v]{2,50}\]$/i.test(domain) || toDnsName(domain) !== undefined) return domain;
-  throw new BadRequest(`${JSON.stringify(text.slice(0, 300))} is no domain and no address in brackets`);
+function readHop(text: string): RemoteHop {
+  const hop = parseNamedHop(text);
+  if (hop !== undefined) return hop;
+  throw new BadRequest(
+    `${JSON.stringify(text.slice(0, 300))} is no next hop: a domain or an address in brackets, with or without a port`,
+  );
 }
 
 function readScope(fields: Fields): SuspensionScope {

@@ -24,7 +24,13 @@ export type RecipientView = {
   /** Where it goes: an account here, or another domain. */
   readonly route:
     | { readonly kind: 'local'; readonly account: number }
-    | { readonly kind: 'remote'; readonly domain: string };
+    | {
+        readonly kind: 'remote';
+        readonly domain: string;
+        /** Where an operator named it (`reroute`), and how it is spoken with there: SMTP where nothing is said. */
+        readonly port?: number;
+        readonly speech?: 'smtps' | 'lmtp';
+      };
   readonly state: 'waiting' | 'held' | 'delivered' | 'relayed' | 'expanded' | 'failed' | 'dropped';
   /** Of a held one: `operator`, `suspended:…` or the reason code of a rule. */
   readonly hold: string | null;

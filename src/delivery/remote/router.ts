@@ -40,7 +40,7 @@ export type NextHop =
 export type RemoteRoute = {
   /**
    * Names the next hop, for grouping, bounds and the operator: `example.org` for the hosts of a domain,
-   * `smtp:[relay.example]:587` for one that is named. Two routes with one key lead to the same hosts in the same way.
+   * `smtp:[relay.example]:587` for one that is named, `hop:smtp:example.org:2525` for an operator's. Two routes with one key lead to the same hosts in the same way.
    */
   readonly key: string;
   /** The rule that chose it; undefined where none did. */
@@ -58,6 +58,8 @@ export type RemoteRoute = {
 export type RoutedMessage = Pick<QueuedMessage, 'reversePath' | 'source' | 'arrivedAtMs'>;
 
 export type RoutedRecipient = Pick<QueuedRecipient, 'forwardPath' | 'reversePath'> & {
+  /** As it is in the queue; left out before it is there. */
+  readonly route?: QueuedRecipient['route'];
   /** Left out before there is one: at RCPT. */
   readonly state?: QueuedRecipient['state'];
 };

@@ -261,3 +261,43 @@ test('sources are those of the family, one message always begins with the same, 
   }
   for (const [address, count] of first) assert.ok(count > 700, `${address}: ${count}`);
 });
+
+const hops = [
+  [
+    'smtp:far.example:2525',
+    { domain: 'far.example', port: 2525 },
+    { kind: 'domain', domain: 'far.example', port: 2525 },
+  ],
+  [
+    'lmtp:[127.0.0.1]:2424',
+    { domain: '[127.0.0.1]', port: 2424, speech: 'lmtp' },
+    { kind: 'hosts', hosts: [{ host: '127.0.0.1', port: 2424 }] },
+  ],
+  [
+    'smtps:[ipv6:2001:db8::1]:465',
+    { domain: '[ipv6:2001:db8::1]', port: 465, speech: 'smtps' },
+    { kind: 'hosts', hosts: [{ host: '2001:db8::1', port: 465 }] },
+  ],
+] as const;
+for (const [key, hop, next] of hops)
+  test(`an operator's hop ${key} is gone to whatever rules say, and none gives it a password`, () => {
+    const rules = [
+      rule('all', {}),
+      rule('held', {}, { action: { kind: 'hold', text: 'x' } }),
+      rule('refused', {}, { action: { kind: 'refuse', text: 'x' } }),
+    ];
+    for (const one of rules) {
+      const route = ruleRouter({ rules: [one] }).plan(
+        newMessage([]),
+        { forwardPath: 'bob@far.example', route: { kind: 'remote', ...hop } },
+        hop.domain,
+        0,
+      );
+      assert.equal(route.key, `hop:${key}`);
+      assert.deepEqual(route.next, next);
+      const { protocol, implicitTls, credentials } = route.speech;
+      assert.equal(protocol, key.startsWith('lmtp') ? 'lmtp' : 'smtp');
+      assert.equal(implicitTls, key.startsWith('smtps'));
+      assert.equal(credentials, undefined);
+    }
+  });

@@ -3,6 +3,8 @@
  * Pure but for the accounts' ids, which the caller keeps.
  */
 import type { AccountId } from '../../store/ids.ts';
+import type { RemoteHop } from '../named-hop.ts';
+import { literalAddressOf } from '../named-hop.ts';
 import type { Pool } from './pool.ts';
 import type { RouteRule, RuleFacts } from './route-rule.ts';
 import { matches } from './route-rule.ts';
@@ -68,6 +70,8 @@ export class RuleRouter implements Router {
             accountId,
           ),
     )?.pool;
+    if (recipient.route?.kind === 'remote' && recipient.route.port !== undefined)
+      return namedRoute(recipient.route, recipient.route.port, own ?? defaultPool);
     // What was released from a hold, or tried before there was one, is not held again.
     const isNew = recipient.state === undefined || recipient.state.lastAnswer === undefined;
     const rule = rules.find(
@@ -94,7 +98,7 @@ export class RuleRouter implements Router {
     const next = this.#next(rule, domain);
     const fallback = rule?.fallback === undefined ? undefined : this.#rules.get(rule.fallback.rule);
     return {
-      key: `${keyOf(next, rule)}${(rule && this.#marks.get(rule)) ?? ''}${chosen.name === undefined ? '' : `/${chosen.name}`}`,
+      key: `${keyOf(next, rule)}${(rule && this.#marks.get(rule)) ?? ''}${suffixOf(chosen)}`,
       rule: rule?.name,
       next,
       speech: rule?.action.kind === 'deliver' ? rule.action.speech : DIRECT,
@@ -118,6 +122,27 @@ export class RuleRouter implements Router {
         return action.hosts.length === 0 ? direct : { kind: 'hosts', hosts: action.hosts };
     }
   }
+}
+
+/** What an operator named: whose hosts, which port, and how. No rule has a say in it, and none gives it a password. */
+function namedRoute({ domain, speech }: RemoteHop, port: number, pool: Pool): RemoteRoute {
+  const address = literalAddressOf(domain);
+  const protocol = speech === 'lmtp' ? 'lmtp' : 'smtp';
+  return {
+    key: `hop:${speech ?? 'smtp'}:${domain}:${port}${suffixOf(pool)}`,
+    rule: undefined,
+    next:
+      address === undefined
+        ? { kind: 'domain', domain, port }
+        : { kind: 'hosts', hosts: [{ host: address, port }] },
+    speech: { ...DIRECT, protocol, implicitTls: speech === 'smtps' },
+    pool,
+    fallback: undefined,
+  };
+}
+
+function suffixOf({ name }: Pool): string {
+  return name === undefined ? '' : `/${name}`;
 }
 
 function keyOf(next: NextHop, rule: RouteRule | undefined): string {

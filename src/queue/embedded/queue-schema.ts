@@ -22,6 +22,9 @@ import type {
   Route,
 } from '../queue.ts';
 
+/** No table changes: a program that does not know them would send to another port. */
+export const REMOTE_PORT = '-- recipient.recipient: port and speech of a remote route';
+
 export const QUEUE_FILE: FileKind = {
   name: 'queue',
   applicationId: applicationId('PRqu'),
@@ -102,6 +105,7 @@ export const QUEUE_FILE: FileKind = {
       WHERE json_valid(envelope) AND json_extract(envelope, '$.releaseAtMs') IS NOT NULL;
     CREATE INDEX envelope_release ON envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
     `,
+    REMOTE_PORT,
   ],
 };
 
@@ -176,6 +180,8 @@ type StoredRecipient = {
   readonly detail?: string;
   /** Remote. */
   readonly domain?: string;
+  readonly port?: number;
+  readonly speech?: 'smtps' | 'lmtp';
   readonly notify?: NonNullable<NewRecipient['notify']>;
   readonly originalRecipient?: string;
   readonly reversePath?: string;
@@ -235,7 +241,9 @@ export function encodeMessage(message: NewQueuedMessage): EncodedMessage {
 export function encodeRecipient(recipient: NewRecipient): EncodedRecipient {
   const { forwardPath, route, notify, originalRecipient, reversePath, forwardedFrom } = recipient;
   const where =
-    route.kind === 'local' ? { account: route.account, detail: route.detail } : { domain: route.domain };
+    route.kind === 'local'
+      ? { account: route.account, detail: route.detail }
+      : { domain: route.domain, port: route.port, speech: route.speech };
   return {
     address: forwardPath.toLowerCase(),
     domain: domainOf(forwardPath, route),
@@ -327,8 +335,14 @@ export function decodeRecipient(row: Row): QueuedRecipient {
   };
 }
 
-function decodeRoute({ domain, account, detail }: StoredRecipient): Route {
-  if (domain !== undefined) return { kind: 'remote', domain };
+function decodeRoute({ domain, port, speech, account, detail }: StoredRecipient): Route {
+  if (domain !== undefined)
+    return {
+      kind: 'remote',
+      domain,
+      ...(port === undefined ? {} : { port }),
+      ...(speech === undefined ? {} : { speech }),
+    };
   return { kind: 'local', account: known(toAccountId(account ?? 0)), detail };
 }
 

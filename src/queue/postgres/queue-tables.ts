@@ -4,7 +4,7 @@
  * the queue's count is their sum.
  */
 import type { TableKind } from '../../postgres/migrate.ts';
-import { STATE } from '../embedded/queue-schema.ts';
+import { REMOTE_PORT, STATE } from '../embedded/queue-schema.ts';
 import { PRIORITY_MAX, PRIORITY_MIN, PRIORITY_STEP_MS } from '../progress.ts';
 
 export const COUNTER_SLOTS = 64;
@@ -92,7 +92,7 @@ UPDATE queue_envelope SET release_at = substring(envelope from '"releaseAtMs":([
 CREATE INDEX queue_envelope_release ON queue_envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
 `;
 
-export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH, SCHEDULED] };
+export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH, SCHEDULED, REMOTE_PORT] };
 
 /** The parameters of `filterValues`. */
 const RECIPIENT_MEANT = `r.state < ${STATE.settled} AND ($3::bigint IS NULL OR r.state = $3::bigint)
