@@ -2,10 +2,11 @@
  * The data directory: which files are where. `postrider.json` names its format; a directory of a newer one is refused
  * by name.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { err, ok, type Result } from '../base/result.ts';
+import { makeFolder } from '../disk/folder.ts';
 import { replaceFile } from '../disk/replace-file.ts';
 
 const FORMAT = 1;
@@ -35,7 +36,7 @@ export async function openDataDirectory(
 ): Promise<Result<DataDirectory, DataDirectoryProblem>> {
   const file = join(path, 'postrider.json');
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeFolder(path);
     const text = await readFile(file, 'utf8').catch(ignoreMissing);
     if (text !== undefined) return read(path, text);
     await replaceFile(file, `${JSON.stringify({ format: FORMAT, createdAtMs: nowMs })}\n`);

@@ -2,6 +2,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { syncFolder, syncFolderSync } from './folder.ts';
 
 /** For its owner only; throws the file system's errors. */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
@@ -12,8 +13,7 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
     await file.sync();
   }
   await rename(draft, path);
-  await using folder = await open(dirname(path), 'r');
-  await folder.sync();
+  await syncFolder(dirname(path));
 }
 
 /** The same where nothing else can go on before it is done: at a start. */
@@ -27,12 +27,7 @@ export function replaceFileSync(path: string, text: string): void {
     closeSync(file);
   }
   renameSync(draft, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolderSync(dirname(path));
 }
 
 const OWNER_ONLY = 0o600;

@@ -4,10 +4,11 @@
  * Errors: `DatabaseRefused` for a file that is not ours, newer than this program, or (read only) not yet migrated;
  * `Fault` when the disk refuses.
  */
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Fault } from '../base/fault.ts';
+import { syncFolderSync } from '../disk/folder.ts';
 import { Database, isWorldError } from './database.ts';
 import { migrate, readIdentity } from './migrate.ts';
 import type { FileKind } from './migrate.ts';
@@ -65,23 +66,13 @@ export function openDatabase(file: string, kind: FileKind, options: DatabaseOpti
       migrate(database, kind);
       if (options.pagesMax !== undefined)
         database.prepare(`PRAGMA max_page_count = ${options.pagesMax}`).row();
-      if (isNew) syncDirectory(dirname(file));
+      if (isNew) syncFolderSync(dirname(file));
     }
   } catch (cause) {
     database.close();
     throw isWorldError(cause) ? new Fault(`Opening the database ${file}`, cause) : cause;
   }
   return database;
-}
-
-/** Makes the names of new files durable. */
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Which post office a command speaks of (`--config`, `--dir`), and the way to it, running or stopped. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { Fault } from '../../base/fault.ts';
 import type { Config } from '../../config/config.ts';
+import { makeFolder } from '../../disk/folder.ts';
 import { ControlLost, connectControl } from '../control/client.ts';
 import type { ControlClient } from '../control/client.ts';
 import type { ControlMethod, ControlParams, ControlResult } from '../control/methods.ts';
@@ -155,7 +155,7 @@ async function findData(
   }
   const dataDirectory = resolve(read.value.dataDirectory);
   try {
-    await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+    await makeFolder(dataDirectory);
   } catch (cause) {
     throw new Fault(`Making the data directory ${dataDirectory}`, cause);
   }

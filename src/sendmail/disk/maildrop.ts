@@ -3,11 +3,12 @@
  * waited for, a file with a second name not taken, and who owns a file is asked of the file that was opened.
  */
 import { constants, watch as watchFolder } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lstat, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { makeFolder } from '../../disk/folder.ts';
 import type { Maildrop, OpenedDrop } from '../maildrop.ts';
 import { decodeDropHead } from '../wire/drop-file.ts';
 import { FINISHED_MODE, FOLDER_MODE, infoPath, isDropName, type MaildropInfo } from './maildrop-folder.ts';
@@ -28,7 +29,7 @@ const ASIDE = 'refused-';
 export async function openMaildrop(options: DiskMaildropOptions): Promise<Maildrop> {
   const { folder, domain, messageOctetsMax, dataDirectory } = options;
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await chmod(folder, FOLDER_MODE);
     const path = infoPath(folder);
     const written = `${path}.new`;

@@ -3,9 +3,10 @@
  * Everything rejects with the error of the system (`code` says which); callers make a `Fault` of it.
  */
 import * as fs from 'node:fs';
-import { mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { makeFolder, syncFolder } from '../../disk/folder.ts';
 
 export type SegmentFile = {
   /** Fills as much of the buffer as the file has from `position`; gives how much. */
@@ -32,7 +33,6 @@ export type SegmentDisk = {
 const FLAGS = { read: 'r', write: 'r+', create: 'wx+' } as const;
 /** For the owner alone: mail is private. */
 const FILE_MODE = 0o600;
-const FOLDER_MODE = 0o700;
 
 const readAt = promisify(fs.read);
 const writeAt = promisify(fs.writev);
@@ -88,18 +88,15 @@ function fileOf(fd: number): SegmentFile {
 
 /** Creates the folder if there is none. */
 export async function openSegmentDisk(directory: string): Promise<SegmentDisk> {
-  await mkdir(directory, { recursive: true, mode: FOLDER_MODE });
+  await makeFolder(directory);
   return {
     async open(name, mode) {
       const path = join(directory, name);
-      if (mode === 'create') await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE });
+      if (mode === 'create') await makeFolder(dirname(path));
       return fileOf(await openFile(path, FLAGS[mode], FILE_MODE));
     },
     list: () => readdir(directory),
     remove: (name) => unlink(join(directory, name)),
-    async syncNames() {
-      await using handle = await open(directory, 'r');
-      await handle.sync();
-    },
+    syncNames: () => syncFolder(directory),
   };
 }
