@@ -81,6 +81,16 @@ export class Ledger {
     return this.#checkedMessages;
   }
 
+  /** As it is now, whatever becomes of this one. */
+  copy(): Ledger {
+    const copy = new Ledger();
+    const { messages, mailboxes } = structuredClone({ messages: this.#messages, mailboxes: this.#mailboxes });
+    for (const [key, record] of messages) copy.#messages.set(key, record);
+    copy.#mailboxes.push(...mailboxes);
+    copy.acknowledged = this.acknowledged;
+    return copy;
+  }
+
   /** Takes over the mailboxes that are there before anything was done. */
   adopt(seen: Seen): void {
     for (const [account, mailboxes] of seen)

@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connectControl } from '../../src/app/control/client.ts';
-import { ALICE, BOB, freeBasePort, startPostrider, type RunningPostrider } from '../support/postrider.ts';
+import { freeBasePort, startPostrider, type RunningPostrider } from '../support/postrider.ts';
 import { isExpunged } from './changes.ts';
+import { ACCOUNTS, addCrowd, connectClients, type SignedIn } from './clients.ts';
 import { ImapLink, readOctets, seeAll } from './imap-link.ts';
 import { INBOX, Ledger, type Seen } from './ledger.ts';
 import { isLetter } from './letter.ts';
-import { Reader, sendByLmtp, sendBySmtp, untilLost, type World } from './load.ts';
+import { untilLost, type World } from './load.ts';
 import { Seeded } from './seeded.ts';
-import { SmtpLink } from './smtp-link.ts';
 
 export type TortureOptions = {
   readonly rounds: number;
@@ -51,14 +51,8 @@ export type TortureReport = {
 const LAGS = ['', '', 'settle=250', 'deliver=60'];
 const LAG = new URL('lag.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
-const ACCOUNTS = [
-  { name: 'alice', login: ALICE },
-  { name: 'bob', login: BOB },
-] as const;
 const QUEUE_MS_MAX = 15_000;
 const STOP_MS_MAX = 15_000;
-/** Recipients beside ours, with whom a message is too many to be delivered before it is answered. */
-const CROWD = 20;
 const LOAD_MS_MAX = 1500;
 const ACTS_MAX = 150;
 /** Above this an account's inbox is emptied between two rounds. */
@@ -76,8 +70,6 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     if (run.isClean || options.isKept === false) await rm(directory, { recursive: true, force: true });
   }
 }
-
-type SignedIn = { readonly name: string; readonly link: ImapLink };
 
 class Torture {
   round = 0;
@@ -134,10 +126,7 @@ class Torture {
   /** A first run makes the accounts, and leaves what was compiled, so that a start costs little. */
   async #prepare(): Promise<void> {
     await using server = await this.#start();
-    const control = await connectControl(server.directory);
-    for (let index = 0; index < CROWD; index += 1)
-      await control?.call('account.add', { address: `crowd${index}@example.test` });
-    await control?.close();
+    await addCrowd(server);
     await server.stop();
   }
 
@@ -176,7 +165,7 @@ class Torture {
       newToken: () => `r${this.round}n${(this.#tokens += 1)}`,
       stop: stop.signal,
     };
-    const begin = await this.#connect(server, world, links);
+    const begin = await connectClients(server, world, links);
     const work = Promise.all(begin.map((client) => untilLost(stop.signal, client)));
     // Whatever a client finds is thrown below, when all have ended.
     work.catch(() => undefined);
@@ -202,39 +191,6 @@ class Torture {
     const enough = this.#ledger.acknowledged + 1 + this.#random.below(ACTS_MAX);
     const endMs = performance.now() + LOAD_MS_MAX;
     while (this.#ledger.acknowledged < enough && performance.now() < endMs) await pause(1);
-  }
-
-  /** All clients, connected; each gives its one step. */
-  async #connect(
-    server: RunningPostrider,
-    world: World,
-    links: readonly SignedIn[],
-  ): Promise<(() => Promise<void>)[]> {
-    const ports = { smtp: server.port('smtp'), lmtp: server.port('lmtp'), imaps: server.port('imaps') };
-    const senders = [
-      { accounts: ['alice'], crowd: 0 },
-      { accounts: ['bob', 'alice'], crowd: 0 },
-      { accounts: ['alice', 'bob'], crowd: CROWD },
-      { accounts: ['bob'], crowd: 0 },
-    ];
-    const bySmtp = senders.map(async ({ accounts, crowd }) => {
-      const link = await SmtpLink.open(ports.smtp, 'EHLO');
-      return () => sendBySmtp(world, link, accounts, crowd);
-    });
-    const byLmtp = [['alice', 'bob'], ['bob']].map(async (accounts) => {
-      const link = await SmtpLink.open(ports.lmtp, 'LHLO');
-      return () => sendByLmtp(world, link, accounts);
-    });
-    const readers = ACCOUNTS.flatMap(({ name, login }) =>
-      ['Mine', 'Taken'].map(async (prefix) => {
-        // The session that has just looked at everything goes on as one of them.
-        const known = prefix === 'Mine' ? links.find((one) => one.name === name)?.link : undefined;
-        const link = known ?? (await ImapLink.open(ports.imaps, login));
-        const reader = new Reader(world, link, name, prefix, prefix === 'Taken');
-        return () => reader.step();
-      }),
-    );
-    return Promise.all([...bySmtp, ...byLmtp, ...readers]);
   }
 
   async #verify(server: RunningPostrider): Promise<readonly SignedIn[]> {

@@ -1,0 +1,60 @@
+/** All who load a post office at once: senders by SMTP and LMTP, and sessions of IMAP. */
+import { connectControl } from '../../src/app/control/client.ts';
+import { ALICE, BOB, type RunningPostrider } from '../support/postrider.ts';
+import { ImapLink } from './imap-link.ts';
+import { Reader, sendByLmtp, sendBySmtp, type World } from './load.ts';
+import { SmtpLink } from './smtp-link.ts';
+
+export const ACCOUNTS: readonly {
+  /** What the ledger calls it. */
+  readonly name: string;
+  readonly login: { readonly address: string; readonly password: string };
+}[] = [
+  { name: 'alice', login: ALICE },
+  { name: 'bob', login: BOB },
+];
+
+export type SignedIn = { readonly name: string; readonly link: ImapLink };
+
+/** Recipients beside ours, with whom a message is too many to be delivered before it is answered. */
+const CROWD = 20;
+
+export async function addCrowd(server: RunningPostrider): Promise<void> {
+  const control = await connectControl(server.directory);
+  for (let index = 0; index < CROWD; index += 1)
+    await control?.call('account.add', { address: `crowd${index}@example.test` });
+  await control?.close();
+}
+
+/** All clients, connected; each gives its one step. */
+export async function connectClients(
+  server: RunningPostrider,
+  world: World,
+  links: readonly SignedIn[],
+): Promise<(() => Promise<void>)[]> {
+  const ports = { smtp: server.port('smtp'), lmtp: server.port('lmtp'), imaps: server.port('imaps') };
+  const senders = [
+    { accounts: ['alice'], crowd: 0 },
+    { accounts: ['bob', 'alice'], crowd: 0 },
+    { accounts: ['alice', 'bob'], crowd: CROWD },
+    { accounts: ['bob'], crowd: 0 },
+  ];
+  const bySmtp = senders.map(async ({ accounts, crowd }) => {
+    const link = await SmtpLink.open(ports.smtp, 'EHLO');
+    return () => sendBySmtp(world, link, accounts, crowd);
+  });
+  const byLmtp = [['alice', 'bob'], ['bob']].map(async (accounts) => {
+    const link = await SmtpLink.open(ports.lmtp, 'LHLO');
+    return () => sendByLmtp(world, link, accounts);
+  });
+  const readers = ACCOUNTS.flatMap(({ name, login }) =>
+    ['Mine', 'Taken'].map(async (prefix) => {
+      // The session that has just looked at everything goes on as one of them.
+      const known = prefix === 'Mine' ? links.find((one) => one.name === name)?.link : undefined;
+      const link = known ?? (await ImapLink.open(ports.imaps, login));
+      const reader = new Reader(world, link, name, prefix, prefix === 'Taken');
+      return () => reader.step();
+    }),
+  );
+  return Promise.all([...bySmtp, ...byLmtp, ...readers]);
+}
