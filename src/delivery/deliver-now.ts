@@ -147,12 +147,12 @@ export class DeliverNow {
     for (const message of messages) this.#tellAccepted(message, facts);
   }
 
-  #tellAccepted({ id, blob, recipients }: NewQueuedMessage, { digest }: MessageFacts): void {
+  #tellAccepted({ id, blob, recipients }: NewQueuedMessage, { messageId, subject }: MessageFacts): void {
     this.#ports.events({
       name: 'delivery.accepted',
       queueId: id,
-      messageId: digest.messageId,
-      subject: digest.subject,
+      messageId,
+      subject,
       octets: blob.octets,
       recipients: recipients.length,
     });

@@ -85,7 +85,7 @@ export class LocalDelivery {
         {
           blob: message.blob,
           prefix,
-          digest: facts.digest,
+          digest: facts.digest(),
           flags: 0,
           keywords: [],
           receivedAtMs: message.arrivedAtMs,

@@ -1,14 +1,17 @@
 /** What delivery must know of a message's octets, gathered in one pass while they stream by; nothing is kept of them. */
 import { LIMITS } from '../base/limits.ts';
 import type { MessageDigest } from '../message/digest.ts';
-import { digestMessage } from '../message/digest.ts';
+import { digestMessage, messageIdOf, subjectOf } from '../message/digest.ts';
 import { unfold } from '../message/header.ts';
 import { createScanner } from '../message/scan.ts';
 import type { BlobRef, BlobStore } from '../store/blob-store.ts';
 
 export type MessageFacts = {
-  /** Of the octets received, without any prefix. */
-  readonly digest: MessageDigest;
+  /** Of the octets received, without any prefix. Made when a mailbox first needs it: mail for other hosts never does. */
+  readonly digest: () => MessageDigest;
+  /** As in the digest. */
+  readonly messageId: string | undefined;
+  readonly subject: string;
   /** RFC 5321 §6.3: how many hosts it says it has passed. */
   readonly receivedFields: number;
   /** Of them, the hosts that say that they took it and under which id, in lower case. */
@@ -46,8 +49,11 @@ export function gatherFacts(): FactsGatherer {
         if (field.key === 'delivered-to' && deliveredTo.length < LIMITS.receivedFieldsMax)
           deliveredTo.push(toAddress(field.raw));
       }
+      let digest: MessageDigest | undefined;
       return {
-        digest: digestMessage(scanned),
+        digest: () => (digest ??= digestMessage(scanned)),
+        messageId: messageIdOf(scanned.root.fields),
+        subject: subjectOf(scanned.root.fields),
         receivedFields,
         receivedBy,
         deliveredTo,

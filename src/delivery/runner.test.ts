@@ -987,7 +987,7 @@ test('a message for other hosts goes straight from its acceptance to its next ho
   const made = await world(() => took);
   const now = new DeliverNow(made.ports, 'session');
   now.handTo(made.runner);
-  const facts = { digest: { messageId: undefined, subject: '' } } as MessageFacts;
+  const facts = { messageId: undefined, subject: '' } as MessageFacts;
   const message = newMessage([remoteRecipient('x@far.example')], { reversePath: null });
   await now.accept(message, facts);
   assert.equal((await made.queue.list({}, undefined, 1))[0]?.lease, undefined, 'nobody took it over yet');

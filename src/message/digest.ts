@@ -9,7 +9,7 @@ import { parseDate } from './date.ts';
 import type { Part } from './entity.ts';
 import { toEnvelope } from './envelope.ts';
 import type { Field } from './header.ts';
-import { findField } from './header.ts';
+import { findField, unfold } from './header.ts';
 import { formatBody, formatEnvelope } from './imap-form.ts';
 import { parseMessageId, parseMessageIds } from './message-id.ts';
 import { toPreview } from './preview.ts';
@@ -55,9 +55,9 @@ export type MessageDigest = {
 export function digestMessage(scanned: ScannedMessage): MessageDigest {
   const { root } = scanned;
   const envelope = toEnvelope(root.fields);
-  const subject = decodeWords(envelope.subject ?? '');
+  const subject = subjectOf(root.fields);
   const base = baseSubject(subject);
-  const messageId = envelope.messageId === undefined ? undefined : parseMessageId(envelope.messageId);
+  const messageId = messageIdOf(root.fields);
   const replied = envelope.inReplyTo === undefined ? [] : parseMessageIds(envelope.inReplyTo);
   const { body, bodyStructure } = formatBody(root);
   const references = ancestors(root.fields, replied);
@@ -84,6 +84,18 @@ export function digestMessage(scanned: ScannedMessage): MessageDigest {
     },
     hasAttachment: hasAttachment(root),
   };
+}
+
+/** {@link MessageDigest.messageId}, for whoever needs no more of it. */
+export function messageIdOf(fields: readonly Field[]): string | undefined {
+  const field = findField(fields, 'message-id');
+  return field === undefined ? undefined : parseMessageId(field.raw);
+}
+
+/** {@link MessageDigest.subject}, likewise. */
+export function subjectOf(fields: readonly Field[]): string {
+  const field = findField(fields, 'subject');
+  return field === undefined ? '' : decodeWords(unfold(field.raw));
 }
 
 function ancestors(fields: readonly Field[], replied: readonly string[]): readonly string[] {
