@@ -1,7 +1,8 @@
 /**
- * Log lines on standard error: one JSON object a line, or text for people. Written at once, so that lines of several
- * threads never mix and the last line before a crash is there. A line that cannot be written (the disk is full, the
- * reader is gone) is lost, and nothing else: the mail goes on.
+ * Log lines on standard error: one JSON object a line, or text for people. Lines of several threads never mix. Those of one
+ * turn of the event loop are written together, when it ends; a warning or an error at once, with all that came before it, so
+ * that the last line before a crash is there. A line that cannot be written (the disk is full, the reader is gone) is lost,
+ * and nothing else: the mail goes on.
  */
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
@@ -11,23 +12,38 @@ import type { Log } from './observer.ts';
 const STANDARD_ERROR = 2;
 /** A pipe that is full is tried again so often, a millisecond apart: a reader that hangs must not hold up the sessions. */
 const FULL_PIPE_TRIES = 10;
+/** So many characters do not wait for the turn to end. */
+const GATHERED_MAX = 65_536;
 
 export type LogOptions = {
   readonly level: Level;
   readonly format: 'json' | 'text';
   /** Which thread writes: `main`, `session-1` … */
   readonly thread: string;
-  /** Where the octets go; standard error unless a test listens. */
+  /** Where the lines go, each at once; standard error, gathered, unless a test listens. */
   readonly write?: (line: string) => void;
 };
 
+type Destination = {
+  readonly write: (line: string) => void;
+  /** What was gathered is written. */
+  readonly flush: () => void;
+};
+
 export function createLog({ level, format, thread, write }: LogOptions): Log {
-  const destination = { write: write ?? lineWriter(STANDARD_ERROR) };
+  const destination: Destination =
+    write === undefined
+      ? gatherLines(lineWriter(STANDARD_ERROR))
+      : { write: (line) => write(line), flush: () => undefined };
+  const ends = (lineLevel: Level): void => {
+    if (lineLevel === 'warn' || lineLevel === 'error') destination.flush();
+  };
   if (format === 'text') {
     return {
       level,
       write: (lineLevel, name, text, fields) => {
         destination.write(formatLine(new Date(), lineLevel, name, text, fields));
+        ends(lineLevel);
       },
     };
   }
@@ -43,7 +59,29 @@ export function createLog({ level, format, thread, write }: LogOptions): Log {
   );
   return {
     level,
-    write: (lineLevel, name, text, fields) => logger[lineLevel]({ event: name, ...fields }, text),
+    write: (lineLevel, name, text, fields) => {
+      logger[lineLevel]({ event: name, ...fields }, text);
+      ends(lineLevel);
+    },
+  };
+}
+
+/** Lines go on together, when the turn of the event loop ends, when they are many, and when this thread ends. */
+export function gatherLines(write: (lines: string) => void): Destination {
+  let gathered = '';
+  const flush = (): void => {
+    const lines = gathered;
+    gathered = '';
+    if (lines !== '') write(lines);
+  };
+  process.on('exit', flush);
+  return {
+    write: (line) => {
+      if (gathered === '') setImmediate(flush);
+      gathered += line;
+      if (gathered.length > GATHERED_MAX) flush();
+    },
+    flush,
   };
 }
 

@@ -3,15 +3,26 @@ export type Labels = { readonly [label: string]: string };
 
 export type Sample = { readonly name: string; readonly labels: Labels; readonly value: number };
 
+/** One of them, for who counts again and again. It only grows. */
+export type Counter = { readonly name: string; readonly labels: Labels; value: number };
+
 export class Counters {
-  readonly #samples = new Map<string, { readonly name: string; readonly labels: Labels; value: number }>();
+  readonly #samples = new Map<string, Counter>();
+
+  /** The one of this name with these labels. */
+  of(name: string, labels: Labels): Counter {
+    const key = keyOf(name, labels);
+    let sample = this.#samples.get(key);
+    if (sample === undefined) {
+      sample = { name, labels, value: 0 };
+      this.#samples.set(key, sample);
+    }
+    return sample;
+  }
 
   /** @param by never negative: a counter only grows */
   add(name: string, labels: Labels, by = 1): void {
-    const key = keyOf(name, labels);
-    const sample = this.#samples.get(key);
-    if (sample === undefined) this.#samples.set(key, { name, labels, value: by });
-    else sample.value += by;
+    this.of(name, labels).value += by;
   }
 
   snapshot(): readonly Sample[] {

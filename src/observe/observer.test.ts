@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import type { Catalogue } from './definition.ts';
-import { createLog, formatLine, lineWriter } from './log.ts';
+import { createLog, formatLine, gatherLines, lineWriter } from './log.ts';
 import { Counters, addUp } from './metrics.ts';
 import { createObserver } from './observer.ts';
 
@@ -151,6 +153,45 @@ test('a log that cannot be written to loses lines, and nothing else', (context) 
   closeSync(full);
   write('three\n');
 });
+
+test('lines of one turn of the event loop are one write, those of the next another', async () => {
+  const written: string[] = [];
+  const { write, flush } = gatherLines((lines) => void written.push(lines));
+  write('one\n');
+  write('two\n');
+  assert.equal(written.length, 0);
+  await new Promise((resolve) => void setImmediate(resolve));
+  write('three\n');
+  flush();
+  flush();
+  write(`${'x'.repeat(70_000)}\n`);
+  assert.deepEqual(
+    written.map((lines) => lines.length),
+    ['one\ntwo\n'.length, 'three\n'.length, 70_001],
+  );
+});
+
+for (const end of ['', 'process.exit(0);', "throw new Error('broke');"])
+  test(`the last line of a thread is there, however it ends: ${end === '' ? 'by itself' : end}`, async () => {
+    const log = new URL('./log.ts', import.meta.url).href;
+    const program = `
+      const { createLog } = await import(${JSON.stringify(log)});
+      const { isMainThread, Worker } = await import('node:worker_threads');
+      if (isMainThread) new Worker(new URL(import.meta.url)).on('error', () => undefined);
+      else {
+        createLog({ level: 'info', format: 'json', thread: 'worker' }).write('info', 'test.last', 'The last one', {});
+        ${end}
+      }`;
+    const folder = await mkdtemp(join(tmpdir(), 'postrider-test-'));
+    try {
+      const file = join(folder, 'program.mjs');
+      await writeFile(file, program);
+      const { stderr } = await promisify(execFile)(process.execPath, [file]);
+      assert.match(stderr, /"event":"test.last"/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 
 test('lines go out whole', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'postrider-test-'));

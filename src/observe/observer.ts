@@ -3,7 +3,7 @@
  * so no field reaches a log by accident.
  */
 import type { Catalogue, EventDefinition, EventOf, FieldDefinition, Level } from './definition.ts';
-import type { Counters, Labels } from './metrics.ts';
+import type { Counter, Counters } from './metrics.ts';
 
 /** Where log lines go. */
 export type Log = {
@@ -15,6 +15,16 @@ export type Sink = { readonly log: Log; readonly counters: Counters };
 
 const RANK: Readonly<Record<Level, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+/** A definition, made ready for its events: looked through once, and not for each of them. */
+type Prepared = {
+  readonly definition: EventDefinition;
+  readonly isShown: boolean;
+  readonly fields: readonly (readonly [key: string, field: FieldDefinition])[];
+  readonly count: ((event: Fields) => void) | undefined;
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+
 /**
  * `const emit = createObserver(SMTP_EVENTS, sink)` gives a function that takes the events of the catalogue; assigned to a
  * server's `(event: SmtpEvent) => void`, it compiles only while the two agree.
@@ -23,20 +33,26 @@ export function createObserver<const Of extends Catalogue>(
   catalogue: Of,
   { log, counters }: Sink,
 ): (event: EventOf<Of>) => void {
-  const definitions = new Map(Object.entries(catalogue.events));
+  const all = new Map<string, Prepared>();
+  for (const [name, definition] of Object.entries<EventDefinition>(catalogue.events))
+    all.set(name, {
+      definition,
+      isShown: RANK[definition.level] >= RANK[log.level],
+      fields: Object.entries(definition.fields),
+      count: counting(definition, counters),
+    });
   return (event) => {
     const name = event.name.toString();
-    const definition = definitions.get(name);
-    if (definition === undefined) throw new TypeError(`No event ${JSON.stringify(name)} in the catalogue`);
-    const isShown = RANK[definition.level] >= RANK[log.level];
+    const prepared = all.get(name);
+    if (prepared === undefined) throw new TypeError(`No event ${JSON.stringify(name)} in the catalogue`);
+    const { definition, isShown, fields, count } = prepared;
+    const values: Fields = event;
+    count?.(values);
     // Most events of a message are neither counted nor written: they cost no more than this.
-    if (!isShown && definition.metrics === undefined) return;
-    const fields = new Map<string, unknown>(Object.entries(event));
-    count(definition, fields, counters);
     if (!isShown) return;
     const shown: Record<string, unknown> = {};
-    for (const [key, field] of Object.entries(definition.fields)) {
-      const value = fields.get(key);
+    for (const [key, field] of fields) {
+      const value = values[key];
       const told = value === undefined ? undefined : show(field, value, log.level === 'debug');
       if (told !== undefined) shown[key] = told;
     }
@@ -44,16 +60,30 @@ export function createObserver<const Of extends Catalogue>(
   };
 }
 
-function count(
+/** What adds an event to the counters of its definition; undefined where there are none. */
+function counting(
   { metrics = [] }: EventDefinition,
-  fields: ReadonlyMap<string, unknown>,
   counters: Counters,
-): void {
-  for (const { name, labels = [], add } of metrics) {
-    const values: Labels = Object.fromEntries(labels.map((label) => [label, textOf(fields.get(label))]));
-    const by = add === undefined ? 1 : fields.get(add);
-    if (typeof by === 'number') counters.add(name, values, by);
-  }
+): ((event: Fields) => void) | undefined {
+  if (metrics.length === 0) return undefined;
+  const each = metrics.map(({ name, labels = [], add }) => {
+    const known = new Map<string, Counter>();
+    return (event: Fields): void => {
+      const by = add === undefined ? 1 : event[add];
+      if (typeof by !== 'number') return;
+      const values = labels.map((label) => textOf(event[label]));
+      const key = values.length === 1 ? (values[0] ?? '') : JSON.stringify(values);
+      let counter = known.get(key);
+      if (counter === undefined) {
+        counter = counters.of(name, Object.fromEntries(labels.map((label, at) => [label, values[at] ?? ''])));
+        known.set(key, counter);
+      }
+      counter.value += by;
+    };
+  });
+  return (event) => {
+    for (const count of each) count(event);
+  };
 }
 
 /** Undefined: not to be written. */
