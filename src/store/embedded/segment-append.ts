@@ -27,6 +27,7 @@ import {
   toPlace,
 } from './segment-format.ts';
 import type { RecordHeader } from './segment-format.ts';
+import { RecentBlobs } from './segment-recent.ts';
 
 export type AppendLimits = {
   /** A segment that has reached this is sealed. At most 2^28. */
@@ -42,6 +43,10 @@ export type AppendLimits = {
   readonly batchOctetsMax: number;
   /** Segments left by streams that are kept open for the next ones. */
   readonly idleStreamsMax: number;
+  /** Memory for the small blobs that were written last. */
+  readonly recentOctetsMax: number;
+  /** The largest of them. */
+  readonly recentBlobOctetsMax: number;
 };
 
 export const APPEND_LIMITS: AppendLimits = {
@@ -52,6 +57,8 @@ export const APPEND_LIMITS: AppendLimits = {
   streamOctets: 262_144,
   batchOctetsMax: 16_777_216,
   idleStreamsMax: 4,
+  recentOctetsMax: 2_097_152,
+  recentBlobOctetsMax: 32_768,
 };
 
 /** Growth of a writer's buffer: from the first slab to the largest. */
@@ -87,6 +94,7 @@ export class SegmentAppender {
   readonly #cleanUps = new Set<Promise<unknown>>();
   #closed = false;
   readonly #spareSlabs: Buffer[] = [];
+  readonly recent: RecentBlobs;
   /** Octets that this thread's writers hold in memory. */
   bufferedOctets = 0;
 
@@ -95,6 +103,7 @@ export class SegmentAppender {
     this.#clock = clock;
     this.#owner = owner;
     this.limits = limits;
+    this.recent = new RecentBlobs(limits.recentOctetsMax, limits.recentBlobOctetsMax);
   }
 
   create(octetsExpected: number | undefined): BlobWriter {
@@ -430,6 +439,10 @@ class SegmentBlobWriter implements BlobWriter {
     this.#keep(new Uint8Array());
     const { pieces, slabs } = this.#takePieces();
     const place = await this.#appender.append(header, pieces);
+    const [head, ...others] = pieces;
+    const { id, octets } = header;
+    if (head !== undefined)
+      this.#appender.recent.keep({ id, octets, place }, [head.subarray(HEADER_OCTETS), ...others]);
     this.#appender.giveSlabs(slabs);
     return place;
   }

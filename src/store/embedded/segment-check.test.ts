@@ -32,7 +32,7 @@ type Scene = { readonly disk: CrashDisk; readonly rows: Rows; readonly refs: rea
 const BODIES = [300, 0, 5000, 17, 300].map((octets, seed) => Buffer.alloc(octets, seed + 1));
 
 function open(disk: CrashDisk): Promise<SegmentStore> {
-  return openSegmentStore({ directory: '', clock, owner: 'w1', disk });
+  return openSegmentStore({ directory: '', clock, owner: 'w1', disk, limits: { recentOctetsMax: 0 } });
 }
 
 async function scene(bodies: readonly Buffer[] = BODIES): Promise<Scene> {

@@ -49,7 +49,7 @@ class Rows implements BlobUser {
   }
 }
 
-const SMALL = { segmentOctets: 4000, smallOctetsMax: 1500, streamOctets: 600 };
+const SMALL = { recentOctetsMax: 0, segmentOctets: 4000, smallOctetsMax: 1500, streamOctets: 600 };
 
 function openOn(disk: CrashDisk, clock: Clock, owner: string): Promise<SegmentStore> {
   return openSegmentStore({ directory: '', clock, owner, disk, limits: SMALL });

@@ -34,8 +34,11 @@ async function withFolder(body: (directory: string) => Promise<void>): Promise<v
   }
 }
 
+/** What is looked at is what the disk gives, not what is still in memory. */
+const FROM_DISK = { recentOctetsMax: 0 };
+
 function openOn(disk: CrashDisk, limits: SegmentStoreOptions['limits'] = {}): Promise<SegmentStore> {
-  return openSegmentStore({ directory: '', clock, owner: 'w1', disk, limits });
+  return openSegmentStore({ directory: '', clock, owner: 'w1', disk, limits: { ...FROM_DISK, ...limits } });
 }
 
 function bodyOf(octets: number, seed: number): Buffer {
@@ -64,6 +67,8 @@ async function assertStreamed(store: BlobStore, kept: readonly Kept[]): Promise<
 
 for (const [name, limits] of [
   ['usual limits', {}],
+  ['nothing kept in memory', { recentOctetsMax: 0 }],
+  ['little kept in memory', { recentOctetsMax: 400, recentBlobOctetsMax: 150 }],
   ['segments of 300 KiB', { segmentOctets: 307_200 }],
   ['memory pressed', { bufferedOctetsMax: 0, pressedOctetsMax: 1000, streamOctets: 500 }],
 ] as const)
@@ -87,6 +92,21 @@ for (const [name, limits] of [
   });
 
 suite('segments', () => {
+  test('what this thread wrote last needs no read of the disk; a part of it, or what is older, does', async () => {
+    const disk = new CrashDisk();
+    const store = await openOn(disk, { recentOctetsMax: 1000, recentBlobOctetsMax: 300 });
+    const [first, last] = [bodyOf(300, 1), bodyOf(300, 2)];
+    const old = await put(store, first);
+    for (const seed of [3, 4, 5]) await put(store, bodyOf(300, seed));
+    const fresh = await put(store, last);
+    disk.trouble = (met) => (met === 'read' ? systemError('EIO') : undefined);
+    await assertKept(store, [{ ref: fresh, octets: last }]);
+    await assertStreamed(store, [{ ref: fresh, octets: last }]);
+    await assert.rejects(store.read(old), Fault);
+    await assert.rejects(store.read(fresh, 1), Fault);
+    await store.close();
+  });
+
   test('one sync serves all that are finished together', async () => {
     const disk = new CrashDisk();
     const store = await openOn(disk);
@@ -98,7 +118,7 @@ suite('segments', () => {
 
   test('a closed store has sealed its segments, and an idle one makes none', () =>
     withFolder(async (directory) => {
-      const store = await openSegmentStore({ directory, clock, owner: 'w1' });
+      const store = await openSegmentStore({ directory, clock, owner: 'w1', limits: FROM_DISK });
       assert.deepEqual(await readdir(directory), []);
       await put(store, bodyOf(10, 0));
       await put(store, bodyOf(1_200_000, 0));
@@ -126,7 +146,12 @@ suite('segments', () => {
     withFolder(async (directory) => {
       const stores = await Promise.all(
         Array.from({ length: 12 }, (_, index) =>
-          openSegmentStore({ directory, clock, owner: `w${index}`, limits: { segmentOctets: 2000 } }),
+          openSegmentStore({
+            directory,
+            clock,
+            owner: `w${index}`,
+            limits: { ...FROM_DISK, segmentOctets: 2000 },
+          }),
         ),
       );
       const kept = await Promise.all(
@@ -174,7 +199,7 @@ suite('segments', () => {
 
   test('a segment of a newer format is refused by name, in reading and in recovery', () =>
     withFolder(async (directory) => {
-      const store = await openSegmentStore({ directory, clock, owner: 'w1' });
+      const store = await openSegmentStore({ directory, clock, owner: 'w1', limits: FROM_DISK });
       const ref = await put(store, bodyOf(10, 0));
       await store.close();
       const { encodeFileHeader } = await import('./segment-format.ts');
@@ -184,7 +209,7 @@ suite('segments', () => {
       header.writeUInt32LE(crc32(header.subarray(0, 60)), 60);
       await writeFile(join(directory, '0000000001.segment'), header);
       await writeFile(join(directory, '0000000001.active-w1'), '');
-      const again = await openSegmentStore({ directory, clock, owner: 'w1' });
+      const again = await openSegmentStore({ directory, clock, owner: 'w1', limits: FROM_DISK });
       await assert.rejects(again.read(ref), /0000000001\.segment.*format 2/);
       await assert.rejects(recoverSegments({ directory, users: [] }), /0000000001\.segment.*format 2/);
       await again.close();
@@ -192,7 +217,7 @@ suite('segments', () => {
 
   test('a file cut short: what is whole is served, what is not is damaged', () =>
     withFolder(async (directory) => {
-      const store = await openSegmentStore({ directory, clock, owner: 'w1' });
+      const store = await openSegmentStore({ directory, clock, owner: 'w1', limits: FROM_DISK });
       const first = await put(store, bodyOf(3000, 0));
       const second = await put(store, bodyOf(3000, 1));
       await truncate(join(directory, '0000000001.segment'), fromPlace(second.place).offset + 1000);

@@ -36,11 +36,13 @@ export class SegmentStore implements BlobStore, AsyncDisposable {
   }
 
   stream(ref: BlobRef, start = 0, end: number = ref.octets): AsyncIterable<Buffer> {
-    return this.#reader.stream(ref, start, end);
+    const recent = start === 0 && end === ref.octets ? this.#appender.recent.find(ref) : undefined;
+    return recent === undefined ? this.#reader.stream(ref, start, end) : once(recent);
   }
 
-  read(ref: BlobRef, start = 0, end: number = ref.octets): Promise<Buffer> {
-    return this.#reader.read(ref, start, end);
+  async read(ref: BlobRef, start = 0, end: number = ref.octets): Promise<Buffer> {
+    const recent = start === 0 && end === ref.octets ? this.#appender.recent.find(ref) : undefined;
+    return recent ?? this.#reader.read(ref, start, end);
   }
 
   /** Waits for blobs that are being finished, gives up those that are not, seals the thread's segments. */
@@ -52,6 +54,10 @@ export class SegmentStore implements BlobStore, AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+async function* once(octets: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield octets;
 }
 
 /** Creates the folder if there is none; no segment before the first blob. */
