@@ -153,3 +153,17 @@ test('a certificate that is kept lets in, whatever is in it', async () => {
     assert.equal(answer.ok && answer.value.identity.address, 'alice@a.test');
   }
 });
+
+test('a trusted host vouches for an account that is there and not disabled', async () => {
+  const directory = await people();
+  const bob = await directory.accountByAddress('bob@a.test');
+  assert.ok(bob !== undefined);
+  await directory.setAccount(bob.id, { disabled: true });
+  const signIn = offer(directory, {}).signIn('smtp');
+  const alice = await signIn.vouchedFor('Alice@A.test');
+  assert.ok(alice.ok);
+  assert.deepEqual([alice.value.address, alice.value.authenticationId], ['alice@a.test', 'Alice@A.test']);
+  assert.deepEqual(await signIn.vouchedFor('bob@a.test'), { ok: false, error: { kind: 'disabled' } });
+  for (const name of ['carol@a.test', 'alice', ''])
+    assert.deepEqual(await signIn.vouchedFor(name), { ok: false, error: { kind: 'refused' } });
+});

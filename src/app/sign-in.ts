@@ -86,6 +86,14 @@ export class SignInOffer {
         ...(tokenScope === undefined ? {} : { scope: tokenScope }),
         ...(openidConfiguration === undefined ? {} : { openidConfiguration }),
       },
+      vouchedFor: async (name) => {
+        const account = await directory.accountByAddress(name);
+        if (account === undefined) return err({ kind: 'refused' });
+        const { id, address, disabled } = account;
+        return disabled
+          ? err({ kind: 'disabled' })
+          : ok({ account: id, address, authenticationId: name, appPassword: undefined });
+      },
       verifier: (remote) => ({
         salt: async (hash, authenticationId) => directory.authentication.scramSalt(authenticationId, hash),
         isWithClaim: ({ kind }) => kind !== 'throttled',

@@ -1,5 +1,6 @@
 /** The port by which sessions of every protocol let people in: what is offered now, and who judges. */
 import type { Endpoint, TlsInfo } from '../base/connection.ts';
+import type { Result } from '../base/result.ts';
 import type { SaslVerifier } from '../sasl/converse.ts';
 import type {
   SaslChannel,
@@ -19,6 +20,8 @@ export type SignIn = {
   readonly tokenHints: TokenHints;
   /** Judges those who come from `remote`. Throws `Fault` where the directory cannot be asked. */
   verifier(remote: Endpoint): SaslVerifier<Principal, AuthProblem>;
+  /** Somebody whom a host that the operator trusts has let in: no password is asked for. Throws as `verifier`'s does. */
+  vouchedFor(name: string): Promise<Result<Principal, AuthProblem>>;
 };
 
 /** What is offered on a connection as it is now. */

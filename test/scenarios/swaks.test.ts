@@ -148,6 +148,24 @@ for (const { name, args, want } of spokenFor)
     assert.match(message, want);
   });
 
+test(
+  'swaks submits for whom it has let in, by XCLIENT LOGIN, without a password and without TLS',
+  { skip: swaks.skip ?? curl.skip },
+  async () => {
+    await using server = await startPostrider({ config: '[trust]\nforwarders = ["127.0.0.1"]\n' });
+    const to = ['--server', '127.0.0.1', '--port', String(server.port('submission')), '--to', ALICE.address];
+    const as = (login: string) => run('swaks', [...to, '--from', BOB.address, '--xclient-login', login]);
+    const sent = await as(BOB.address);
+    assert.equal(sent.code, 0, sent.stdout + sent.stderr);
+    const [message = ''] = await waitForMessages(server, ALICE, 1);
+    assert.match(message, /\r\n\tby \S+ with ESMTPA id/);
+    const others = await as(ALICE.address);
+    assert.match(others.stdout, /^<\*\* 550 5\.7\.1 .*name of that address/m);
+    const nobody = await as('nobody@example.test');
+    assert.match(nobody.stdout, /^<\*\* 550 5\.7\.8 /m);
+  },
+);
+
 test('swaks is offered no XCLIENT where it is not trusted', { skip: swaks.skip }, async () => {
   await using server = await startPostrider();
   const sent = await run('swaks', [...toSmtp(server), '--xclient-addr', '192.0.2.9']);

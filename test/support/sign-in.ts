@@ -30,6 +30,14 @@ export function signInWith(options: SignInOptions): SignIn {
     allowed: () => allowed,
     nonce: () => 'server-nonce',
     tokenHints: {},
+    vouchedFor: async (name) => {
+      const { fault, problem, principals } = options;
+      if (fault !== undefined) throw fault;
+      const principal = principals.get(name);
+      return principal === undefined || problem !== undefined
+        ? err(problem ?? { kind: 'refused' })
+        : ok(principal);
+    },
     verifier: () => ({
       salt: async () => SALT,
       isWithClaim: ({ kind }) => kind !== 'throttled',

@@ -244,6 +244,7 @@ function signInAs({ isDisabled, ...principal }: NonNullable<SimulationRequest['p
     allowed: () => new Set(['PLAIN']),
     nonce: () => encodeBase64(systemRandom.octets(18)),
     tokenHints: {},
+    vouchedFor: async () => err({ kind: 'refused' }),
     verifier: () => ({
       isWithClaim: () => true,
       salt: () => Promise.reject(new TypeError('PLAIN asks for no salt')),

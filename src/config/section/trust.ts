@@ -25,7 +25,7 @@ export const TRUST = {
       minItems: 0,
       default: [],
       description:
-        'Hosts that may speak for other clients by XCLIENT and XFORWARD: content filters, fetchers.',
+        'Hosts that may speak for other clients by XCLIENT and XFORWARD, and for accounts by `LOGIN` of XCLIENT: content filters, submission proxies, fetchers.',
     },
     peers: {
       type: 'array',

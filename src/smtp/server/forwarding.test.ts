@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FORWARDER_ADDRESS, office, Talk } from '../../../test/support/smtp-ports.ts';
 import type { Office } from '../../../test/support/smtp-ports.ts';
+import { signInWith } from '../../../test/support/sign-in.ts';
 import { reply } from '../wire/reply.ts';
 import type { SmtpServerDeps } from './deps.ts';
 import type { SessionFacts } from './ports.ts';
@@ -56,6 +57,27 @@ const said: readonly (readonly [string, string])[] = [
   ['XCLIENT __proto__=x', '501 5.5.4'],
   ['XCLIENT NAME=a+0D+0AX', '501 5.5.4'],
   ['XCLIENT NAME=a(b)', '501 5.5.4'],
+  ['XCLIENT NAME=a+28b+29', '501 5.5.4'],
+  ['XCLIENT NAME=a+00b', '501 5.5.4'],
+  ['XCLIENT NAME=a+20b', '501 5.5.4'],
+  ['XCLIENT NAME=a+3Cb+3E', '501 5.5.4'],
+  ['XCLIENT NAME=a;b', '501 5.5.4'],
+  ['XCLIENT HELO=a+0D+0AMAIL+20FROM:+3Cx@y.test+3E', '501 5.5.4'],
+  ['XCLIENT HELO=a+22', '501 5.5.4'],
+  ['XCLIENT HELO=a+5Cb', '501 5.5.4'],
+  ['XCLIENT ADDR=192.0.2.1+0D+0A', '501 5.5.4'],
+  ['XCLIENT ADDR=[192.0.2.1]', '501 5.5.4'],
+  ['XCLIENT ADDR=192.0.2.1,192.0.2.2', '501 5.5.4'],
+  ['XCLIENT DESTADDR=[UNAVAILABLE] DESTPORT=[UNAVAILABLE]', '220'],
+  ['XCLIENT PORT=+2D1', '501 5.5.4'],
+  ['XCLIENT LOGIN=alice+0D+0A', '501 5.5.4'],
+  ['XCLIENT LOGIN=[UNAVAILABLE]', '220'],
+  ['XFORWARD HELO=a+0D+0AX-Evil:+20yes', '501 5.5.4'],
+  ['XFORWARD IDENT=a+0AB', '501 5.5.4'],
+  ['XFORWARD ADDR=x+7Fy', '501 5.5.4'],
+  ['XFORWARD NAME=a+80b', '501 5.5.4'],
+  ['XFORWARD SOURCE=LOCAL+00', '501 5.5.4'],
+  ['XFORWARD LOGIN=alice', '501 5.5.4'],
   ['XCLIENT HELO="a"', '501 5.5.4'],
   [`XCLIENT NAME=${'x'.repeat(255)}`, '220'],
   [`XCLIENT NAME=${'x'.repeat(256)}`, '501 5.5.4'],
@@ -184,4 +206,74 @@ test('XFORWARD holds for one message, and is not mixed with what is known of the
       .map((event) => 'client' in event && event.client),
     ['192.0.2.9', undefined],
   );
+});
+
+async function submission(change: Partial<Omit<SmtpServerDeps, 'clock'>> = {}) {
+  const here = office({ role: SUBMISSION, ...change });
+  const talk = new Talk(here, { clientAddress: FORWARDER_ADDRESS });
+  return { here, talk, features: await talk.say(EHLO) };
+}
+
+test('LOGIN is whom the forwarder has let in, without a password and without TLS, until another client is named', async () => {
+  const { here, talk, features } = await submission();
+  assert.match(features, /^250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r$/m);
+  const sends = `${EHLO}MAIL FROM:<alice@example.test>\r\n`;
+  assert.deepEqual(await talk.codes(`XCLIENT ADDR=192.0.2.9 LOGIN=alice\r\n${EHLO}${MAIL}`), [
+    '220',
+    '250',
+    '250 2.1.0',
+    '250 2.1.5',
+    '250 2.0.0',
+  ]);
+  const [taken] = here.taken;
+  assert.equal(taken?.session.principal?.address, 'alice@example.test');
+  assert.match(Buffer.from(taken?.prefix ?? '').toString(), /with ESMTPA id/);
+  assert.deepEqual(
+    here.events.flatMap((event) => (event.name === 'smtp.authenticated' ? [event.mechanism] : [])),
+    ['XCLIENT'],
+  );
+  for (const [attributes, want] of [
+    ['HELO=x.test', '250 2.1.0'],
+    ['LOGIN=[UNAVAILABLE]', '530 5.7.0'],
+    ['LOGIN=alice PORT=4', '250 2.1.0'],
+    ['ADDR=192.0.2.10', '530 5.7.0'],
+  ] as const)
+    assert.deepEqual(await talk.codes(`RSET\r\nXCLIENT ${attributes}\r\n${sends}`), [
+      '250 2.0.0',
+      '220',
+      '250',
+      want,
+    ]);
+});
+
+test('whom nobody knows, whom the checks refuse, and whom the directory cannot be asked about, is not signed in', async () => {
+  const sends = `${EHLO}MAIL FROM:<alice@example.test>\r\n`;
+  const unknown = await submission();
+  assert.deepEqual(await unknown.talk.codes(`XCLIENT LOGIN=mallory\r\n${sends}`), [
+    '550 5.7.8',
+    '250',
+    '530 5.7.0',
+  ]);
+  const checked = await submission({
+    policy: { auth: () => ({ kind: 'refuse', reply: reply(450, '4.7.0', 'Too many'), reason: 'test' }) },
+  });
+  assert.deepEqual(await checked.talk.codes(`XCLIENT LOGIN=alice\r\n${sends}`), [
+    '450 4.7.0',
+    '250',
+    '530 5.7.0',
+  ]);
+  const away = await submission({
+    signIn: signInWith({ password: '', principals: new Map(), fault: new Error('away') }),
+  });
+  assert.deepEqual(await away.talk.codes(`XCLIENT LOGIN=alice\r\n${sends}`), [
+    '451 4.3.0',
+    '250',
+    '530 5.7.0',
+  ]);
+});
+
+test('a stranger is nobody by LOGIN', async () => {
+  const talk = new Talk(office({ role: SUBMISSION }));
+  const heard = await talk.codes(`${EHLO}XCLIENT LOGIN=alice\r\nMAIL FROM:<alice@example.test>\r\n`);
+  assert.deepEqual(heard, ['220', '250', '550 5.7.0', '530 5.7.0']);
 });

@@ -43,6 +43,8 @@ export type StandIn = {
   readonly helo?: string | undefined;
   /** Whether the client said EHLO. */
   readonly isExtended?: boolean;
+  /** Whom the forwarder has let in. */
+  readonly principal?: Principal | undefined;
 };
 
 export type ForwardedClient = {

@@ -15,7 +15,7 @@ export const seeds: readonly Uint8Array[] = [
   '\x04EHLO x\r\nAUTH LOGIN\r\nYWxpY2U=\r\nc2VjcmV0\r\nRSET\r\nNOOP\r\nHELP\r\nVRFY x\r\nEXPN x\r\n',
   '\x02LHLO x\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<full@example.test>\r\nRCPT TO:<a@example.test>\r\nDATA\r\n.\r\n',
   '\x00HELO x\r\nSTARTTLS\r\n',
-  '\x80EHLO x\r\nXCLIENT NAME=a.test ADDR=IPV6:2001:db8::9 PORT=1 PROTO=SMTP HELO=[UNAVAILABLE]\r\nEHLO y\r\nMAIL FROM:<a@b.test>\r\n',
+  '\x80EHLO x\r\nXCLIENT NAME=a.test ADDR=IPV6:2001:db8::9 PORT=1 PROTO=SMTP HELO=[UNAVAILABLE] LOGIN=alice\r\nEHLO y\r\nMAIL FROM:<a@b.test>\r\n',
   '\x80EHLO x\r\nXFORWARD ADDR=192.0.2.9 IDENT=1\r\nMAIL FROM:<a@b.test> BODY=BINARYMIME BY=60;RT MT-PRIORITY=9\r\nRCPT TO:<alice@example.test>\r\nBDAT 2 LAST\r\n\n.',
   '\x04EHLO x\r\nAUTH PLAIN AGFsaWNlAHNlY3JldA==\r\nMAIL FROM:<> HOLDFOR=60 REQUIRETLS\r\nVRFY alice@example.test\r\nEXPN team@example.test SMTPUTF8\r\nHELP MAIL\r\n',
 ].map((text) => Buffer.from(text, 'latin1'));

@@ -8,6 +8,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Connection } from '../../base/connection.ts';
 import { LIMITS } from '../../base/limits.ts';
+import { err } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import { parseCommand } from '../wire/command.ts';
@@ -437,13 +438,33 @@ class SmtpSession {
 
   /** The session is another client's from here on, and begins with the greeting that this one gets. */
   async #xclient(attributes: XclientAttributes): Promise<void> {
-    const changed = xclient(attributes, this.#state, this.#facts);
+    const changed = await this.#client(attributes);
     if (!changed.ok) return this.#answer('XCLIENT', changed.error);
-    const client = changed.value.remote.address;
-    this.#emit({ ...this.#named('smtp.client-named'), client, hostname: changed.value.standsFor?.name });
+    const { remote, standsFor, principal } = changed.value;
+    const wasPrincipal = this.#facts.principal;
+    const refusal = principal === undefined ? undefined : await this.#authRefusal(changed.value);
+    if (refusal !== undefined) return this.#answer('XCLIENT', refusal);
+    this.#emit({ ...this.#named('smtp.client-named'), client: remote.address, hostname: standsFor?.name });
     this.#facts = changed.value;
+    if (principal !== undefined && principal !== wasPrincipal) {
+      this.#channel.authenticated();
+      this.#emit({
+        ...this.#named('smtp.authenticated'),
+        mechanism: 'XCLIENT',
+        accountId: principal.account,
+      });
+    }
     this.#enter({ phase: 'start' });
     return this.#admit();
+  }
+
+  async #client(attributes: XclientAttributes): ReturnType<typeof xclient> {
+    try {
+      return await xclient(attributes, this.#state, this.#facts, this.#deps.signIn);
+    } catch (cause) {
+      this.#faulted('Looking up whom a host has let in', cause);
+      return err(FAULT);
+    }
   }
 
   #xforward(attributes: XforwardAttributes): undefined {

@@ -4,7 +4,16 @@
  */
 import { decodeXtext, isXtext } from './xtext.ts';
 
-export const XCLIENT_NAMES = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'DESTADDR', 'DESTPORT'] as const;
+export const XCLIENT_NAMES = [
+  'NAME',
+  'ADDR',
+  'PORT',
+  'PROTO',
+  'HELO',
+  'LOGIN',
+  'DESTADDR',
+  'DESTPORT',
+] as const;
 export const XFORWARD_NAMES = ['NAME', 'ADDR', 'PORT', 'PROTO', 'HELO', 'IDENT', 'SOURCE'] as const;
 
 /** `null` stands for `[UNAVAILABLE]` and `[TEMPUNAVAIL]`. */

@@ -2,6 +2,7 @@
  * XCLIENT and XFORWARD, from trusted hosts alone: the first makes the session another client's, the second names, for one
  * message, where it came from before. Sources: Postfix's XCLIENT_README and XFORWARD_README.
  */
+import type { SignIn } from '../../../auth/sign-in.ts';
 import type { Endpoint } from '../../../base/connection.ts';
 import { formatIp, parseIp } from '../../../base/ip-network.ts';
 import type { Result } from '../../../base/result.ts';
@@ -13,12 +14,16 @@ import { badSequence, refused } from '../outcome.ts';
 import type { ForwardedClient, SessionFacts } from '../ports.ts';
 import type { State } from '../state.ts';
 
-/** What the session knows from now on. It begins anew, but for its TLS. */
-export function xclient(
+/**
+ * What the session knows from now on. It begins anew, but for its TLS. Who is signed in by `LOGIN` stays until another
+ * client is named, or `LOGIN` is said again.
+ */
+export async function xclient(
   attributes: XclientAttributes,
   state: State,
   session: SessionFacts,
-): Result<SessionFacts, Outcome> {
+  signIn: SignIn | undefined,
+): Promise<Result<SessionFacts, Outcome>> {
   const problem = forwarderProblem(state, session);
   if (problem !== undefined) return err(problem);
   const remote = toEndpoint(session.remote, attributes.get('ADDR'), attributes.get('PORT'));
@@ -31,13 +36,22 @@ export function xclient(
   if (attributes.has('NAME')) said.name = attributes.get('NAME') ?? undefined;
   if (attributes.has('HELO')) said.helo = attributes.get('HELO') ?? undefined;
   if (protocol !== undefined) said.isExtended = protocol === 'ESMTP';
+  if (attributes.has('ADDR')) said.principal = undefined;
+  const login = attributes.get('LOGIN');
+  if (login === null) said.principal = undefined;
+  if (typeof login === 'string') {
+    if (session.role.auth === 'none' || signIn === undefined) return err(NO_LOGIN);
+    const vouched = await signIn.vouchedFor(login);
+    if (!vouched.ok) return err(refused(vouched.error.kind, NOBODY));
+    said.principal = vouched.value;
+  }
   return ok({
     ...session,
     remote,
     local,
     standsFor: said,
     hello: undefined,
-    principal: undefined,
+    principal: said.principal,
     earlyTalker: false,
     forwarded: undefined,
   });
@@ -97,4 +111,6 @@ const PROTOCOL = /^E?SMTP$/;
 const PORT = /^(?:0|[1-9]\d{0,4})$/;
 /** Where the client's address is not known. */
 const NOWHERE = '0.0.0.0';
+const NO_LOGIN: Outcome = refused('no-login', reply(501, '5.5.4', 'Nobody signs in at this port'));
+const NOBODY = reply(550, '5.7.8', 'No such account may sign in here');
 const SYNTAX: Outcome = refused('bad-attribute', reply(501, '5.5.4', 'Bad attribute value'));

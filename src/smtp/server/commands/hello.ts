@@ -70,9 +70,14 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
   if (mechanisms.length > 0) offered.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
   if (mayAsk(extensions.expn, session, deps)) offered.push('EXPN');
   if (session.isForwarder)
-    offered.push(`XCLIENT ${XCLIENT_NAMES.join(' ')}`, `XFORWARD ${XFORWARD_NAMES.join(' ')}`);
+    offered.push(`XCLIENT ${clientNames(deps).join(' ')}`, `XFORWARD ${XFORWARD_NAMES.join(' ')}`);
   offered.push('HELP');
   return offered;
+}
+
+/** Where nobody signs in, nobody is vouched for. */
+function clientNames({ role }: SmtpServerDeps): readonly string[] {
+  return XCLIENT_NAMES.filter((name) => name !== 'LOGIN' || role.auth !== 'none');
 }
 
 /** RFC 9422 §4. */
