@@ -251,6 +251,8 @@ export const LIMITS = {
   deliveryAsideFactor: 3,
   /** Messages that were put back for full destinations whose names are remembered, to have them back before their time. */
   deliveryParkedIdsMax: 20_000,
+  /** Messages that wait for destinations which have come back, looked at together over all of them. */
+  backlogMessagesMax: 2000,
   /** Connections to one destination domain at once, at first and at most. */
   destinationVisitsAtFirst: 2,
   destinationVisitsMax: 20,

@@ -34,6 +34,14 @@ export type Finding<Answer> =
   /** No host answered, or this host wants no more of us; to 'wish': none that mail with the same wish of TLS may go to. */
   | { readonly kind: 'closed'; readonly to: 'all' | 'wish'; readonly answer: Answer };
 
+/** What is over: nobody's answering, and TLS that was not to be had for mail with the same wish. */
+export type Return = { readonly all: boolean; readonly tls: boolean };
+
+/** What a visit has changed for other mail. */
+export type Turn =
+  | { readonly kind: 'down'; readonly to: 'all' | 'wish'; readonly forMs: number }
+  | ({ readonly kind: 'back' } & Return);
+
 export type DestinationsOptions = {
   /** Visits to one destination at once, at most. */
   readonly visitsMax: number;
@@ -164,27 +172,34 @@ export class Destinations<Answer> {
     return Math.ceil((destination.comeBackAtMs - nowMs) / COME_BACK_STEP_MS) * COME_BACK_STEP_MS;
   }
 
+  /** How many more of its messages one that takes mail has use for: places, and as many again that wait for them. */
+  roomToWake(key: string): number {
+    const destination = this.#known.get(key);
+    if (destination?.all.proven !== true || this.#isDown(destination.all)) return 0;
+    return Math.max(0, 2 * destination.visitsMax - destination.visits - destination.waiting.size);
+  }
+
   /**
    * After a visit.
    *
    * @param wish of the mail that was there
-   * @returns for how long it counts as down from now on
    */
-  leave(key: string, finding: Finding<Answer>, wish: TlsWish): number | undefined {
+  leave(key: string, finding: Finding<Answer>, wish: TlsWish): Turn | undefined {
     const destination = this.#of(key);
     destination.visits -= 1;
-    const downForMs = this.#found(destination, finding, wish);
+    const turn = this.#found(destination, finding, wish);
     this.#admitWaiting(destination);
     this.#forget();
-    return downForMs;
+    return turn;
   }
 
-  #found(destination: Destination<Answer>, finding: Finding<Answer>, wish: TlsWish): number | undefined {
+  #found(destination: Destination<Answer>, finding: Finding<Answer>, wish: TlsWish): Turn | undefined {
     const { all, byWish } = destination;
     const fare = byWish.get(wish);
     // Unless it says more, the visit was no probe.
     if (fare?.down !== undefined && finding.kind !== 'open' && !isToWish(finding))
       fare.down = { ...fare.down, isProbed: false };
+    const back = { all: all.down !== undefined, tls: fare?.down !== undefined };
     switch (finding.kind) {
       case 'closed':
         return isToWish(finding)
@@ -200,25 +215,28 @@ export class Destinations<Answer> {
     all.failures = 0;
     all.down = undefined;
     destination.visitsMax = Math.min(destination.visitsMax + 1, this.#visitsMax);
-    return undefined;
+    return finding.kind === 'open' && (back.all || back.tls) ? { kind: 'back', ...back } : undefined;
   }
 
-  #failAll(destination: Destination<Answer>, answer: Answer): number | undefined {
+  #failAll(destination: Destination<Answer>, answer: Answer): Turn | undefined {
     const { all } = destination;
     if (!this.#isDown(all)) destination.visitsMax = Math.max(1, Math.floor(destination.visitsMax / 2));
-    const downForMs = this.#fail(destination, all, answer);
-    if (downForMs !== undefined) destination.visitsMax = 1;
-    return downForMs;
+    const forMs = this.#fail(destination, all, answer);
+    if (forMs === undefined) return undefined;
+    destination.visitsMax = 1;
+    return { kind: 'down', to: 'all', forMs };
   }
 
   /** Somebody spoke with us, if not as this mail must have it: nothing is wrong with the rest. */
-  #failWish(destination: Destination<Answer>, wish: TlsWish, answer: Answer): number | undefined {
+  #failWish(destination: Destination<Answer>, wish: TlsWish, answer: Answer): Turn | undefined {
     const { all, byWish } = destination;
     all.failures = 0;
-    all.down = undefined;
+    // Its time is over, and whoever gets through first finds it back.
+    if (all.down !== undefined) all.down = { ...all.down, untilMs: this.#clock.monotonicMs() };
     const fare = byWish.get(wish) ?? { proven: all.proven, failures: 0, down: undefined };
     byWish.set(wish, fare);
-    return this.#fail(destination, fare, answer);
+    const forMs = this.#fail(destination, fare, answer);
+    return forMs === undefined ? undefined : { kind: 'down', to: 'wish', forMs };
   }
 
   #fail(destination: Destination<Answer>, fare: Fare<Answer>, answer: Answer): number | undefined {

@@ -84,6 +84,12 @@ export type DeliveryEvent =
       /** Which mail waits: where only TLS failed, what wants the same of TLS. */
       readonly mail: 'all' | 'without-wish' | 'requiretls' | 'tls-required-no';
     }
+  /** It takes mail again; what waits for it is sent, a few messages at a time. */
+  | {
+      readonly name: 'delivery.destination-back';
+      readonly destination: string;
+      readonly mail: 'all' | 'without-wish' | 'requiretls' | 'tls-required-no';
+    }
   /** What a host cannot carry was converted for it; signatures by others over the body do not hold there any more. */
   | {
       readonly name: 'delivery.converted';

@@ -733,13 +733,131 @@ test('what the operator asks for goes out although its destination is down', asy
   const before = visited.length;
   isUp = true;
   await queue.act([queueId('m2')], {}, { kind: 'retry' }, clock.nowMs());
-  await clock.advance(100);
+  await clock.advance(1);
   assert.equal(visited.length, before + 1);
   assert.deepEqual(
     (await queue.list({}, undefined, 10)).map(({ id }) => id),
     [queueId('m1')],
   );
+  await clock.advance(100);
+  assert.equal((await queue.count()).messages, 0, 'it has shown that the destination is back');
   await runner.stop(0);
+});
+
+/** Ids by what they are, in the order that they went out in. */
+async function comesBack(
+  more: Parameters<typeof world>[1],
+  waits: (made: Awaited<ReturnType<typeof world>>) => Promise<void>,
+): Promise<{ readonly went: readonly string[]; readonly most: number; readonly left: number }> {
+  let isUp = false;
+  let now = 0;
+  let most = 0;
+  const went: string[] = [];
+  const made = await world(async (target, message) => {
+    if (target.host === 'other.example') return down;
+    if (!isUp) return down;
+    now += 1;
+    most = Math.max(most, now);
+    await new Promise<void>((resolve) => made.clock.after(1000, resolve));
+    now -= 1;
+    if (String(message.id).includes('grey')) return answered('rcpt', 450, '4.7.1 Greylisted');
+    went.push(String(message.id));
+    return took;
+  }, more);
+  made.runner.start();
+  await waits(made);
+  await made.clock.advance(50_000);
+  assert.equal(went.length, 0);
+  isUp = true;
+  await made.queue.act([queueId('probe001')], {}, { kind: 'retry' }, made.clock.nowMs());
+  await made.clock.advance(30_000);
+  const { messages } = await made.queue.count();
+  await made.runner.stop(0);
+  return { went, most, left: messages };
+}
+
+test('what waits for a destination that comes back is sent by priority and age, few at first, long before its time', async () => {
+  const { went, most, left } = await comesBack({}, async ({ accept }) => {
+    for (let n = 0; n < 100; n += 1)
+      await accept([remoteRecipient('bob@far.example')], {
+        id: queueId(`o${String(99 - n).padStart(7, '0')}`),
+        priority: n % 10 === 0 ? 4 : 0,
+      });
+    await accept([remoteRecipient('bob@far.example')], { id: queueId('low00001'), priority: -4 });
+    await accept([remoteRecipient('bob@far.example')], { id: queueId('probe001') });
+  });
+  assert.equal(left, 0);
+  assert.equal(went.length, 102);
+  assert.equal(went[0], 'probe001');
+  const urgent = Array.from({ length: 10 }, (_, index) => `o00000${index}9`);
+  assert.deepEqual(went.slice(1, 11), urgent);
+  assert.equal(went.at(-1), 'low00001');
+  const rest = went.slice(11, -1);
+  assert.deepEqual(rest, rest.toSorted());
+  assert.ok(most <= LIMITS.destinationVisitsMax, `${most} at once`);
+});
+
+test('what waits for another host, or for a reason of its own, is not woken by a destination that comes back', async () => {
+  const router = ruleRouter({
+    rules: [
+      routeRule('far', { to: ['far.example'], recipients: ['a.example', 'b.example'] }),
+      routeRule('other', { to: ['other.example'], recipients: ['c.example'] }),
+    ],
+  });
+  const zone = { 'far.example': { a: ['192.0.2.1'] }, 'other.example': { a: ['192.0.2.2'] } };
+  const { went, left } = await comesBack({ router, zone }, async ({ accept, queue, clock }) => {
+    await accept([remoteRecipient('bob@c.example')], { id: queueId('other001') });
+    for (const id of ['probe001', 'smart001', 'smart002'])
+      await accept([remoteRecipient(`bob@${id === 'smart002' ? 'b' : 'a'}.example`)], { id: queueId(id) });
+    await accept([remoteRecipient('bob@a.example')], { id: queueId('full0001') });
+    await clock.advance(100);
+    const lease = await queue.lease('x', clock.nowMs() + DAY_MS, clock.nowMs(), 10);
+    assert.equal(lease.length, 5);
+    const atMs = clock.nowMs();
+    for (const { id } of lease)
+      await queue.settle(
+        id,
+        'x',
+        id === queueId('full0001')
+          ? [
+              {
+                recipient: 0,
+                kind: 'delayed',
+                answer: { atMs, host: 'h', status: '4.2.2', text: 'full', reason: 'smtp.mailbox-full' },
+                dueAtMs: atMs + DAY_MS,
+                delayReported: false,
+              },
+            ]
+          : [],
+        [],
+      );
+  });
+  assert.deepEqual(went, ['probe001', 'smart001', 'smart002']);
+  assert.equal(left, 2);
+});
+
+test('TLS that can be had again wakes mail that wants the same of it', async () => {
+  let isMended = false;
+  const made = await world(({ tls }) => (tls.kind === 'verified' && !isMended ? failsTls('expired') : took), {
+    tlsPolicy: BY_WISH,
+  });
+  made.runner.start();
+  for (let n = 0; n < 5; n += 1)
+    await made.accept([remoteRecipient('bob@far.example')], { id: queueId(`m${n}`), reversePath: null });
+  await made.clock.advance(1000);
+  assert.equal((await made.queue.count()).messages, 5);
+  isMended = true;
+  await made.accept([remoteRecipient('bob@far.example')], { id: queueId('optional'), tlsOptional: true });
+  await made.clock.advance(1000);
+  assert.equal((await made.queue.count()).messages, 5, 'it went by another rule');
+  await made.queue.act([queueId('m3')], {}, { kind: 'retry' }, made.clock.nowMs());
+  await made.clock.advance(1000);
+  assert.equal((await made.queue.count()).messages, 0);
+  assert.deepEqual(
+    made.events.flatMap((event) => (event.name === 'delivery.destination-back' ? [event.mail] : [])),
+    ['without-wish'],
+  );
+  await made.runner.stop(0);
 });
 
 test('mail of a route that is down takes its fallback without finding that out each time', async () => {

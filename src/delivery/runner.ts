@@ -21,7 +21,8 @@ import type {
 import { lastAskedAtMs } from '../queue/progress.ts';
 import { isOverdue, overdueOutcome } from './deliver-by.ts';
 import { deliverSafely, isLocal } from './deliver-now.ts';
-import type { Admission, Finding, Mail } from './destination.ts';
+import { Backlog } from './backlog.ts';
+import type { Admission, Finding, Mail, Turn } from './destination.ts';
 import { Destinations } from './destination.ts';
 import type { DeliveryEventSink } from './event.ts';
 import { deliveredTo } from './local.ts';
@@ -106,6 +107,7 @@ export class DeliveryRunner {
   #aside = 0;
   readonly #destinations: Destinations<LastAnswer>;
   readonly #parked = new Parked(LIMITS.deliveryParkedIdsMax);
+  readonly #backlog: Backlog;
   /** Destinations that may have room for what was put back. */
   readonly #roomy = new Set<string>();
   #suspended: ReadonlyMap<string, SuspensionScope> = new Map();
@@ -128,6 +130,11 @@ export class DeliveryRunner {
     this.#destinations = new Destinations(ports.clock, {
       visitsMax: options.visitsMax ?? LIMITS.destinationVisitsMax,
       waitingMax: Math.ceil(this.#messagesMax / 2),
+    });
+    this.#backlog = new Backlog({
+      queue: ports.queue,
+      roomAt: (key) => this.#destinations.roomToWake(key),
+      keyOf: (message, recipient, domain) => this.#routeOf(message, recipient, domain).key,
     });
   }
 
@@ -219,6 +226,7 @@ export class DeliveryRunner {
 
   async #fill(): Promise<void> {
     try {
+      let hasMore = false;
       while (this.#phase === 'running') {
         const room = this.#room();
         // Whatever lands makes us look again.
@@ -226,6 +234,8 @@ export class DeliveryRunner {
         const limit = Math.min(room, BATCH_MAX);
         // oxlint-disable-next-line no-await-in-loop -- what is had back is in the batch
         await this.#recall();
+        // oxlint-disable-next-line no-await-in-loop -- what is woken is in the batch
+        hasMore = await this.#backlog.wake(this.#ports.clock.nowMs());
         // oxlint-disable-next-line no-await-in-loop -- what was suspended a moment ago is not begun
         const suspensions = await this.#ports.queue.suspensions();
         this.#suspended = new Map(suspensions.map(({ scope }) => [scope, scope]));
@@ -240,6 +250,7 @@ export class DeliveryRunner {
         await this.#putBack(crowded, nowMs);
         if (batch.length < limit) break;
       }
+      if (hasMore) this.#sleepFor(PAUSE_MS);
       const nextMs = await this.#ports.queue.nextDueMs();
       if (nextMs !== undefined) this.#sleepFor(nextMs - this.#ports.clock.nowMs());
     } catch (cause) {
@@ -515,17 +526,26 @@ export class DeliveryRunner {
         note(number, { kind: 'delayed', answer: faultAnswer(clock.nowMs()) });
     } finally {
       const wish = wishOf(message);
-      const downForMs = this.#destinations.leave(route.key, finding, wish);
-      if (downForMs !== undefined)
-        events({
-          name: 'delivery.destination-down',
-          destination: route.key,
-          untilMs: clock.nowMs() + downForMs,
-          mail: finding.kind === 'closed' && finding.to === 'wish' ? MAIL_OF[wish ?? 'usual'] : 'all',
-        });
+      const turn = this.#destinations.leave(route.key, finding, wish);
+      if (turn !== undefined) this.#turned(route, wish, turn);
       // Its landing makes us look.
       this.#roomy.add(route.key);
     }
+  }
+
+  #turned(route: RemoteRoute, wish: TlsWish, turn: Turn): void {
+    const { clock, events } = this.#ports;
+    const destination = route.key;
+    const ofWish = MAIL_OF[wish ?? 'usual'];
+    if (turn.kind === 'back') {
+      this.#backlog.add(route, wish, turn);
+      events({ name: 'delivery.destination-back', destination, mail: turn.all ? 'all' : ofWish });
+      return;
+    }
+    this.#backlog.remove(destination, turn.to, wish);
+    const untilMs = clock.nowMs() + turn.forMs;
+    const mail = turn.to === 'all' ? 'all' : ofWish;
+    events({ name: 'delivery.destination-down', destination, untilMs, mail });
   }
 
   #scheduleRenewal(): void {

@@ -118,9 +118,21 @@ export function acted(state: RecipientState, act: OperatorAct, nowMs: number): R
       return { kind: 'waiting', dueAtMs: nowMs, ...progress, expired: true };
     case 'drop':
       return { kind: 'settled', outcome: 'dropped', atMs: nowMs, lastAnswer };
+    case 'wake':
+      return isInBacklog(state, nowMs) && act.reasons.includes(lastAnswer?.reason ?? '')
+        ? { ...state, dueAtMs: nowMs }
+        : undefined;
     default:
       return unreachable(act);
   }
+}
+
+/** Had an answer, and is due later. */
+export function isInBacklog(
+  state: RecipientState,
+  nowMs: number,
+): state is Extract<RecipientState, { kind: 'waiting' }> {
+  return state.kind === 'waiting' && state.dueAtMs > nowMs && state.lastAnswer !== undefined;
 }
 
 /** What becomes of a recipient that others take the place of, and how they begin; undefined: it is settled. */

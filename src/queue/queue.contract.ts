@@ -107,7 +107,7 @@ export const delayed = (recipient: number, dueAtMs: number, delayReported = fals
 /** On all that matches; gives how many recipients it changed. */
 export async function does(
   queue: Queue,
-  kind: OperatorAct['kind'],
+  kind: Exclude<OperatorAct['kind'], 'wake'>,
   filter: QueueFilter,
   nowMs = 0,
 ): Promise<number> {
@@ -931,6 +931,82 @@ export function queueContract(name: string, open: () => Promise<OpenedQueue>, mo
         }
         assert.deepEqual(seen, wanted);
         assert.equal((await queue.list({ domain: 'a.example' }, testId(20), 10)).length, 3);
+      }),
+    );
+
+    test(
+      'the backlog of a domain is what had an answer and is due later: by priority, then by id, in pages',
+      withQueue(async (opened) => {
+        let { queue } = opened;
+        const lease = { owner: 'x', untilMs: 9000 };
+        const put = async (
+          number: number,
+          priority: number,
+          recipients: readonly NewRecipient[],
+          dueMs?: number,
+        ) => {
+          await queue.accept(testMessage(number, { priority, recipients }), lease);
+          const settlements = dueMs === undefined ? [] : recipients.map((_, at) => delayed(at, dueMs));
+          await queue.settle(testId(number), 'x', settlements, []);
+        };
+        const both = [remote('a.example'), remote('b.example'), remote('a.example', 'zoe')];
+        await put(1, 0, both, 60_000);
+        await put(2, 4, [remote('a.example')], 60_000);
+        await put(3, -9, [remote('a.example')], 60_000);
+        await put(4, 0, [remote('b.example')], 60_000);
+        await put(5, 0, [remote('a.example')], 60_000);
+        // Due already; never tried; held; gone.
+        await put(6, 0, [remote('a.example')], 5000);
+        await put(7, 0, [remote('a.example')]);
+        await put(8, 0, [remote('a.example')], 60_000);
+        await does(queue, 'hold', { id: testId(8) });
+        await put(9, 0, [remote('a.example')], 60_000);
+        await does(queue, 'drop', { id: testId(9) });
+        const backlog = async (domain: string | undefined, limit: number): Promise<readonly QueueId[]> => {
+          const found: QueuedMessage[] = [];
+          for (;;) {
+            const page = await queue.backlog(domain, 5000, found.at(-1), limit);
+            found.push(...page);
+            if (page.length < limit) return ids(found);
+          }
+        };
+        const wanted = [2, 1, 5, 3].map(testId);
+        for (const limit of [1, 2, 100]) assert.deepEqual(await backlog('a.example', limit), wanted);
+        queue = await opened.reopen();
+        assert.deepEqual(await backlog(undefined, 3), [2, 1, 4, 5, 3].map(testId));
+        assert.deepEqual(await backlog('c.example', 3), []);
+        const [message] = await queue.backlog('b.example', 5000, undefined, 1);
+        assert.deepEqual(message, await only(queue, testId(1)));
+      }),
+    );
+
+    test(
+      'who is woken is due now, if it met one of the reasons; a lease goes on, and attempts are counted on',
+      withQueue(async ({ queue, reopen }) => {
+        const lease = { owner: 'x', untilMs: 9000 };
+        const recipients = [remote('a.example'), remote('a.example', 'zoe'), remote('b.example')];
+        await queue.accept(testMessage(1, { recipients }), lease);
+        const full = { ...answer(), reason: 'smtp.mailbox-full' };
+        const settlements = [delayed(0, 60_000), { ...delayed(1, 60_000), answer: full }, delayed(2, 60_000)];
+        await queue.settle(testId(1), 'x', settlements, [], 'kept');
+        const wake = (reasons: readonly string[]) =>
+          queue.act([testId(1)], { domain: 'a.example' }, { kind: 'wake', reasons }, 5000);
+        assert.deepEqual(await wake(['connect.timeout']), []);
+        assert.deepEqual(await wake(['connect.timeout', 'smtp.refused']), [
+          { id: testId(1), recipients: [0] },
+        ]);
+        assert.deepEqual(await wake(['smtp.refused']), [], 'it is due already');
+        const again = await reopen();
+        const message = await only(again, testId(1));
+        assert.deepEqual(
+          message.recipients.map(({ state }) => state.kind === 'waiting' && [state.dueAtMs, state.attempts]),
+          [
+            [5000, 1],
+            [60_000, 1],
+            [60_000, 1],
+          ],
+        );
+        assert.deepEqual(message.lease, lease);
       }),
     );
 

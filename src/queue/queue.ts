@@ -200,7 +200,7 @@ export type QueueFilter = {
   readonly text?: string;
 };
 
-/** What an operator does to recipients. What each does to each state: `progress.ts`. */
+/** What is done to recipients beside their attempts, by the operator but for `wake`. What each does to each state: `progress.ts`. */
 export type OperatorAct =
   /** Due now; ends a hold. */
   | { readonly kind: 'retry' }
@@ -210,7 +210,9 @@ export type OperatorAct =
   /** Fails at once, without another attempt; who sent it is told. */
   | { readonly kind: 'expire' }
   /** Out of the queue; nobody is told. */
-  | { readonly kind: 'drop' };
+  | { readonly kind: 'drop' }
+  /** The worker: what made those wait who last met one of these reasons is over. Due now. */
+  | { readonly kind: 'wake'; readonly reasons: readonly string[] };
 
 /** Who comes in the place of a recipient: at least one. */
 export type Replacement = { readonly recipient: number; readonly by: readonly NewRecipient[] };
@@ -287,6 +289,16 @@ export type Queue = {
   list(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueuedMessage[]>;
   /** The same as `list`, of the ids alone. */
   find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]>;
+  /**
+   * Messages with a recipient of this domain, or of any, that has had an answer and is due later: the highest priority first,
+   * then by id. Pages by key: behind the message `after`, at most `limit`.
+   */
+  backlog(
+    domain: string | undefined,
+    nowMs: number,
+    after: Pick<QueuedMessage, 'id' | 'priority'> | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]>;
   /** Matching recipients by domain, state and last reply; those with the most recipients first, at most `limit`. */
   summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]>;
   count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }>;

@@ -150,6 +150,15 @@ export const DELIVERY_EVENTS = {
       },
       metrics: [{ name: 'postrider_destinations_down_total', help: 'Times a destination was found down.' }],
     },
+    'delivery.destination-back': {
+      level: 'info',
+      text: 'A destination takes mail again; what waits for it is sent',
+      fields: {
+        destination: { type: 'text', description: 'As in `delivery.destination-down`.' },
+        mail: { type: 'text', description: 'As in `delivery.destination-down`.' },
+      },
+      metrics: [{ name: 'postrider_destinations_back_total', help: 'Times a destination took mail again.' }],
+    },
     'delivery.converted': {
       level: 'info',
       text: 'Content was converted for a host that cannot carry it',

@@ -106,6 +106,10 @@ export const QUEUE_FILE: FileKind = {
     CREATE INDEX envelope_release ON envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
     `,
     REMOTE_PORT,
+    `
+    CREATE INDEX recipient_backlog ON recipient (domain, id)
+      WHERE state = 0 AND progress <> '{"attempts":0,"delayReported":false}';
+    `,
   ],
 };
 

@@ -61,6 +61,23 @@ export const SELECT_WINDOW: string = `
     AND EXISTS (SELECT 1 FROM recipient r WHERE r.id = m.id AND ${RECIPIENT_MEANT}) AND ${ENVELOPE_MEANT}
   FROM (SELECT id, priority FROM message WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`;
 
+/** Ids after ?2 of one window, and whether each is of the backlog with the priority ?4: of a domain by its index, of all by their ids. */
+export const SELECT_BACKLOG: { readonly domain: string; readonly all: string } = {
+  domain: `
+    SELECT w.id, w.due AND EXISTS (SELECT 1 FROM message m WHERE m.id = w.id AND m.priority = ?4)
+    FROM (
+      SELECT id, max(due_at > ?3 AND reason IS NOT NULL) AS due FROM recipient
+      WHERE domain = ?1 AND id > ?2 AND state = ${STATE.waiting} AND progress <> '${UNTRIED}'
+      GROUP BY id ORDER BY id LIMIT ${WINDOW_MESSAGES}
+    ) w`,
+  all: `
+    SELECT m.id, ?1 IS NULL AND m.priority = ?4 AND EXISTS (
+      SELECT 1 FROM recipient r
+      WHERE r.id = m.id AND r.state = ${STATE.waiting} AND r.due_at > ?3 AND r.reason IS NOT NULL
+    )
+    FROM (SELECT id, priority FROM message WHERE id > ?2 ORDER BY id LIMIT ${WINDOW_MESSAGES}) m`,
+};
+
 const GROUP_COLUMNS = 'r.domain, r.state, r.hold, r.reason, r.status';
 /**
  * Without a filter: those that were tried, or held, from their index, whose order is that of the groups; those that were not,

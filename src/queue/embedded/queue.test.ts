@@ -13,8 +13,18 @@ import { openDatabase } from '../../sqlite/open-database.ts';
 import { connectWriter, openLocalWriter, startWriterThread } from '../../sqlite/writer.ts';
 import type { LocalWriter, Writer } from '../../sqlite/writer.ts';
 import { known, toAccountId } from '../../store/ids.ts';
-import type { QueueId } from '../queue.ts';
-import { answer, does, done, local, queueContract, remote, testId, testMessage } from '../queue.contract.ts';
+import type { QueuedMessage, QueueId } from '../queue.ts';
+import {
+  answer,
+  delayed,
+  does,
+  done,
+  local,
+  queueContract,
+  remote,
+  testId,
+  testMessage,
+} from '../queue.contract.ts';
 import { decodeMessage } from './queue-schema.ts';
 import * as queueWriter from './queue-writer.ts';
 import type { OpenedQueue } from '../queue.contract.ts';
@@ -144,6 +154,34 @@ suite('embedded queue', () => {
       [message.priority, message.requireTls, message.tlsOptional, message.deliverBy, message.releaseAtMs],
       [0, false, false, undefined, undefined],
     );
+  });
+
+  test('a backlog of many windows is read whole and in order, of a domain and of all', async () => {
+    const opened = await openQueue(startLocal);
+    const { queue } = opened;
+    const recipients = [remote('a.example'), remote('a.example', 'zoe'), remote('b.example')];
+    const wanted = Array.from({ length: 1203 }, (_, index) => testId(index));
+    const lease = { owner: 'x', untilMs: 9000 };
+    await Promise.all(
+      wanted.map(async (id, index) => {
+        // What is urgent stands at the end.
+        await queue.accept(testMessage(index, { id, recipients, priority: index > 1200 ? 1 : 0 }), lease);
+        await queue.settle(id, 'x', [delayed(0, 1000), delayed(1, 60_000), delayed(2, 60_000)], []);
+      }),
+    );
+    for (const domain of ['a.example', undefined]) {
+      const found: QueuedMessage[] = [];
+      for (;;) {
+        const page = await queue.backlog(domain, 5000, found.at(-1), 700);
+        found.push(...page);
+        if (page.length < 700) break;
+      }
+      assert.deepEqual(
+        found.map(({ id }) => id),
+        [...wanted.slice(1201), ...wanted.slice(0, 1201)],
+      );
+    }
+    await opened.close();
   });
 
   test('where one message comes upon the other, a hint says so at once and one a moment later', async () => {

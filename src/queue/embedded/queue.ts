@@ -40,7 +40,14 @@ import {
   encodeMessage,
   encodeRecipient,
 } from './queue-schema.ts';
-import { SELECT_WINDOW, WINDOW_MESSAGES, filterValues, readGroups, toSuspension } from './queue-search.ts';
+import {
+  SELECT_BACKLOG,
+  SELECT_WINDOW,
+  WINDOW_MESSAGES,
+  filterValues,
+  readGroups,
+  toSuspension,
+} from './queue-search.ts';
 import type { QueueOperations } from './queue-writer.ts';
 
 export type EmbeddedQueueOptions = {
@@ -155,6 +162,54 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
     return this.#load(await this.find(filter, after, limit));
+  }
+
+  async backlog(
+    domain: string | undefined,
+    nowMs: number,
+    after: Pick<QueuedMessage, 'id' | 'priority'> | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    const found: string[] = [];
+    for (const priority of PRIORITIES) {
+      if (priority > (after?.priority ?? priority) || !this.#hasWaiting(priority)) continue;
+      const from = priority === after?.priority ? after.id : '';
+      // oxlint-disable-next-line no-await-in-loop -- the most urgent first
+      await this.#backlogOf(domain, Math.trunc(nowMs), priority, from, limit, found);
+      if (found.length >= limit) break;
+    }
+    return this.#load(found);
+  }
+
+  /** Window by window, as `find`; adds to `found` up to `limit`. */
+  async #backlogOf(
+    domain: string | undefined,
+    nowMs: number,
+    priority: number,
+    from: string,
+    limit: number,
+    found: string[],
+  ): Promise<void> {
+    const select = SELECT_BACKLOG[domain === undefined ? 'all' : 'domain'];
+    for (let last = from; ;) {
+      const rows = reading('Reading the queue', () =>
+        this.#reader.prepare(select).rows(domain ?? null, last, nowMs, priority),
+      );
+      for (const row of rows) {
+        if (numberAt(row, 1) === 1) found.push(textAt(row, 0));
+        if (found.length >= limit) return;
+      }
+      const [final] = rows.at(-1) ?? [];
+      if (rows.length < WINDOW_MESSAGES || typeof final !== 'string') return;
+      last = final;
+      // oxlint-disable-next-line no-await-in-loop -- no other work waits for a long search
+      await nextTurn();
+    }
+  }
+
+  #hasWaiting(priority: number): boolean {
+    const [next] = reading('Reading the queue', () => this.#reader.prepare(SELECT_NEXT).row(priority)) ?? [];
+    return typeof next === 'number';
   }
 
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {

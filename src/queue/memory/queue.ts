@@ -9,6 +9,7 @@ import {
   domainOf,
   dueAtMs,
   firstState,
+  isInBacklog,
   matchesMessage,
   matchesRecipient,
   nextLookMs,
@@ -179,6 +180,27 @@ export class MemoryQueue implements Queue, BlobUser {
 
   async find(filter: QueueFilter, after: QueueId | undefined, limit: number): Promise<readonly QueueId[]> {
     return (await this.list(filter, after, limit)).map(({ id }) => id);
+  }
+
+  async backlog(
+    domain: string | undefined,
+    nowMs: number,
+    after: Pick<QueuedMessage, 'id' | 'priority'> | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    return [...this.#messages.values()]
+      .filter(({ recipients }) =>
+        recipients.some(
+          ({ forwardPath, route, state }) =>
+            isInBacklog(state, nowMs) && (domain === undefined || domainOf(forwardPath, route) === domain),
+        ),
+      )
+      .filter(
+        ({ id, priority }) =>
+          after === undefined || priority < after.priority || (priority === after.priority && id > after.id),
+      )
+      .toSorted((one, other) => other.priority - one.priority || compareIds(one, other))
+      .slice(0, limit);
   }
 
   async summary(filter: QueueFilter, limit: number): Promise<readonly QueueGroup[]> {

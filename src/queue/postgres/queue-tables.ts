@@ -4,7 +4,7 @@
  * the queue's count is their sum.
  */
 import type { TableKind } from '../../postgres/migrate.ts';
-import { REMOTE_PORT, STATE } from '../embedded/queue-schema.ts';
+import { REMOTE_PORT, STATE, UNTRIED } from '../embedded/queue-schema.ts';
 import { PRIORITY_MAX, PRIORITY_MIN, PRIORITY_STEP_MS } from '../progress.ts';
 
 export const COUNTER_SLOTS = 64;
@@ -92,7 +92,16 @@ UPDATE queue_envelope SET release_at = substring(envelope from '"releaseAtMs":([
 CREATE INDEX queue_envelope_release ON queue_envelope (account, release_at, octets) WHERE release_at IS NOT NULL;
 `;
 
-export const QUEUE: TableKind = { name: 'queue', migrations: [FIRST, SEARCH, SCHEDULED, REMOTE_PORT] };
+/** Who waits for another try, by domain: of what was never tried, and of most mail that is all, it has nothing. */
+const BACKLOG = `
+CREATE INDEX queue_recipient_backlog ON queue_recipient (domain, id)
+  WHERE state = ${STATE.waiting} AND progress <> '${UNTRIED}';
+`;
+
+export const QUEUE: TableKind = {
+  name: 'queue',
+  migrations: [FIRST, SEARCH, SCHEDULED, REMOTE_PORT, BACKLOG],
+};
 
 /** The parameters of `filterValues`. */
 const RECIPIENT_MEANT = `r.state < ${STATE.settled} AND ($3::bigint IS NULL OR r.state = $3::bigint)
@@ -199,6 +208,11 @@ export const QUEUE_SQL = {
         AND ${RECIPIENT_MEANT} AND ${ENVELOPE_MEANT}
       GROUP BY r.domain, r.state, r.hold, r.reason, r.status ORDER BY count(*) DESC, r.domain LIMIT $2
     ) g ORDER BY g.recipients DESC, g.domain`,
+  backlog: `SELECT DISTINCT r.id, m.priority FROM queue_recipient r JOIN queue_message m ON m.id = r.id
+    WHERE ($1::text IS NULL OR r.domain = $1::text) AND r.state = ${STATE.waiting} AND r.progress <> '${UNTRIED}'
+      AND r.reason IS NOT NULL AND r.due_at > $2
+      AND (m.priority < $3::bigint OR (m.priority = $3::bigint AND r.id > $4::text))
+    ORDER BY m.priority DESC, r.id LIMIT $5`,
   suspend: 'INSERT INTO queue_suspension (scope, since) VALUES ($1, $2) ON CONFLICT (scope) DO NOTHING',
   resume: 'DELETE FROM queue_suspension WHERE scope = $1 RETURNING scope',
   suspensions: 'SELECT scope, since FROM queue_suspension ORDER BY scope',

@@ -19,6 +19,7 @@ import type { EncodedMessage } from '../embedded/queue-schema.ts';
 import { filterValues, toGroup, toSuspension } from '../embedded/queue-search.ts';
 import {
   acted,
+  PRIORITY_MAX,
   isRepeatable,
   matchesMessage,
   matchesRecipient,
@@ -177,6 +178,24 @@ export class PostgresQueue implements Queue, BlobUser {
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
     return this.#load(await this.find(filter, after, limit));
+  }
+
+  async backlog(
+    domain: string | undefined,
+    nowMs: number,
+    after: Pick<QueuedMessage, 'id' | 'priority'> | undefined,
+    limit: number,
+  ): Promise<readonly QueuedMessage[]> {
+    const from = [after?.priority ?? PRIORITY_MAX + 1, after?.id ?? ''];
+    const rows = await this.#postgres.rows(
+      READING,
+      QUEUE_SQL.backlog,
+      domain ?? null,
+      Math.trunc(nowMs),
+      ...from,
+      limit,
+    );
+    return this.#load(rows.map((row) => textAt(row, 0)));
   }
 
   async count(): Promise<{ readonly messages: number; readonly recipients: number; readonly held: number }> {
