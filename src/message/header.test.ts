@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { fuzz } from './header.fuzz.ts';
-import { findField, formatField, parseHeader, parseHeaderOctets, unfold } from './header.ts';
+import {
+  findField,
+  formatField,
+  headerSectionOf,
+  isHeaderWhole,
+  parseHeader,
+  parseHeaderOctets,
+  unfold,
+} from './header.ts';
 
 const cases = [
   {
@@ -112,3 +120,29 @@ test('any octets are fields without gaps', () => {
   fc.assert(fc.property(text, (all) => fuzz(Buffer.from(all.join(''), 'latin1'))));
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fuzz));
 });
+
+const SECTIONS: readonly {
+  readonly name: string;
+  readonly content: string;
+  readonly kept: number;
+  readonly want: boolean;
+}[] = [
+  { name: 'with its empty line', content: 'A: b\r\n\r\nx', kept: 100, want: true },
+  { name: 'none', content: '\r\nA: b', kept: 2, want: true },
+  { name: 'nothing but a header', content: 'A: b\r\nC: d\r\n', kept: 100, want: true },
+  { name: 'with an empty line of LF', content: 'A: b\n\nx', kept: 7, want: true },
+  { name: 'cut', content: 'A: b\r\nC: d\r\n\r\n', kept: 8, want: false },
+  { name: 'cut before the empty line is whole', content: 'A: b\r\n\r\n', kept: 7, want: false },
+  {
+    name: 'with as many fields as are kept',
+    content: `${'A:\n'.repeat(10_000)}\n`,
+    kept: 40_000,
+    want: true,
+  },
+  { name: 'with one field more', content: `${'A:\n'.repeat(10_001)}\n`, kept: 40_000, want: false },
+];
+for (const { name, content, kept, want } of SECTIONS)
+  test(`whether all of a header was seen: ${name} (RFC 5322 §2.1)`, () => {
+    const section = headerSectionOf(Buffer.from(content).subarray(0, kept));
+    assert.equal(isHeaderWhole(section, content.length), want);
+  });

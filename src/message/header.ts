@@ -7,7 +7,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { LIMITS } from '../base/limits.ts';
-import { CR, LF, latin1 } from '../base/bytes.ts';
+import { CR, LF, latin1, toBuffer } from '../base/bytes.ts';
 import { asciiLower, asciiTrim } from './ascii.ts';
 
 export type Field = {
@@ -81,6 +81,27 @@ export function headerSectionOf(octets: Buffer): Buffer {
   const end = octets.indexOf(EMPTY_LINE);
   return end === -1 ? octets : octets.subarray(0, end + EMPTY_LINE.length);
 }
+
+/**
+ * Whether a header section that was kept is all of it, within what is looked into: else something may stand behind it
+ * that nobody has seen.
+ *
+ * @param contentOctets of all of the content, the section included
+ */
+export function isHeaderWhole(section: Uint8Array, contentOctets: number): boolean {
+  const { headerFieldsMax } = LIMITS;
+  const isEnded =
+    section.length === contentOctets ||
+    section[0] === LF ||
+    (section[0] === CR && section[1] === LF) ||
+    EMPTY_LINES.some((line) => toBuffer(section).includes(line));
+  // Most are so short that there is nothing to count.
+  if (!isEnded || section.length <= headerFieldsMax) return isEnded;
+  return parseHeader(latin1(section), headerFieldsMax + 1).length <= headerFieldsMax;
+}
+
+/** As {@link parseHeader} knows them. */
+const EMPTY_LINES = ['\n\r\n', '\n\n'] as const;
 
 /** The end of a line and an empty line behind it. */
 export const EMPTY_LINE: Buffer = Buffer.from('\r\n\r\n');

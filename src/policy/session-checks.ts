@@ -4,8 +4,10 @@
  * message of the session where the stage was passed before MAIL; a stage that is passed again begins anew.
  */
 import { Fault } from '../base/fault.ts';
+import { isHeaderWhole } from '../message/header.ts';
 import type { Hold } from '../queue/queue.ts';
 import type { Reply } from '../smtp/wire/reply.ts';
+import { reply } from '../smtp/wire/reply.ts';
 import type { Check, CommandRefusal, ContentReader, MaybePromise, Stage } from './check.ts';
 import type { RecipientFacts, SessionActivity, SessionFacts, TransactionFacts } from './facts.ts';
 import { MessageFacts } from './facts.ts';
@@ -126,6 +128,8 @@ export class SessionChecks {
     transaction: TransactionFacts,
     session: SessionFacts,
   ): MaybePromise<StageAnswer> {
+    // What no check can look into passes none.
+    if (!isHeaderWhole(header, octets)) return HEADER_TOO_LARGE;
     const tags = new Set(together([...this.#sums.values()]).tags);
     const message = new MessageFacts(header, octets, tags);
     const ask: Ask = (check, before) => {
@@ -200,6 +204,12 @@ export class SessionChecks {
   }
 }
 
+/** RFC 3463 §3.4. */
+const HEADER_TOO_LARGE: StageAnswer = {
+  kind: 'refuse',
+  reason: 'policy.header-too-large',
+  reply: reply(552, '5.3.4', 'The header of the message is too large'),
+};
 const GO_ON = { kind: 'accept' } as const;
 const READING = 'Reading the content';
 /** In the place of one that could not be made. */

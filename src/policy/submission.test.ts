@@ -80,6 +80,31 @@ const HEADERS: readonly {
   { name: 'none in it', header: AS(''), want: '550 5.6.0' },
   { name: 'two From', header: AS('alice@example.test') + 'From: alice@example.test\r\n', want: '550 5.6.0' },
   {
+    name: "another's in a second From behind more fields than are kept",
+    header: `${AS('alice@example.test')}${'A:\r\n'.repeat(10_000)}From: bob@example.test\r\n`,
+    want: '552 5.3.4',
+  },
+  {
+    name: "another's in a second From behind more octets than are kept",
+    header: `${AS('alice@example.test')}${`A: ${'x'.repeat(990)}\r\n`.repeat(300)}From: bob@example.test\r\n`,
+    want: '552 5.3.4',
+  },
+  {
+    name: "another's behind more groups and authors than are read",
+    header: AS(`${'a:;,'.repeat(1999)} alice@example.test, bob@example.test`),
+    want: '550 5.6.0',
+  },
+  {
+    name: 'a From with NUL in its name (RFC 5322 §3.6.8)',
+    header: `${AS('alice@example.test')}From\0: bob@example.test\r\n`,
+    want: '550 5.6.0',
+  },
+  {
+    name: 'a From with its colon on the next line (RFC 5322 §3.6.8)',
+    header: `${AS('alice@example.test')}From\r\n : bob@example.test\r\n`,
+    want: '550 5.6.0',
+  },
+  {
     name: "Sender of one's own does not give another's From",
     header: `${AS('bob@example.test')}Sender: alice@example.test\r\n`,
     want: '550 5.7.1',

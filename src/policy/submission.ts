@@ -6,6 +6,7 @@ import type { Directory, SendingRight } from '../auth/directory.ts';
 import type { Principal } from '../auth/principal.ts';
 import { fromLatin1 } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
+import { LIMITS } from '../base/limits.ts';
 import { flattenAddresses, formatAddrSpec, parseAddresses } from '../message/address.ts';
 import { formatDate } from '../message/date.ts';
 import type { Field } from '../message/header.ts';
@@ -88,7 +89,7 @@ async function checkMessage(
 }
 
 async function authorshipOf(fields: readonly Field[], rightTo: RightTo): Promise<Authorship> {
-  const [from, ...others] = fields.filter(({ key }) => key === 'from');
+  const [from, ...others] = fields.filter(isFrom);
   // RFC 5322 §3.6: one From; a second could be what the reader is shown.
   if (others.length > 0) return BAD_FROM;
   if (from === undefined) return 'own';
@@ -104,6 +105,13 @@ async function authorshipOf(fields: readonly Field[], rightTo: RightTo): Promise
   return authorship;
 }
 
+/** Or what a lenient reader may take for it: the name with octets in it that no name has (RFC 5322 §3.6.8). */
+function isFrom({ key }: Field): boolean {
+  return key === 'from' || (!FIELD_NAME.test(key) && key.replaceAll(/[^!-9;-~]/g, '') === 'from');
+}
+
+const FIELD_NAME = /^[!-9;-~]*$/;
+
 /** RFC 5322 §3.6.2: one Sender at most, with one address. It gives nobody the right to what stands in From. */
 async function problemOfSender(fields: readonly Field[], rightTo: RightTo): Promise<Verdict | undefined> {
   const [sender, ...others] = fields.filter(({ key }) => key === 'sender');
@@ -113,8 +121,12 @@ async function problemOfSender(fields: readonly Field[], rightTo: RightTo): Prom
   return (await rightTo(address)) === undefined ? NOT_OWN_SENDER : undefined;
 }
 
-/** Fields are raw (one octet, one code unit); the directory compares Unicode. */
+/** In so many octets no more addresses find room than are read: none stands behind those that are looked at. */
+const AUTHORS_OCTETS_MAX = 2 * LIMITS.addressesMax;
+
+/** None of a field that is too long. Fields are raw (one octet, one code unit); the directory compares Unicode. */
 function addressesOf({ raw }: Field): readonly string[] {
+  if (raw.length > AUTHORS_OCTETS_MAX) return [];
   return flattenAddresses(parseAddresses(raw)).map(({ localPart, domain }) =>
     fromLatin1(formatAddrSpec(localPart, domain)).toString('utf8'),
   );
