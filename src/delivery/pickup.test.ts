@@ -55,6 +55,7 @@ async function world(given: Given) {
   await directory.addAccount({ address: 'alice@here.test', password: undefined });
   const files = new Set([NAME]);
   const aside: string[] = [];
+  const spoiled = new Map<string, 'open' | 'set-aside'>();
   let closed = 0;
   const dropped: DroppedMessage = {
     envelope: { ...ENVELOPE, ...given.envelope },
@@ -69,9 +70,15 @@ async function world(given: Given) {
   let heard: () => void = () => undefined;
   const maildrop: Maildrop = {
     list: async () => [...files],
-    open: async () => given.opened ?? { kind: 'message', message: dropped },
+    open: async (name) => {
+      const how = spoiled.get(name);
+      if (how === 'open') throw new Fault('Opening what was dropped', new Error('EMFILE'));
+      if (how === 'set-aside') return { kind: 'refused', uid: UID, text: 'It has no envelope' };
+      return given.opened ?? { kind: 'message', message: dropped };
+    },
     remove: async (name) => void files.delete(name),
     setAside: async (name) => {
+      if (spoiled.has(name)) throw new Fault('Setting mail aside', new Error('EISDIR'));
       files.delete(name);
       aside.push(name);
     },
@@ -130,6 +137,7 @@ async function world(given: Given) {
     events,
     verdicts,
     hear: () => heard(),
+    spoil: (name: string, how: 'open' | 'set-aside') => void spoiled.set(name, how),
     closed: () => closed,
   };
 }
@@ -226,6 +234,37 @@ test('a fault leaves the mail where it is, and its next try has the same id', as
   assert.equal(taken.length, 1);
   assert.equal(new Set(began.map(({ traceId }) => traceId)).size, 1);
   assert.equal(closed(), 2);
+});
+
+test('a file that cannot be opened or set aside keeps nobody else’s mail waiting', async () => {
+  const { clock, files, aside, taken, events, hear, spoil } = await world({});
+  const [open, setAside] = ['01767323045001-open', '01767323045002-aside'];
+  for (const name of [open, setAside, '01767323045003-good']) files.add(name);
+  spoil(open, 'open');
+  spoil(setAside, 'set-aside');
+  hear();
+  await clock.advance(20);
+  assert.deepEqual([...files], [open, setAside]);
+  assert.equal(taken.length, 2);
+  assert.deepEqual(aside, []);
+  assert.equal(events.filter(({ name }) => name === 'sendmail.fault').length, 2);
+});
+
+test('what was put off comes after what is new', async () => {
+  const seen: string[] = [];
+  const check: Check = {
+    name: 'test',
+    mail: ({ traceId }) => {
+      seen.push(traceId);
+      return seen.length === 1 ? LATER : ACCEPT;
+    },
+  };
+  const { clock, files } = await world({ checks: [check] });
+  files.add(`9${NAME.slice(1)}`);
+  await clock.advance(10_000);
+  assert.equal(files.size, 0);
+  assert.equal(seen.length, 3);
+  assert.equal(seen[0], seen[2]);
 });
 
 test('what the intake cannot take now is tried again; what it never takes is set aside', async () => {

@@ -118,7 +118,11 @@ export class Pickup {
       const names = await maildrop.list();
       const there = new Set(names);
       for (const name of this.#deferred.keys()) if (!there.has(name)) this.#deferred.delete(name);
-      for (const name of names) {
+      // What was put off is last: who left much of it keeps nobody else's mail waiting.
+      const inOrder = names.toSorted(
+        (left, right) => Number(this.#deferred.has(left)) - Number(this.#deferred.has(right)),
+      );
+      for (const name of inOrder) {
         if (this.#isStopped) return;
         // oxlint-disable-next-line no-await-in-loop -- one after the other: what is left here waits for nobody
         await this.#take(name);
@@ -128,31 +132,39 @@ export class Pickup {
     }
   }
 
+  /** Never rejects: whatever it is with one, the other mail goes on. */
   async #take(name: string): Promise<void> {
     const { maildrop, events, clock } = this.#ports;
     if ((this.#deferred.get(name)?.dueMs ?? 0) > clock.nowMs()) return;
-    const opened = await maildrop.open(name);
-    if (opened.kind === 'unfinished') return;
-    if (opened.kind === 'refused') {
-      events({ name: 'sendmail.refused', uid: opened.uid, text: opened.text });
-      await maildrop.setAside(name);
-      return;
+    try {
+      const opened = await maildrop.open(name);
+      if (opened.kind === 'unfinished') return;
+      if (opened.kind === 'refused') await this.#setAside(name, opened);
+      else await this.#settle(name, opened.message);
+    } catch (cause) {
+      const doing = cause instanceof Fault ? cause.message : 'Taking a message from the maildrop';
+      events({ name: 'sendmail.fault', doing, cause });
     }
-    const { message } = opened;
+  }
+
+  async #settle(name: string, message: DroppedMessage): Promise<void> {
     try {
       const handed = await this.#hand(name, message);
       if (handed.kind === 'later') return;
       this.#deferred.delete(name);
-      if (handed.kind === 'settled') return await maildrop.remove(name);
-      events({ name: 'sendmail.refused', uid: message.uid, text: handed.text });
-      await maildrop.setAside(name);
-    } catch (cause) {
-      // Whatever it is, the other mail goes on.
-      const doing = cause instanceof Fault ? cause.message : 'Taking a message from the maildrop';
-      events({ name: 'sendmail.fault', doing, cause });
+      if (handed.kind === 'settled') await this.#ports.maildrop.remove(name);
+      else await this.#setAside(name, { uid: message.uid, text: handed.text });
     } finally {
       await message.close();
     }
+  }
+
+  async #setAside(
+    name: string,
+    { uid, text }: { readonly uid: number; readonly text: string },
+  ): Promise<void> {
+    this.#ports.events({ name: 'sendmail.refused', uid, text });
+    await this.#ports.maildrop.setAside(name);
   }
 
   async #hand(name: string, message: DroppedMessage): Promise<Handed> {

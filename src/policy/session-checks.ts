@@ -215,8 +215,8 @@ const READING = 'Reading the content';
 /** In the place of one that could not be made. */
 const NO_READER: ContentReader = { push: () => undefined, end: () => ACCEPT };
 
-function refused({ reply, reason }: NonNullable<Sum['refusal']>): StageAnswer {
-  return { kind: 'refuse', reply, reason };
+function refused({ reply: said, reason }: NonNullable<Sum['refusal']>): StageAnswer {
+  return { kind: 'refuse', reply: said, reason };
 }
 
 function after<From, To>(value: MaybePromise<From>, then: (settled: From) => To): MaybePromise<To> {

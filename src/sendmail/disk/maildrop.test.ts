@@ -126,8 +126,32 @@ test('what others plant is not taken: no envelope, too large, a second name', ()
     ] as const) {
       const opened = await maildrop.open(planted);
       assert.deepEqual(opened, { kind: 'refused', uid: process.getuid?.(), text });
+      const asides = async () => (await readdir(folder)).filter((one) => one.startsWith('refused-')).length;
+      const before = await asides();
       await maildrop.setAside(planted);
-      assert.ok((await readdir(folder)).includes(`refused-${planted}`));
+      assert.ok(!(await readdir(folder)).includes(planted));
+      assert.equal(await asides(), before + 1);
+    }
+  }));
+
+test('a folder in the way of what is set aside keeps it from nothing', () =>
+  inFolder(async (folder, maildrop) => {
+    const planted = await plant(folder, 'hello');
+    await mkdir(join(folder, `refused-${planted}`, 'x'), { recursive: true });
+    await maildrop.setAside(planted);
+    assert.deepEqual(await maildrop.list(), []);
+  }));
+
+test('when it was left is what the system says, whatever time its owner gave it', () =>
+  inFolder(async (folder, maildrop) => {
+    const before = Date.now() - 1000;
+    for (const time of [4e10, 0]) {
+      const planted = await plant(folder, head);
+      await utimes(join(folder, planted), time, time);
+      const opened = await maildrop.open(planted);
+      if (opened.kind !== 'message') assert.fail(opened.kind);
+      assert.ok(opened.message.droppedAtMs > before && opened.message.droppedAtMs < Date.now() + 1000);
+      await opened.message.close();
     }
   }));
 
@@ -143,7 +167,7 @@ test('links are not followed, pipes not waited for, folders not read, other file
     await writeFile(join(folder, 'note.txt'), 'x');
     for (const name of [linked, piped, made])
       assert.equal((await maildrop.open(name)).kind, 'unfinished', name);
-    assert.equal((await maildrop.list()).includes('note.txt'), false);
+    assert.deepEqual(await maildrop.list(), []);
     assert.equal(await readFile(secret, 'utf8'), `${head}x`);
   }));
 

@@ -3,6 +3,7 @@
  * waited for, a file with a second name not taken, and who owns a file is asked of the file that was opened.
  */
 import { constants, watch as watchFolder } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { chmod, lstat, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,7 +12,14 @@ import { LIMITS } from '../../base/limits.ts';
 import { makeFolder } from '../../disk/folder.ts';
 import type { Maildrop, OpenedDrop } from '../maildrop.ts';
 import { decodeDropHead } from '../wire/drop-file.ts';
-import { FINISHED_MODE, FOLDER_MODE, infoPath, isDropName, type MaildropInfo } from './maildrop-folder.ts';
+import {
+  FINISHED_MODE,
+  FOLDER_MODE,
+  infoPath,
+  isDropName,
+  newDropName,
+  type MaildropInfo,
+} from './maildrop-folder.ts';
 
 export type DiskMaildropOptions = MaildropInfo & {
   readonly folder: string;
@@ -24,6 +32,8 @@ const ABANDONED_MS = 86_400_000;
 /** What was set aside is kept so long. */
 const ASIDE_MS = 604_800_000;
 const ASIDE = 'refused-';
+/** Anybody may make files that look old: each is looked at once an hour, not each time that mail comes. */
+const SWEEP_MS = 3_600_000;
 
 /** Makes the folder where it is missing, and tells `sendmail` what it must know. Throws `Fault`. */
 export async function openMaildrop(options: DiskMaildropOptions): Promise<Maildrop> {
@@ -47,15 +57,21 @@ export async function openMaildrop(options: DiskMaildropOptions): Promise<Maildr
 
 class DiskMaildrop implements Maildrop {
   readonly #options: DiskMaildropOptions;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: DiskMaildropOptions) {
     this.#options = options;
   }
 
   async list(): Promise<readonly string[]> {
-    const names = await onDisk('Looking into the maildrop', () => readdir(this.#options.folder));
-    await this.#sweep(names);
-    return names.filter(isDropName).toSorted();
+    const entries = await onDisk('Looking into the maildrop', () =>
+      readdir(this.#options.folder, { withFileTypes: true }),
+    );
+    await this.#sweep(entries);
+    return entries
+      .filter((entry) => entry.isFile() && isDropName(entry.name))
+      .map(({ name }) => name)
+      .toSorted();
   }
 
   async open(name: string): Promise<OpenedDrop> {
@@ -85,8 +101,10 @@ class DiskMaildrop implements Maildrop {
   }
 
   async setAside(name: string): Promise<void> {
-    const { folder } = this.#options;
-    await onDisk('Setting mail aside', () => rename(join(folder, name), join(folder, `${ASIDE}${name}`)));
+    const { folder, nowMs } = this.#options;
+    // Under a name that nobody can foresee: whoever left the file may have put a folder in its way.
+    const aside = `${ASIDE}${newDropName(nowMs())}`;
+    await onDisk('Setting mail aside', () => rename(join(folder, name), join(folder, aside)));
   }
 
   watch(listener: () => void): { close(): void } {
@@ -114,7 +132,8 @@ class DiskMaildrop implements Maildrop {
       message: {
         envelope: head.envelope,
         uid: stat.uid,
-        droppedAtMs: stat.mtimeMs,
+        // Not of its last change (mtime), which its owner sets as he likes.
+        droppedAtMs: stat.ctimeMs,
         octets,
         content: () => contentOf(file, head.octets, stat.size),
         close: () => file.close(),
@@ -123,10 +142,13 @@ class DiskMaildrop implements Maildrop {
   }
 
   /** Takes away what was begun and given up, what is no file, and what was set aside long ago. */
-  async #sweep(names: readonly string[]): Promise<void> {
+  async #sweep(entries: readonly Dirent[]): Promise<void> {
     const nowMs = this.#options.nowMs();
-    for (const name of names) {
-      if (!isDropName(name) && !name.startsWith(ASIDE)) continue;
+    if (nowMs - this.#sweptAtMs < SWEEP_MS) return;
+    this.#sweptAtMs = nowMs;
+    for (const entry of entries) {
+      const { name } = entry;
+      if (entry.isDirectory() || (!isDropName(name) && !name.startsWith(ASIDE))) continue;
       // A finished one is taken soon: only what is old is looked at.
       const droppedAtMs = Number(name.replace(ASIDE, '').slice(0, 14));
       const keptMs = name.startsWith(ASIDE) ? ASIDE_MS : ABANDONED_MS;
