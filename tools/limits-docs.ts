@@ -28,7 +28,7 @@ Those that the configuration can change are in [config.md](config.md#limits). Un
 | wrong passwords in one session | \`535 5.7.8\` each, then \`421 4.7.0\`, closed | \`NO [AUTHENTICATIONFAILED]\`, each later than the last, then \`* BYE\` |
 | wrong passwords of one network, or more logins than can be hashed | \`454 4.7.0\` | \`NO [UNAVAILABLE]\` |
 | nesting, keys, ranges, items of a command | | \`BAD\` |
-| octets or fields of the header | `552 5.3.4`: what is beyond them no check would see | taken in and kept; what is beyond is served, not looked into |
+| octets or fields of the header | \`552 5.3.4\`: what is beyond them no check would see | taken in and kept; what is beyond is served, not looked into |
 | nesting, parts, addresses of a message | taken in and kept; what is beyond is served, not looked into | the same |
 | quota | \`452\` at delivery, a retry, then a report | \`NO [OVERQUOTA]\` |
 | what the client does not read | no more is made; cut after five minutes, or when the time to sign in is over | the same |
