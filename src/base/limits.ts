@@ -103,6 +103,8 @@ export const LIMITS = {
   /** Elements of one sequence set; data items of one FETCH. */
   imapSequenceRangesMax: 20_000,
   imapFetchItemsMax: 1000,
+  /** Parts of one message that CATENATE makes. */
+  imapCatenatePartsMax: 1000,
   /** Parentheses in one IMAP command, and keys in one SEARCH. */
   imapNestingMax: 50,
   imapSearchKeysMax: 1000,

@@ -141,6 +141,9 @@ kind, data = imap._simple_command('REPLACE', '1', 'INBOX', '(\\\\Draft)')
 assert kind == 'OK', data
 assert imap.response('EXPUNGE')[1] == [b'1'], imap.untagged_responses
 assert imap.uid('FETCH', '1:*', '(FLAGS)')[1] == [b'1 (UID 2 FLAGS (\\\\Draft))']
+kind, data = imap._simple_command('APPEND', 'INBOX', '(\\\\Seen)', 'CATENATE (URL "/INBOX/;UID=2" URL "/INBOX/;UID=2/;section=TEXT")')
+assert kind == 'OK', data
+assert imap.uid('FETCH', '3', '(BODY.PEEK[])')[1][0][1] == b'Subject: small\\r\\n\\r\\nx\\r\\nx\\r\\n'
 assert imap.logout()[0] == 'BYE'
 `;
 

@@ -1,13 +1,15 @@
 /**
  * One APPEND under way: octets go to the blob store as they come, scanned in passing; nothing is in the mailbox before
- * the last one is there. Source: RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 7889 §3 (TOOBIG).
+ * the last one is there. Source: RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 7889 §3 (TOOBIG), RFC 4469 (CATENATE).
  */
+import { toBuffer } from '../../base/bytes.ts';
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { digestMessage } from '../../message/digest.ts';
 import { createScanner, type Scanner } from '../../message/scan.ts';
-import type { BlobRef, BlobWriter } from '../../store/blob-store.ts';
+import { BlobError, type BlobRef, type BlobWriter } from '../../store/blob-store.ts';
 import type { AccountId } from '../../store/ids.ts';
 import type {
   Appended,
@@ -19,8 +21,11 @@ import type {
   OverQuota,
 } from '../../store/mail-store.ts';
 import type { AppendMessage } from '../wire/command/append.ts';
+import { parseMessageUrl } from '../wire/imap-url.ts';
 import type { ImapDeps } from './ports.ts';
 import type { Outcome } from './command-context.ts';
+import { openUrl } from './fetch/url-part.ts';
+import { readSection, type ScanCache, type SectionValue } from './fetch/section.ts';
 import { flagsOf, TOO_LONG, type FlagNames } from './flags.ts';
 import { mailboxTree } from './mailbox-tree.ts';
 import { tooMany } from './message-limit.ts';
@@ -30,7 +35,12 @@ import { rangesOf } from '../wire/sequence-set.ts';
 type Arriving = {
   readonly blob: BlobWriter;
   readonly scanner: Scanner;
-  readonly octets: number;
+  /** So far announced. */
+  octets: number;
+  /** For this message and those before it. */
+  readonly octetsLeft: number;
+  /** Parts of a message that is catenated, so far; undefined where one literal is the message. */
+  parts: number | undefined;
   readonly names: FlagNames;
   readonly receivedAtMs: number;
 };
@@ -45,6 +55,8 @@ function overQuota(octetsLeft: number): Outcome {
   return { status: 'NO', code: 'OVERQUOTA', text: `Only ${octetsLeft} octets are left` };
 }
 
+const EMPTY: Outcome = { status: 'NO', code: 'CANNOT', text: 'A message is not empty' };
+
 export class Append {
   readonly #deps: ImapDeps;
   readonly #account: AccountId;
@@ -55,6 +67,7 @@ export class Append {
   #unsynced = 0;
   #announced = 0;
   #octets = 0;
+  readonly #scans: ScanCache = {};
   #arriving: Arriving | undefined;
 
   private constructor(deps: ImapDeps, account: AccountId, mailbox: Mailbox, replaced: Replaced | undefined) {
@@ -97,31 +110,82 @@ export class Append {
     const { limits, store, blobs, clock } = this.#deps;
     const names = flagsOf(flags);
     if (names === undefined) return TOO_LONG;
-    if (literal.octets === 0) return { status: 'NO', code: 'CANNOT', text: 'A message is not empty' };
-    if (literal.octets > limits.messageOctetsMax)
-      return {
-        status: 'NO',
-        code: 'TOOBIG',
-        text: `A message has ${limits.messageOctetsMax} octets at most`,
-      };
     this.#announced += 1;
     if (this.#announced > limits.savedMessagesMax) return tooMany(limits.savedMessagesMax);
     if (this.#announced > limits.appendMessagesMax)
       return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
-    this.#octets += literal.octets;
     const { octetsMax, octetsUsed } = await store.quota(this.#account);
-    if (octetsMax !== undefined) {
-      const octetsLeft = Math.max(0, octetsMax - octetsUsed) + (await this.#octetsFreed());
-      if (this.#octets > octetsLeft) return overQuota(octetsLeft);
-    }
-    this.#arriving = {
-      blob: blobs.create(literal.octets),
+    const arriving: Omit<Arriving, 'blob'> = {
       scanner: createScanner(),
-      octets: literal.octets,
+      octets: 0,
+      octetsLeft:
+        octetsMax === undefined
+          ? Infinity
+          : Math.max(0, octetsMax - octetsUsed) + (await this.#octetsFreed()),
+      parts: literal === undefined ? 0 : undefined,
       names,
       receivedAtMs: internalDate?.epochMs ?? clock.nowMs(),
     };
+    const refused = literal === undefined ? undefined : this.#announce(arriving, literal.octets);
+    if (refused !== undefined) return refused;
+    if (literal?.octets === 0) return EMPTY;
+    this.#arriving = { ...arriving, blob: blobs.create(literal?.octets) };
     return undefined;
+  }
+
+  /** So many octets more of the message are to come. */
+  #announce(arriving: Omit<Arriving, 'blob'>, octets: number): Outcome | undefined {
+    const { messageOctetsMax } = this.#deps.limits;
+    arriving.octets += octets;
+    this.#octets += octets;
+    if (arriving.octets > messageOctetsMax)
+      return { status: 'NO', code: 'TOOBIG', text: `A message has ${messageOctetsMax} octets at most` };
+    return this.#octets > arriving.octetsLeft ? overQuota(arriving.octetsLeft) : undefined;
+  }
+
+  #current(): Arriving {
+    if (this.#arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
+    return this.#arriving;
+  }
+
+  #countPart(arriving: Arriving): Outcome | undefined {
+    arriving.parts = (arriving.parts ?? 0) + 1;
+    return arriving.parts > LIMITS.imapCatenatePartsMax
+      ? { status: 'NO', code: 'LIMIT', text: `At most ${LIMITS.imapCatenatePartsMax} parts of one message` }
+      : undefined;
+  }
+
+  /** A part that the client sends. */
+  addText(octets: number): Outcome | undefined {
+    const arriving = this.#current();
+    return this.#countPart(arriving) ?? this.#announce(arriving, octets);
+  }
+
+  /** A part that is here already; a URL that is not of this session's own mail is outside RFC 4469 §3. */
+  async addUrl(text: string): Promise<Outcome | undefined> {
+    const arriving = this.#current();
+    const refused = this.#countPart(arriving);
+    if (refused !== undefined) return refused;
+    try {
+      const value = await this.#read(text);
+      if (value === undefined || value === null)
+        return { status: 'NO', code: { kind: 'BADURL', url: text }, text: 'That is no message or part here' };
+      const tooMuch = this.#announce(arriving, Buffer.isBuffer(value) ? value.length : value.octets);
+      if (tooMuch !== undefined) return tooMuch;
+      if (Buffer.isBuffer(value)) await this.write(value);
+      else for await (const octets of value.open()) await this.write(toBuffer(octets));
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof BlobError)) throw cause;
+      return { status: 'NO', code: { kind: 'BADURL', url: text }, text: 'That message cannot be read' };
+    }
+  }
+
+  async #read(text: string): Promise<SectionValue | undefined> {
+    const url = parseMessageUrl(text);
+    if (url === undefined || url.server !== undefined || url.auth !== undefined) return undefined;
+    const open = await openUrl(url, this.#account, this.#deps, this.#scans);
+    return open && readSection(open, url.section, url.partial);
   }
 
   /** At most; the store knows whether the message stays in another mailbox. */
@@ -134,16 +198,25 @@ export class Append {
 
   /** A promise: the disk is slower than the client. */
   write(octets: Buffer): Promise<void> | undefined {
-    const arriving = this.#arriving;
-    if (arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
+    const arriving = this.#current();
     arriving.scanner.push(octets);
     return arriving.blob.write(octets);
   }
 
-  /** After the last octet of a message. */
-  async end(): Promise<void> {
-    const arriving = this.#arriving;
-    if (arriving === undefined) throw new TypeError('No message of this APPEND is arriving');
+  /** After the last octet of a literal. */
+  async endLiteral(): Promise<void> {
+    if (this.#current().parts === undefined) await this.#end();
+  }
+
+  /** After the last part of a message. */
+  async endParts(): Promise<Outcome | undefined> {
+    if (this.#current().octets === 0) return EMPTY;
+    await this.#end();
+    return undefined;
+  }
+
+  async #end(): Promise<void> {
+    const arriving = this.#current();
     const blob = arriving.blob.finish();
     // Whoever waits for it hears of a fault; until then it is nobody's.
     blob.catch(() => undefined);

@@ -8,6 +8,7 @@ const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE']
 const SIGNED_IN = [
   'APPENDLIMIT',
   'BINARY',
+  'CATENATE',
   'CHILDREN',
   'COMPRESS=DEFLATE',
   'CONDSTORE',

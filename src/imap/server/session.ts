@@ -45,6 +45,10 @@ import { updates } from './updates.ts';
 
 type EndReason = Extract<ImapEvent, { name: 'imap.session.ended' }>['reason'];
 type SessionEvent = Exclude<ReaderEvent, { kind: 'need-more' }>;
+type AppendEvent = Extract<
+  ReaderEvent,
+  { kind: 'append' | 'append-url' | 'append-text' | 'append-catenated' }
+>;
 /** What stops a sign-in on the wire: the session's end, `*`, or what is no response. */
 type SaslStop = 'over' | 'cancelled' | Extract<ReaderEvent, { kind: 'bad' }>;
 
@@ -238,7 +242,11 @@ class ImapSession {
         return this.#command(event.tag, event.command);
       case 'append':
         this.#verb = event.replaced === undefined ? 'APPEND' : 'REPLACE';
-        return this.#guard(event.tag, this.#verb, () => this.#appendAnnounced(event));
+        return this.#guard(event.tag, this.#verb, () => this.#appendStep(event));
+      case 'append-url':
+      case 'append-text':
+      case 'append-catenated':
+        return this.#guard(event.tag, this.#verb, () => this.#appendStep(event));
       case 'append-octets':
         return this.#appendOctets(event.octets, event.left);
       case 'append-end':
@@ -683,34 +691,53 @@ class ImapSession {
     return undefined;
   }
 
-  async #appendAnnounced(event: Extract<SessionEvent, { kind: 'append' }>): Promise<void> {
-    const needs = NEEDS[event.replaced === undefined ? 'APPEND' : 'REPLACE'];
-    if (event.first) this.#commands += 1;
+  /** Asks whether a message, or a part of one, is taken, and tells reader and client. */
+  async #appendStep(event: AppendEvent): Promise<void> {
+    if (event.kind === 'append' && event.first) this.#commands += 1;
     let refusal: Outcome | undefined;
-    const account = this.#principal?.account;
     try {
-      if (account === undefined || !needs.includes(this.#state.phase))
-        refusal = { status: 'BAD', text: wrongState(this.#state, needs) };
-      else if (event.first) {
-        const opened = await this.#openAppend(account, event);
-        if (opened.ok) this.#append = opened.value;
-        else refusal = opened.error;
-      }
-      refusal ??= await this.#append?.begin(event.message);
+      refusal = await this.#appendRefusal(event);
     } catch (cause) {
-      this.#reader.refuseMessage();
+      this.#reader.refuseAppend();
       throw cause;
     }
     if (refusal !== undefined) {
       this.#append?.abort();
       this.#append = undefined;
-      this.#reader.refuseMessage();
+      this.#reader.refuseAppend();
       return this.#complete(event.tag, refusal);
     }
-    this.#reader.acceptMessage();
-    if (!event.message.literal.sync) return;
+    this.#reader.acceptAppend();
+    const literal = event.kind === 'append' ? event.message.literal : 'literal' in event && event.literal;
+    if (!literal || !literal.sync) return;
     this.#output.writer.continuation();
     await this.#flush();
+  }
+
+  async #appendRefusal(event: AppendEvent): Promise<Outcome | undefined> {
+    switch (event.kind) {
+      case 'append': {
+        const needs = NEEDS[event.replaced === undefined ? 'APPEND' : 'REPLACE'];
+        const account = this.#principal?.account;
+        if (account === undefined || !needs.includes(this.#state.phase))
+          return { status: 'BAD', text: wrongState(this.#state, needs) };
+        if (event.first) {
+          const opened = await this.#openAppend(account, event);
+          if (!opened.ok) return opened.error;
+          this.#append = opened.value;
+        }
+        return this.#append?.begin(event.message);
+      }
+      // Without an APPEND a fault has ended it, which is told when the command ends.
+      case 'append-url':
+        return this.#append?.addUrl(event.url);
+      case 'append-text':
+        return this.#append?.addText(event.literal.octets);
+      case 'append-catenated':
+        return this.#append?.endParts();
+      default:
+        return unreachable(event);
+    }
   }
 
   async #openAppend(
@@ -729,7 +756,7 @@ class ImapSession {
     if (append === undefined) return;
     try {
       await append.write(octets);
-      if (left === 0) await append.end();
+      if (left === 0) await append.endLiteral();
     } catch (cause) {
       if (!(cause instanceof Fault)) throw cause;
       append.abort();

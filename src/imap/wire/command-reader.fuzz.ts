@@ -1,7 +1,7 @@
 /** The command reader answers any octets, alike however they are cut. */
 import assert from 'node:assert/strict';
 import { toBuffer } from '../../base/bytes.ts';
-import { COMMAND_LIMITS, createCommandReader } from './command-reader.ts';
+import { COMMAND_LIMITS, createCommandReader, type CommandReader } from './command-reader.ts';
 
 const limits = {
   ...COMMAND_LIMITS,
@@ -16,6 +16,7 @@ export const seeds: readonly Uint8Array[] = [
   'a LOGIN {4}\r\nfred {3+}\r\na b\r\n',
   'a APPEND x (\\Seen) "17-Jul-1996 02:44:25 -0700" {5+}\r\nhello UTF8 (~{1+}\r\nx)\r\nb NOOP\r\n',
   'a REPLACE 4 x (\\Draft) {5}\r\nhello\r\na UID REPLACE 7 {1+}\r\nx {2+}\r\nab\r\na REPLACE * x ~{1+}\r\nA {1}\r\n',
+  'a APPEND x (\\Seen) CATENATE (URL "/a/;UID=1" TEXT {3}\r\nabc URL {9+}\r\n/a/;UID=1 UTF8 (~{1}\r\nx)) CATENATE (URL abc)\r\nb NOOP\r\n',
   'a SELECT &AOk- (QRESYNC (1 2 1:3 (1 2)) CONDSTORE)\r\n',
   'a UID FETCH 1:* (BODY.PEEK[1.HEADER.FIELDS (A "B")]<0.9> BINARY.SIZE[1] PREVIEW (LAZY)) (CHANGEDSINCE 5 VANISHED)\r\n',
   'a SEARCH RETURN (MIN COUNT SAVE) CHARSET UTF-8 OR NOT (SEEN 1:*) SINCE 1-Feb-1994 HEADER a "b"\r\n',
@@ -25,6 +26,11 @@ export const seeds: readonly Uint8Array[] = [
   'a GETQUOTAROOT x\r\na SETQUOTA "" (STORAGE 5 MAILBOX 1)\r\na GETMETADATA (DEPTH 1) x (/shared/a /private/b)\r\n',
   'a GETMETADATA "" (MAXSIZE 5 DEPTH infinity) /shared\r\na SETMETADATA x (/shared/a {1+}\r\nb /private/c NIL /shared/d ~{1+}\r\n\0)\r\n',
 ].map((text) => Buffer.from(text));
+
+function answer(reader: CommandReader, number: number): void {
+  if (number % 2 === 0) reader.refuseAppend();
+  else reader.acceptAppend();
+}
 
 /** What the octets of messages are joined to, so that cuts do not show. */
 function events(pieces: readonly Buffer[]): string {
@@ -39,10 +45,11 @@ function events(pieces: readonly Buffer[]): string {
         continue;
       }
       out += `${JSON.stringify(event)}\n`;
-      if (event.kind === 'append') {
-        if (event.message.literal.octets % 2 === 0) reader.refuseMessage();
-        else reader.acceptMessage();
-      } else if (event.kind === 'command' && event.command.verb === 'IDLE') reader.expect('idle-done');
+      if (event.kind === 'append') answer(reader, event.message.literal?.octets ?? 1);
+      else if (event.kind === 'append-text') answer(reader, event.literal.octets);
+      else if (event.kind === 'append-url') answer(reader, event.url.length);
+      else if (event.kind === 'append-catenated') reader.acceptAppend();
+      else if (event.kind === 'command' && event.command.verb === 'IDLE') reader.expect('idle-done');
       else if (event.kind === 'command' && event.command.verb === 'AUTHENTICATE') reader.expect('sasl');
     }
   }

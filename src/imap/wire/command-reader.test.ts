@@ -8,6 +8,7 @@ import {
   type CommandReader,
   type ReaderEvent,
 } from './command-reader.ts';
+import type { Announcement } from './cursor.ts';
 
 const limits: CommandLimits = {
   ...COMMAND_LIMITS,
@@ -18,6 +19,16 @@ const limits: CommandLimits = {
   nonSyncOctetsMax: 500,
   saslLineOctetsMax: 40,
 };
+
+function answer(reader: CommandReader, accepted: boolean): boolean {
+  if (accepted) reader.acceptAppend();
+  else reader.refuseAppend();
+  return accepted;
+}
+
+function sizeOf({ octets, sync }: Announcement): string {
+  return `${octets}${sync ? '' : '+'}`;
+}
 
 /** Events in short; an accepted message's octets are joined, since cuts may part them. */
 function drain(reader: CommandReader, accept: (event: ReaderEvent) => boolean = () => true): string[] {
@@ -43,15 +54,20 @@ function drain(reader: CommandReader, accept: (event: ReaderEvent) => boolean = 
         const { replaced } = event;
         const verb =
           replaced === undefined ? 'append' : `replace ${replaced.byUid ? 'UID ' : ''}${replaced.number}`;
-        const accepted = accept(event);
-        const plus = literal.sync ? '' : '+';
-        out.push(
-          `${event.tag} ${verb} ${event.mailbox} [${flags.join(' ')}] ${literal.octets}${plus} ${accepted}`,
-        );
-        if (accepted) reader.acceptMessage();
-        else reader.refuseMessage();
+        const accepted = answer(reader, accept(event));
+        const size = literal === undefined ? 'parts' : sizeOf(literal);
+        out.push(`${event.tag} ${verb} ${event.mailbox} [${flags.join(' ')}] ${size} ${accepted}`);
         break;
       }
+      case 'append-url':
+        out.push(`url ${event.url} ${answer(reader, accept(event))}`);
+        break;
+      case 'append-text':
+        out.push(`text ${sizeOf(event.literal)} ${answer(reader, accept(event))}`);
+        break;
+      case 'append-catenated':
+        out.push(`catenated ${answer(reader, accept(event))}`);
+        break;
       case 'append-octets':
         message.push(Buffer.from(event.octets));
         if (event.left > 0) break;
@@ -332,6 +348,162 @@ const conversations: readonly {
     want: ['a append x [] 1+ true', 'message A', 'a BAD', 'b NOOP'],
   },
   {
+    name: 'CATENATE, as in Appendix A',
+    rfc: '4469 §5',
+    input:
+      'a APPEND d (\\Seen) CATENATE (URL "/d;UIDVALIDITY=3/;UID=20" TEXT {2}\r\nab URL /d/;UID=1 URL /d/;UID=2 text {1}\r\nc)\r\nb NOOP\r\n',
+    want: [
+      'a append d [\\Seen] parts true',
+      'url /d;UIDVALIDITY=3/;UID=20 true',
+      'text 2 true',
+      'message ab',
+      'url /d/;UID=1 true',
+      'url /d/;UID=2 true',
+      'text 1 true',
+      'message c',
+      'catenated true',
+      'a append-end',
+      'b NOOP',
+    ],
+  },
+  {
+    name: 'CATENATE of URLs alone, without a literal',
+    rfc: '4469 §5',
+    input: 'a append d CATENATE (url u)  \r\nb NOOP\r\n',
+    want: ['a append d [] parts true', 'url u true', 'catenated true', 'a append-end', 'b NOOP'],
+  },
+  {
+    name: 'CATENATE with URLs that are literals',
+    rfc: '4469 §5',
+    input: 'a APPEND {1+}\r\nd CATENATE (URL {2}\r\nu1 URL {2+}\r\nu2 TEXT {1+}\r\nx URL {0+}\r\n)\r\n',
+    want: [
+      'a append d [] parts true',
+      'continue',
+      'url u1 true',
+      'url u2 true',
+      'text 1+ true',
+      'message x',
+      'url  true',
+      'catenated true',
+      'a append-end',
+    ],
+  },
+  {
+    name: 'CATENATE with UTF8 parts',
+    rfc: '6855 §4',
+    input: 'a APPEND d CATENATE (UTF8 (~{1+}\r\nA) UTF8 (~{1+}\r\nB))\r\n',
+    want: [
+      'a append d [] parts true',
+      'text 1+ true',
+      'message A',
+      'text 1+ true',
+      'message B',
+      'catenated true',
+      'a append-end',
+    ],
+  },
+  {
+    name: 'CATENATE and literals in one MULTIAPPEND, several on a line',
+    rfc: '4469 §1',
+    input: 'a APPEND d {1+}\r\nA (\\Draft) CATENATE (URL u) CATENATE (URL v TEXT {1+}\r\nx) {1+}\r\nB\r\n',
+    want: [
+      'a append d [] 1+ true',
+      'message A',
+      'a append d [\\Draft] parts true',
+      'url u true',
+      'catenated true',
+      'a append d [] parts true',
+      'url v true',
+      'text 1+ true',
+      'message x',
+      'catenated true',
+      'a append d [] 1+ true',
+      'message B',
+      'a append-end',
+    ],
+  },
+  {
+    name: 'REPLACE with CATENATE',
+    rfc: '8508 §4.2',
+    input: 'a UID REPLACE 7 d CATENATE (URL u)\r\na REPLACE 7 d CATENATE (URL u) CATENATE (URL v)\r\n',
+    want: ['a replace UID 7 d [] parts true', 'url u true', 'catenated true', 'a append-end', 'a BAD'],
+  },
+  {
+    name: 'a URL refused: what follows on the line is passed over',
+    rfc: '4469 §4.1',
+    input:
+      'a APPEND d CATENATE (URL u URL v TEXT {9+}\r\nb NOOP\r\n)\r\nc APPEND d CATENATE (URL u)\r\nd NOOP\r\n',
+    accept: (event) => event.kind !== 'append-url',
+    want: ['a append d [] parts true', 'url u false', 'c append d [] parts true', 'url u false', 'd NOOP'],
+  },
+  {
+    name: 'a URL refused while the client waits with a text',
+    rfc: '4469 Appendix A',
+    input: 'a APPEND d CATENATE (URL u TEXT {9}\r\nb NOOP\r\n',
+    accept: (event) => event.kind !== 'append-url',
+    want: ['a append d [] parts true', 'url u false', 'b NOOP'],
+  },
+  {
+    name: 'a text refused, the whole refused at its end',
+    rfc: '4469 §4.2',
+    input: 'a APPEND d CATENATE (TEXT {2+}\r\nab)\r\nb APPEND d CATENATE (URL u)\r\nc NOOP\r\n',
+    accept: (event) => event.kind === 'append' || event.kind === 'append-url',
+    want: [
+      'a append d [] parts true',
+      'text 2+ false',
+      'b append d [] parts true',
+      'url u true',
+      'catenated false',
+      'c NOOP',
+    ],
+  },
+  ...[
+    '',
+    '()',
+    '( URL u)',
+    '(URL u )',
+    '(URL u',
+    '(URL u) x',
+    '(URL u URL)',
+    '(URL ""',
+    '(URL ]] TEXT)',
+    '(URL u  URL v)',
+    '(FOO u)',
+    '(TEXT "x")',
+    '(URL (u))',
+    '(UTF8 "x")',
+    'URL u',
+  ].map((parts) => ({
+    name: `CATENATE ${parts}`,
+    rfc: '4469 §5',
+    input: `a APPEND d CATENATE ${parts}\r\nb NOOP\r\n`,
+    want: ['a BAD', 'b NOOP'],
+  })),
+  {
+    name: 'CATENATE that ends within a URL',
+    rfc: '4469 §5',
+    input: 'a APPEND d CATENATE (URL {0+}\r\n\r\nb APPEND d CATENATE (URL {1+}\r\nu\r\nc NOOP\r\n',
+    want: ['a append d [] parts true', 'a BAD', 'b append d [] parts true', 'b BAD', 'c NOOP'],
+  },
+  {
+    name: 'CATENATE with a text too large to come unasked',
+    rfc: '7888 §5',
+    input: `a APPEND d CATENATE (URL u TEXT {501+}\r\n${x(501)})\r\nb NOOP\r\n`,
+    want: ['a BAD [TOOBIG]', 'b NOOP'],
+  },
+  {
+    name: 'CATENATE with a URL larger than literals are kept',
+    rfc: '4469 §5',
+    input: `a APPEND d CATENATE (URL v URL {101+}\r\n${x(101)})\r\nb NOOP\r\n`,
+    want: ['a append d [] parts true', 'url v true', 'a BAD [TOOBIG]', 'b NOOP'],
+  },
+  {
+    name: 'CATENATE with UTF8 left open',
+    rfc: '6855 §4',
+    input: 'a APPEND d CATENATE (UTF8 (~{1+}\r\nA URL u)\r\nb NOOP\r\n',
+    want: ['a append d [] parts true', 'text 1+ true', 'message A', 'a BAD', 'b NOOP'],
+  },
+  {
     name: 'APPEND refused while the client waits',
     rfc: '9051 §4.3',
     input: 'a APPEND x {5}\r\nb NOOP\r\n',
@@ -566,7 +738,7 @@ suite('command reader', () => {
     const octets = Buffer.from('a APPEND x {5+}\r\nhello\r\n');
     reader.push(octets);
     assert.equal(reader.next().kind, 'append');
-    reader.acceptMessage();
+    reader.acceptAppend();
     const event = reader.next();
     assert.ok(event.kind === 'append-octets');
     assert.equal(event.octets.buffer, octets.buffer);
@@ -574,7 +746,7 @@ suite('command reader', () => {
 
   test('the wrong call at the wrong time is a bug, and thrown', () => {
     const reader = createCommandReader();
-    assert.throws(() => reader.acceptMessage(), TypeError);
+    assert.throws(() => reader.acceptAppend(), TypeError);
     reader.push(Buffer.from('a APPEND x {5+}\r\nhello\r\n'));
     reader.next();
     assert.throws(() => reader.next(), TypeError);

@@ -10,12 +10,14 @@
 import { CR, CRLF, LF } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
 import {
-  parseAppendMessage,
+  parseAppendLine,
   parseReplaced,
   type AppendMessage,
+  type AppendPlace,
+  type AppendStep,
   type ReplacedMessage,
 } from './command/append.ts';
-import { decodeCommand, parseOpening, type Command, type Opening } from './command.ts';
+import { decodeOpened, parseOpening, type Command, type Opening } from './command.ts';
 import {
   ANNOUNCEMENT_OCTETS_MAX,
   announcementAtEnd,
@@ -75,9 +77,9 @@ export type ReaderEvent =
   | { readonly kind: 'continue' }
   | { readonly kind: 'command'; readonly tag: string; readonly command: Command }
   /**
-   * An APPEND says its message. Call `acceptMessage` (having sent a continuation request if `literal.sync`) or
-   * `refuseMessage` (having sent the tagged reply) before the next pull. `first` is false for the later messages of
-   * a MULTIAPPEND.
+   * An APPEND says its message, or a part of it (RFC 4469). Call `acceptAppend` (having sent a continuation request if the
+   * literal is `sync`) or `refuseAppend` (having sent the tagged reply) before the next pull. `first` is false for the
+   * later messages of a MULTIAPPEND.
    */
   | {
       readonly kind: 'append';
@@ -88,7 +90,8 @@ export type ReaderEvent =
       readonly first: boolean;
       readonly message: AppendMessage;
     }
-  /** Octets of the accepted message: a view of what was pushed. `left` is 0 with the last, and once for `{0}`. */
+  | ({ readonly tag: string } & Exclude<AppendStep, { kind: 'message' }>)
+  /** Octets of the accepted literal: a view of what was pushed. `left` is 0 with the last, and once for `{0}`. */
   | { readonly kind: 'append-octets'; readonly octets: Buffer; readonly left: number }
   /** All messages of the APPEND are there: carry it out. */
   | { readonly kind: 'append-end'; readonly tag: string }
@@ -108,9 +111,9 @@ type Phase =
   | { readonly name: 'line' }
   /** A literal that is kept. */
   | { readonly name: 'literal'; left: number }
-  /** An APPEND waits for the caller's word. */
-  | { readonly name: 'asked'; readonly message: AppendMessage }
-  | { readonly name: 'message'; left: number; readonly utf8: boolean }
+  /** An APPEND waits for the caller's word; of its line there may be more. */
+  | { readonly name: 'asked'; readonly literal: Announcement | undefined }
+  | { readonly name: 'message'; left: number }
   /** Octets and lines of a command that was answered already. */
   | { readonly name: 'skip-line' }
   | { readonly name: 'skip-literal'; left: number }
@@ -121,7 +124,14 @@ type Append = {
   readonly mailbox: string;
   readonly replaced: ReplacedMessage | undefined;
   messages: number;
-  closing: boolean;
+  /** Where its next line begins. */
+  place: AppendPlace;
+  /** What its last line said, how much of that was told, and the literal at the end of that line. */
+  steps: readonly AppendStep[];
+  told: number;
+  literal: Announcement | undefined;
+  /** What comes behind these steps: octets that were asked for, a URL as a literal, or the end. */
+  next: 'octets' | 'url' | 'end';
 };
 
 const EMPTY: Buffer = Buffer.alloc(0);
@@ -204,19 +214,25 @@ export class CommandReader {
     if (this.#phase.name !== 'dead') this.#reset();
   }
 
-  acceptMessage(): void {
-    if (this.#phase.name !== 'asked') throw new TypeError('No message is waiting for an answer');
-    const { literal, utf8 } = this.#phase.message;
-    this.#phase = { name: 'message', left: literal.octets, utf8 };
+  acceptAppend(): void {
+    if (this.#phase.name !== 'asked') throw new TypeError('No APPEND is waiting for an answer');
+    const { literal } = this.#phase;
+    if (literal === undefined) {
+      this.#phase = LINE;
+      return;
+    }
+    this.#phase = { name: 'message', left: literal.octets };
     this.#heldOctets = 0;
     this.#segmentAt = 0;
     this.#lineOctets = 0;
   }
 
   /** A synchronizing literal is not sent after a tagged reply; another is skipped, up to the limit of accepting. */
-  refuseMessage(): void {
-    if (this.#phase.name !== 'asked') throw new TypeError('No message is waiting for an answer');
-    this.#skipLiteral(this.#phase.message.literal);
+  refuseAppend(): void {
+    if (this.#phase.name !== 'asked') throw new TypeError('No APPEND is waiting for an answer');
+    const literal = this.#append?.literal;
+    if (literal === undefined) this.#reset();
+    else this.#skipLiteral(literal);
   }
 
   next(): ReaderEvent {
@@ -229,8 +245,10 @@ export class CommandReader {
   /** Undefined: something was done, go on. */
   #step(): ReaderEvent | undefined {
     const phase = this.#phase;
-    if (phase.name === 'asked') throw new TypeError('A message is waiting for an answer');
+    if (phase.name === 'asked') throw new TypeError('An APPEND is waiting for an answer');
     if (phase.name === 'dead') return NEED_MORE;
+    if (phase.name === 'line' && this.#append !== undefined && hasMore(this.#append))
+      return this.#tell(this.#append);
     if (phase.name === 'message' && phase.left === 0) return this.#messageOctets(phase);
     if (this.#at === this.#chunk.length && !this.#nextChunk()) return NEED_MORE;
     switch (phase.name) {
@@ -308,8 +326,11 @@ export class CommandReader {
     const literal = announcementAtEnd(line.subarray(this.#segmentAt));
     if (this.#append !== undefined) return this.#appendLine(line, literal, this.#append);
     if (literal !== undefined) return this.#announced(line, literal);
+    const cursor = new Cursor(line, this.#context);
+    const opening = parseOpening(cursor);
+    if (opening.kind === 'append') return this.#appendOpened(cursor, opening, undefined);
     this.#reset();
-    const result = decodeCommand(line, this.#context);
+    const result = decodeOpened(cursor, opening);
     if (result.ok) return { kind: 'command', ...result.value };
     return { kind: 'bad', fatal: false, ...result.error };
   }
@@ -363,63 +384,100 @@ export class CommandReader {
     // Linear: only the name of the mailbox can be a literal before the message.
     const cursor = new Cursor(text, this.#context);
     parseOpening(cursor);
-    return this.#announcedAppend(cursor, opening, literal);
+    return this.#appendOpened(cursor, opening, literal);
   }
 
-  #announcedAppend(
+  #appendOpened(
     cursor: Cursor,
     { tag, verb, uid }: Extract<Opening, { kind: 'append' }>,
-    literal: Announcement,
+    literal: Announcement | undefined,
   ): ReaderEvent | undefined {
     const replaced = verb === 'REPLACE' ? parseReplaced(cursor, uid) : undefined;
     if (verb === 'REPLACE' && replaced === undefined)
       return this.#refuse({ ...fromCursor(cursor), tag }, literal);
     const mailbox = cursor.space('a mailbox name') && cursor.mailbox();
     // The literal at the end is the mailbox's name, and its octets are still to come.
-    if (cursor.starved || (mailbox !== undefined && cursor.done())) return this.#keep(literal, tag);
+    if (literal !== undefined && (cursor.starved || (mailbox !== undefined && cursor.done())))
+      return this.#keep(literal, tag);
     if (mailbox === undefined) return this.#refuse({ ...fromCursor(cursor), tag }, literal);
-    this.#append = { tag, mailbox, replaced, messages: 0, closing: false };
-    return this.#ask(cursor, literal, this.#append);
+    const place = { at: 'first', closing: false } as const;
+    this.#append = {
+      tag,
+      mailbox,
+      replaced,
+      messages: 0,
+      place,
+      steps: [],
+      told: 0,
+      literal,
+      next: 'octets',
+    };
+    return this.#parseAppend(cursor, literal, this.#append);
   }
 
-  #ask(cursor: Cursor, literal: Announcement, append: Append): ReaderEvent {
-    const message = parseAppendMessage(cursor);
-    if (message === undefined) return this.#refuse({ ...fromCursor(cursor), tag: append.tag }, literal);
+  /** What follows a literal of an APPEND: the line end, another message, or more parts of this one. */
+  #appendLine(line: Buffer, literal: Announcement | undefined, append: Append): ReaderEvent | undefined {
+    const text = literal === undefined ? line : Buffer.concat([line, CRLF]);
+    return this.#parseAppend(new Cursor(text, this.#context), literal, append);
+  }
+
+  #parseAppend(cursor: Cursor, literal: Announcement | undefined, append: Append): ReaderEvent | undefined {
+    const { tag, replaced } = append;
+    const line = parseAppendLine(cursor, append.place);
+    if (line === undefined) return this.#refuse({ ...fromCursor(cursor), tag }, literal);
+    const messages = line.steps.filter(({ kind }) => kind === 'message').length;
     // RFC 8508 §4.7: one message takes the place of one.
-    if (append.replaced !== undefined && append.messages > 0)
-      return this.#refuse(bad(append.tag, 'REPLACE takes one message'), literal);
-    const { nonSyncOctetsMax, skipOctetsMax } = this.#limits;
-    const tooBig =
-      literal.octets === Infinity ||
-      (!literal.sync && (literal.octets > nonSyncOctetsMax || literal.octets > skipOctetsMax));
-    if (tooBig) return this.#refuse(bad(append.tag, 'The literal is too large', 'TOOBIG'), literal);
-    this.#phase = { name: 'asked', message };
+    if (replaced !== undefined && append.messages + messages > 1)
+      return this.#refuse(bad(tag, 'REPLACE takes one message'), literal);
+    const { next } = line;
+    if (next.kind === 'url' && literal === undefined)
+      return this.#refuse(bad(tag, 'Expected a part'), literal);
+    if (next.kind === 'octets' && literal !== undefined && this.#isTooBig(literal))
+      return this.#refuse(bad(tag, 'The literal is too large', 'TOOBIG'), literal);
+    if (next.kind === 'octets') append.place = next.place;
+    if (next.kind === 'url') {
+      append.place = { at: 'part', closing: false };
+      this.#heldOctets = 0;
+      this.#hold(cursor.octets.subarray(next.from));
+      this.#segmentAt = this.#heldOctets;
+    }
+    append.steps = line.steps;
+    append.told = 0;
+    append.literal = literal;
+    append.next = next.kind;
+    return this.#tell(append);
+  }
+
+  /** The next thing that the line has said. */
+  #tell(append: Append): ReaderEvent | undefined {
+    const { tag, mailbox, replaced, literal, next } = append;
+    const step = append.steps[append.told];
+    append.told += 1;
+    if (step === undefined && next === 'end') {
+      this.#reset();
+      return { kind: 'append-end', tag };
+    }
+    if (step === undefined) {
+      append.next = 'octets';
+      if (literal === undefined) throw new TypeError('A URL was cut short without a literal');
+      return this.#keep(literal, tag);
+    }
+    this.#phase = { name: 'asked', literal: hasMore(append) ? undefined : literal };
+    if (step.kind !== 'message') return { ...step, tag };
     append.messages += 1;
-    append.closing = message.utf8;
     return {
       kind: 'append',
-      tag: append.tag,
-      mailbox: append.mailbox,
-      ...(append.replaced === undefined ? {} : { replaced: append.replaced }),
+      tag,
+      mailbox,
+      ...(replaced === undefined ? {} : { replaced }),
       first: append.messages === 1,
-      message,
+      message: step.message,
     };
   }
 
-  /** What follows a message of an APPEND: the line end, or the next message. */
-  #appendLine(line: Buffer, literal: Announcement | undefined, append: Append): ReaderEvent | undefined {
-    let rest = line;
-    if (append.closing) {
-      if (rest[0] !== 0x29) return this.#refuse(bad(append.tag, "Expected ')' after the message"), literal);
-      rest = rest.subarray(1);
-    }
-    if (literal === undefined) {
-      const cursor = new Cursor(rest, this.#context);
-      const ended = cursor.end();
-      this.#reset();
-      return ended ? { kind: 'append-end', tag: append.tag } : { ...fromCursor(cursor), tag: append.tag };
-    }
-    return this.#ask(new Cursor(Buffer.concat([rest, CRLF]), this.#context), literal, append);
+  #isTooBig({ octets, sync }: Announcement): boolean {
+    const { nonSyncOctetsMax, skipOctetsMax } = this.#limits;
+    return octets === Infinity || (!sync && (octets > nonSyncOctetsMax || octets > skipOctetsMax));
   }
 
   /** The line that announced a literal, with its line end, becomes part of the held text. */
@@ -511,6 +569,10 @@ export class CommandReader {
     this.#phase = { name: 'dead' };
     return bad(undefined, 'Too much to skip', 'TOOBIG', true);
   }
+}
+
+function hasMore({ steps, told, next }: Append): boolean {
+  return told < steps.length || next !== 'octets';
 }
 
 type Bad = Extract<ReaderEvent, { kind: 'bad' }>;

@@ -134,7 +134,11 @@ export function parseOpening(cursor: Cursor): Opening {
  */
 export function decodeCommand(octets: Buffer, context: ParseContext): Result<TaggedCommand, BadCommand> {
   const cursor = new Cursor(octets, context);
-  const opening = parseOpening(cursor);
+  return decodeOpened(cursor, parseOpening(cursor));
+}
+
+/** The same, from behind its verb. */
+export function decodeOpened(cursor: Cursor, opening: Opening): Result<TaggedCommand, BadCommand> {
   if (opening.kind === 'append') {
     cursor.fail(`${opening.verb} needs a message`);
   } else if (opening.kind === 'other') {

@@ -105,6 +105,13 @@ export class Cursor {
     return this.#at >= this.octets.length;
   }
 
+  /** Nothing but what {@link end} lets pass is left. */
+  isOnlySpaces(): boolean {
+    let at = this.#at;
+    while (this.octets[at] === 0x20) at += 1;
+    return at === this.octets.length;
+  }
+
   /** The next octet, or -1 at the end. */
   peek(): number {
     return this.octets[this.#at] ?? -1;

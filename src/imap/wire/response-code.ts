@@ -62,6 +62,8 @@ export type ResponseCode =
       readonly tag: string;
       readonly progress?: { readonly done: number; readonly goal: number };
     }
+  /** RFC 4469 §4.1: the URL as the client sent it, one character an octet. */
+  | { readonly kind: 'BADURL'; readonly url: string }
   /** RFC 8474 §4.1. */
   | { readonly kind: 'MAILBOXID'; readonly id: string }
   /** A code of an extension: its name and value as they are sent. */

@@ -155,6 +155,8 @@ const codes: readonly (readonly [ResponseCode, string])[] = [
   [{ kind: 'APPENDUID', uidValidity: 1, uids: [range(2, 3)] }, 'APPENDUID 1 2:3'],
   [{ kind: 'COPYUID', uidValidity: 1, from: [range(2), range(9)], to: [range(4, 5)] }, 'COPYUID 1 2,9 4:5'],
   [{ kind: 'MODIFIED', set: [range(7)] }, 'MODIFIED 7'],
+  [{ kind: 'BADURL', url: '/INBOX/;UID=1' }, 'BADURL /INBOX/;UID=1'],
+  [{ kind: 'BADURL', url: 'a]\r\nb \xe9"' }, 'BADURL a%5D%0D%0Ab%20%E9"'],
   [{ kind: 'MESSAGELIMIT', messages: 1000 }, 'MESSAGELIMIT 1000'],
   [{ kind: 'MESSAGELIMIT', messages: 1000, uid: 23_221 }, 'MESSAGELIMIT 1000 23221'],
   [{ kind: 'INPROGRESS', tag: 'A1' }, 'INPROGRESS ("A1" NIL NIL)'],

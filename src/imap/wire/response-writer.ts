@@ -418,6 +418,8 @@ export function formatCode(code: ResponseCode): string {
       const { progress } = code;
       return `INPROGRESS (${tag} ${progress === undefined ? 'NIL NIL' : `${progress.done} ${progress.goal}`})`;
     }
+    case 'BADURL':
+      return `BADURL ${code.url.replace(NOT_IN_CODE, percent)}`;
     case 'MAILBOXID':
       return `MAILBOXID (${code.id})`;
     case 'EXTENSION':
@@ -425,4 +427,11 @@ export function formatCode(code: ResponseCode): string {
     default:
       return unreachable(code);
   }
+}
+
+/** RFC 4469 §5: what cannot stand in the code of a response is not in a URL either (RFC 5092 §11). */
+const NOT_IN_CODE = /[^!-\\^-~]/g;
+
+function percent(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }

@@ -2,7 +2,7 @@
  * FETCH. Sources: RFC 9051 §6.4.5, RFC 3501 §6.4.5 (RFC822 items), RFC 7162 §3.1.4 and §3.2.6, RFC 8474 §5
  * (OBJECTID), RFC 8514 (SAVEDATE), RFC 8970 (PREVIEW), RFC 3516 (BINARY), RFC 9394 §3.3 (PARTIAL).
  */
-import type { Cursor } from '../cursor.ts';
+import { Cursor, type ParseContext } from '../cursor.ts';
 import { encodeAstring } from '../string.ts';
 import type { SequenceSet } from '../sequence-set.ts';
 import { parsePartialRange, type PartialRange } from './partial-range.ts';
@@ -223,6 +223,22 @@ function parseSection(cursor: Cursor): Section | undefined {
   const text = name === undefined ? undefined : parseSectionText(cursor, name, part.length > 0);
   if (text === undefined) return undefined;
   return cursor.take(CLOSE) ? { part, text } : cursor.fail('Expected ] after the section');
+}
+
+/** A section has none of what the others limit. */
+const SECTION_CONTEXT: ParseContext = {
+  utf8: true,
+  nestingMax: 0,
+  searchKeysMax: 0,
+  sequenceRangesMax: 0,
+  fetchItemsMax: 0,
+};
+
+/** What would stand between the brackets, as IMAP URLs have it (RFC 5092 §11). */
+export function parseSectionSpec(octets: Buffer): Section | undefined {
+  const cursor = new Cursor(Buffer.concat([octets, Buffer.of(CLOSE)]), SECTION_CONTEXT);
+  const section = parseSection(cursor);
+  return section !== undefined && cursor.done() ? section : undefined;
 }
 
 function parseSectionText(cursor: Cursor, name: string, inPart: boolean): Section['text'] | undefined {
