@@ -136,14 +136,14 @@ export class DeliverNow {
    * Resolves when all that one transaction of a client became is in the queue, by one commit: what a crash interrupts, its
    * client sends again, and nobody has had a part of it before.
    *
-   * @param report of what was decided when the message was taken
+   * @param reports of what was decided when the message was taken
    */
   async acceptAll(
     messages: readonly NewQueuedMessage[],
     facts: MessageFacts,
-    report: NewQueuedMessage | undefined,
+    reports: readonly NewQueuedMessage[],
   ): Promise<void> {
-    await this.#ports.queue.acceptAll(report === undefined ? messages : [report, ...messages]);
+    await this.#ports.queue.acceptAll([...reports, ...messages]);
     for (const message of messages) this.#tellAccepted(message, facts);
   }
 

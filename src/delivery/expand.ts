@@ -18,6 +18,8 @@ export type EnvelopeRecipient = {
   readonly notify: NotifyOn | undefined;
   /** As {@link NewRecipient.originalRecipient}. */
   readonly originalRecipient: string | undefined;
+  /** As {@link NewRecipient.reversePath}: what the sender asked for. */
+  readonly reversePath?: string | undefined;
 };
 
 /** What one RCPT became: indexes into `recipients` and `lists`. Several RCPTs may share one. */
@@ -173,10 +175,12 @@ async function directTargets(
   resolution: Extract<Resolution, { kind: 'local' | 'remote' }>,
   lists: number,
 ): Promise<readonly NewRecipient[]> {
-  const { address, notify, originalRecipient } = recipient;
+  const { address, notify, originalRecipient, reversePath } = recipient;
+  const own = reversePath === undefined ? {} : { reversePath };
   if (resolution.kind === 'remote') {
     const forwardPath = onTheWire(address, resolution.domain, message.smtpUtf8);
-    return [{ forwardPath, route: { kind: 'remote', domain: resolution.domain }, notify, originalRecipient }];
+    const route = { kind: 'remote', domain: resolution.domain } as const;
+    return [{ forwardPath, route, notify, originalRecipient, ...own }];
   }
   const { accounts, forwards } = resolution;
   const several = accounts.length + forwards.length + lists > 1;
@@ -189,9 +193,10 @@ async function directTargets(
     route: { kind: 'local', account: target.account, detail: target.detail },
     notify: notifyEach,
     originalRecipient: several ? original : originalRecipient,
+    ...own,
   }));
-  const left =
-    forwards.length === 0 ? message.reversePath : await leftWith(ports, message.reversePath, address);
+  const wanted = reversePath ?? message.reversePath;
+  const left = forwards.length === 0 ? wanted : await leftWith(ports, wanted, address);
   const remote = await eachOf(forwards, (forward) =>
     forwardedTo(ports, message, address, forward, left, message.reversePath),
   );

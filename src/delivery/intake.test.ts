@@ -574,6 +574,57 @@ test('mail to a list alone is one message, from its owner; its sender hears that
   assert.ok(events.some((event) => (event as { name: string }).name === 'delivery.redistributed'));
 });
 
+const tags = [
+  [{ tag: '+', at: '=' }, (name: string) => `news+${name.replace('@', '=')}@here.example`],
+  [{ tag: '-', at: '=' }, (name: string) => `news-${name.replace('@', '=')}@here.example`],
+  [{}, (name: string) => `news+${name.replace('@', '=')}@here.example`],
+] as const;
+for (const [verp, tagged] of tags)
+  test(`XVERP ${JSON.stringify(verp)}: each copy and each report is about one address that was written to`, async () => {
+    const { send, work, accepted, blobs, directory, inbox, bob } = await world();
+    await directory.setAlias('news@here.example', ['amy@here.example']);
+    // Where `-` divides nothing, its owner has to take what comes back.
+    await directory.setAlias(tagged('both@here.example'), ['amy@here.example']);
+    await directory.setAlias('both@here.example', ['bob@here.example', 'zoe@far.example']);
+    const to = ['bob+x@here.example', 'both@here.example', 'eve@far.example', 'EVE.2@far.example'];
+    await send(to, 'submission', undefined, ['SUCCESS', 'FAILURE'], 'news@here.example', undefined, {
+      verp,
+      envelopeId: 'QQ1',
+    });
+    await work();
+    const [report, message, ...more] = accepted.map((one) => one.message);
+    assert.equal(more.length, 0);
+    assert.equal(message?.reversePath, 'news@here.example');
+    assert.deepEqual(
+      message?.recipients.map(({ forwardPath, reversePath, notify }) => [forwardPath, reversePath, notify]),
+      [
+        ['bob+x@here.example', tagged('bob+x@here.example'), ['success', 'failure']],
+        ['zoe@far.example', tagged('both@here.example'), ['failure']],
+        ['eve@far.example', tagged('eve@far.example'), ['success', 'failure']],
+        ['EVE.2@far.example', tagged('EVE.2@far.example'), ['success', 'failure']],
+      ],
+    );
+    assert.match(
+      latin1((await inbox(bob))[0]?.prefix ?? Buffer.alloc(0)),
+      new RegExp(`^Return-Path: <${tagged('bob+x@here.example').replaceAll('+', '\\+')}>\r\n`),
+    );
+    assert.ok(report);
+    assert.deepEqual(
+      report.recipients.map(({ forwardPath }) => forwardPath),
+      [tagged('both@here.example')],
+    );
+    const text = (await blobs.read(report.blob)).toString('latin1');
+    assert.match(text, /\r\nOriginal-Envelope-Id: QQ1\r\n/);
+    assert.match(text, /\r\nFinal-Recipient: rfc822; both@here\.example\r\nAction: expanded\r\n/);
+  });
+
+test('what is too long for any local part leaves from the sender as it is', async () => {
+  const { send, accepted } = await world();
+  const to = [`${'x'.repeat(245)}@far.example`];
+  await send(to, 'submission', undefined, undefined, 'bob@here.example', undefined, { verp: {} });
+  assert.equal(accepted[0]?.message.recipients[0]?.reversePath, undefined);
+});
+
 test('a list beside others is a second message, and nobody gets two', async () => {
   const { send, work, accepted, directory, inbox, bob, amy } = await world();
   await directory.setAlias('news@here.example', ['bob@here.example', 'eve@far.example']);

@@ -43,7 +43,7 @@ export type IntakePorts = {
   readonly mail: Pick<MailStore, 'quota'>;
   readonly local: LocalDeliverer;
   readonly now: DeliverNow;
-  readonly settler: Pick<Settler, 'reportOfTaking' | 'tellDsn'>;
+  readonly settler: Pick<Settler, 'reportsOfTaking' | 'tellDsn'>;
   readonly returnPaths: ReturnPaths;
   /** A new id for a message of ours. */
   readonly newId: () => QueueId;
@@ -141,14 +141,14 @@ export class DeliveryIntake {
       if (main.recipients.length + copies.length === 0) return looped.length === 0 ? CHANGED : LOOPED;
     }
     const refused = [...(message.refused ?? []), ...unknown.map((recipient) => ({ recipient, ...UNKNOWN }))];
-    const report = await this.#reportOf(main, expansion, looped, refused);
+    const reports = await this.#reportsOf(main, expansion, looped, refused);
     const messages = [...copies.map((copy) => copy.message), main].filter(
       ({ recipients }) => recipients.length > 0,
     );
     this.#tellExpanded(transaction, expansion);
     const [only, ...others] = messages;
-    if (only === undefined || others.length > 0 || report !== undefined)
-      await this.#ports.now.acceptAll(messages, facts, report);
+    if (only === undefined || others.length > 0 || reports.length > 0)
+      await this.#ports.now.acceptAll(messages, facts, reports);
     else {
       // Nobody has it, and nobody was told anything: a stranger's host reports it better than we can.
       const refusable =
@@ -157,7 +157,7 @@ export class DeliveryIntake {
       const outcome = await this.#ports.now.accept(only, facts, refusable);
       if (outcome !== undefined) return toAnswer(outcome);
     }
-    this.#tellTaken(main, copies, report);
+    this.#tellTaken(main, copies, reports);
     this.#tellGivenUp(main, looped, refused);
     return ACCEPTED;
   }
@@ -166,9 +166,10 @@ export class DeliveryIntake {
   #messages(message: IntakeMessage, blob: BlobRef, expansion: Expansion, facts: MessageFacts): Messages {
     const looped = new Map<string, EnvelopeRecipient>();
     const wasAt = (address: string): boolean => facts.deliveredTo.includes(address.toLowerCase());
-    const recipients = expansion.recipients.filter(({ forwardedFrom, notify, originalRecipient }) => {
+    const recipients = expansion.recipients.filter(({ forwardedFrom, ...asked }) => {
       if (forwardedFrom === undefined || !wasAt(forwardedFrom)) return true;
-      looped.set(forwardedFrom, { address: forwardedFrom, notify, originalRecipient });
+      const { notify, originalRecipient, reversePath } = asked;
+      looped.set(forwardedFrom, { address: forwardedFrom, notify, originalRecipient, reversePath });
       return false;
     });
     const main = this.#newMessage(message, blob, recipients, facts);
@@ -178,8 +179,9 @@ export class DeliveryIntake {
         const asked = message.transaction.recipients.find((_, index) =>
           expansion.targets[index]?.lists.includes(number),
         );
-        const notify = asked === undefined ? undefined : notifyOf(asked.parameters);
-        looped.set(address, { address, notify, originalRecipient: undefined });
+        const notify = asked && notifyOf(asked.parameters);
+        const reversePath = asked && this.#askedReversePath(message.transaction, asked.forwardPath);
+        looped.set(address, { address, notify, originalRecipient: undefined, reversePath });
       } else if (members.length > 0) {
         // The one message that there is keeps the name that its client was told.
         const id = recipients.length + copies.length === 0 ? main.id : this.#ports.newId();
@@ -193,16 +195,16 @@ export class DeliveryIntake {
   }
 
   /** @param refused of programs of this machine: whom nobody could be told of before */
-  async #reportOf(
+  async #reportsOf(
     main: NewQueuedMessage,
     expansion: Expansion,
     looped: readonly EnvelopeRecipient[],
     refused: readonly RefusedRecipient[] = [],
-  ): Promise<NewQueuedMessage | undefined> {
+  ): Promise<readonly NewQueuedMessage[]> {
     const nowMs = this.#ports.clock.nowMs();
     const answer = this.#loopedAnswer();
     const isLooped = (address: string): boolean => looped.some((one) => one.address === address);
-    return this.#ports.settler.reportOfTaking(main, [
+    return this.#ports.settler.reportsOfTaking(main, [
       ...expansion.reports
         .filter(({ recipient }) => !isLooped(recipient.address))
         .map(({ recipient, action }) => ({
@@ -235,7 +237,7 @@ export class DeliveryIntake {
   #tellTaken(
     { id: queueId }: NewQueuedMessage,
     copies: readonly ListMessage[],
-    report: NewQueuedMessage | undefined,
+    reports: readonly NewQueuedMessage[],
   ): void {
     for (const { list, message } of copies)
       this.#ports.events({
@@ -246,7 +248,7 @@ export class DeliveryIntake {
         owner: message.reversePath ?? '',
         recipients: message.recipients.length,
       });
-    if (report !== undefined) this.#ports.settler.tellDsn(queueId, report);
+    for (const report of reports) this.#ports.settler.tellDsn(queueId, report);
   }
 
   /** Of whom nothing was queued. */
@@ -278,7 +280,7 @@ export class DeliveryIntake {
     const { main, copies, looped } = this.#messages(message, ref, expansion, facts);
     const queued = { ...main, recipients: expansion.recipients };
     this.#tellExpanded(transaction, expansion);
-    const report = await this.#reportOf(main, expansion, looped);
+    const reports = await this.#reportsOf(main, expansion, looped);
     await Promise.all(
       expansion.recipients.map(async (recipient, number) => {
         const { route } = recipient;
@@ -296,9 +298,9 @@ export class DeliveryIntake {
     const messages = [...copies.map((copy) => copy.message), { ...main, recipients: rest }].filter(
       ({ recipients }) => recipients.length > 0,
     );
-    const taken = await this.#acceptSafely(main.id, messages, facts, report);
+    const taken = await this.#acceptSafely(main.id, messages, facts, reports);
     if (taken.kind === 'accepted') {
-      this.#tellTaken(main, copies, report);
+      this.#tellTaken(main, copies, reports);
       this.#tellGivenUp(main, looped);
     }
     return {
@@ -318,13 +320,13 @@ export class DeliveryIntake {
     queueId: QueueId,
     messages: readonly NewQueuedMessage[],
     facts: MessageFacts,
-    report: NewQueuedMessage | undefined,
+    reports: readonly NewQueuedMessage[],
   ): Promise<IntakeOutcome> {
     const { now, events, clock } = this.#ports;
     try {
       const [only, ...others] = messages;
-      if (only !== undefined && others.length === 0 && report === undefined) await now.accept(only, facts);
-      else await now.acceptAll(messages, facts, report);
+      if (only !== undefined && others.length === 0 && reports.length === 0) await now.accept(only, facts);
+      else await now.acceptAll(messages, facts, reports);
       return ACCEPTED;
     } catch (cause) {
       events({ name: 'delivery.fault', queueId, doing: 'Queueing a message', cause });
@@ -378,9 +380,18 @@ export class DeliveryIntake {
       address: formatEnvelopeAddress(forwardPath),
       notify: parameters.notify?.map((condition) => NOTIFY[condition]),
       originalRecipient: originalRecipientOf(parameters),
+      reversePath: this.#askedReversePath(transaction, forwardPath),
     }));
     const { smtpUtf8 } = transaction.parameters;
     return expandRecipients(this.#ports, { reversePath: reversePathOf(transaction), smtpUtf8 }, envelope);
+  }
+
+  /** Of the address that the sender wrote to, whatever it leads to: that is whom its lists know (Postfix's VERP_README). */
+  #askedReversePath(transaction: IntakeTransaction, forwardPath: ForwardPath): string | undefined {
+    const { verp } = transaction.parameters;
+    const sender = reversePathOf(transaction);
+    if (verp === undefined || sender === null) return undefined;
+    return this.#ports.returnPaths.asked(sender, formatEnvelopeAddress(forwardPath), verp);
   }
 
   #newMessage(

@@ -5,6 +5,7 @@
 import { toAddressKey, toDomainKey } from '../auth/address-key.ts';
 import type { Directory } from '../auth/directory.ts';
 import type { Clock } from '../base/clock.ts';
+import type { VerpRequest } from '../smtp/wire/parameter.ts';
 import type { SrsOriginal, SrsSettings } from './return-path/srs.ts';
 import { decodeSrs, encodeSrs, isSrs } from './return-path/srs.ts';
 import { decodeVerp, encodeVerp } from './return-path/verp.ts';
@@ -53,6 +54,11 @@ export class ReturnPaths {
   /** The reverse-path of a list's copy for one recipient: its owner, tagged where the list wants that and it can be. */
   tagged(owner: string, recipient: string): string | undefined {
     return encodeVerp(owner, recipient, this.#options.detailSeparator);
+  }
+
+  /** The reverse-path of a copy for one recipient where the sender has asked for one that names it (XVERP). */
+  asked(sender: string, recipient: string, { tag, at }: VerpRequest): string | undefined {
+    return encodeVerp(sender, recipient, tag ?? (this.#options.detailSeparator || '+'), at);
   }
 
   /** The recipient that an address is tagged with, if it is. */

@@ -125,26 +125,32 @@ export class Settler {
   }
 
   /**
-   * The report of what is decided when a message is taken: addresses that stand for several, lists, loops. Its octets are on
-   * stable storage; the queue is to take it together with the message. Throws `Fault`.
+   * The reports of what is decided when a message is taken: addresses that stand for several, lists, loops. Their octets are on
+   * stable storage; the queue is to take them together with the message. Throws `Fault`.
    */
-  async reportOfTaking(
+  async reportsOfTaking(
     message: Reported,
     reports: readonly DsnRecipient[],
-  ): Promise<NewQueuedMessage | undefined> {
+  ): Promise<readonly NewQueuedMessage[]> {
     const { reversePath } = message;
     const isLost = reversePath === null;
     const wanted = reports.filter(({ recipient, action }) =>
       isLost ? action === 'failed' : wantsDsn(message, recipient, action),
     );
-    if (wanted.length === 0) return undefined;
-    const to = isLost ? (this.#options.lostReportsTo ?? null) : reversePath;
-    const dsn = await this.#newDsn(message, wanted, to);
     if (isLost)
       for (const { recipient } of wanted)
         this.#tellUnreported(message.id, recipient.forwardPath, 'null-reverse-path');
-    else if (dsn === undefined) this.#tellUnreported(message.id, reversePath, 'nobody-there');
-    return dsn;
+    const groups = Map.groupBy(wanted, ({ recipient }) =>
+      isLost ? (this.#options.lostReportsTo ?? null) : reportedTo(message, recipient),
+    );
+    const dsns = await Promise.all(
+      [...groups].map(async ([to, some]) => {
+        const dsn = await this.#newDsn(message, some, to);
+        if (dsn === undefined && to !== null && !isLost) this.#tellUnreported(message.id, to, 'nobody-there');
+        return dsn;
+      }),
+    );
+    return dsns.filter((dsn) => dsn !== undefined);
   }
 
   /** A report about a message was queued. */
@@ -461,10 +467,7 @@ export class Settler {
  * Who hears of a recipient: whoever its copy left from (RFC 3461 §6.1), so that a tagged address says whom the report is
  * about. An address that was rewritten stands for the sender.
  */
-function reportedTo(
-  { reversePath }: Reported,
-  recipient: Pick<QueuedRecipient, 'reversePath'>,
-): string | null {
+function reportedTo({ reversePath }: Reported, recipient: DsnRecipient['recipient']): string | null {
   const own = recipient.reversePath;
   return own === undefined || isSrs(own) ? reversePath : own;
 }

@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 import { readMessages, waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
 import type { RunningPostrider } from '../support/postrider.ts';
 import { ALICE, BOB, postrider, startPostrider } from '../support/postrider.ts';
+import { startSink } from '../support/smtp-sink.ts';
 
 const python = peer('python3');
+const sink = peer('smtp-sink');
 
 /** `submit` is signed in, under TLS; `relay` is a stranger on port 25, `plain` without TLS. */
 const PRELUDE = `
@@ -137,6 +140,51 @@ refused(stranger, ['HOLDFOR=1'], 555)
     assert.ok(Date.now() - beganAtMs >= 4000, 'not before its time');
     assert.equal((await queued(server)).length, 1);
     await say(server, "smtp = submit()\nenvelope(smtp, ['HOLDFOR=60'])\nsmtp.rset()\nsmtp.quit()\n");
+  },
+);
+
+test(
+  'XVERP: each recipient that fails is told of at an address that names it',
+  { skip: python.skip ?? sink.skip },
+  async () => {
+    await using refusing = await startSink(await freePort(), ['-f', 'RCPT']);
+    const config = `[[routes]]\nname = "all"\nhosts = ["127.0.0.1:${refusing.port}"]\n`;
+    await using server = await startPostrider({ config });
+    await say(
+      server,
+      `
+smtp = submit()
+smtp.ehlo('client.test')
+assert smtp.has_extn('xverp')
+refused(smtp, ['XVERP=@='], 501)
+assert smtp.mail('', ['XVERP=+='])[0] == 503
+envelope(smtp, ['XVERP=+=', 'RET=HDRS', 'ENVID=QQ1'], to='one@far.test')
+assert smtp.rcpt('two@far.test', ['NOTIFY=FAILURE'])[0] == 250
+assert smtp.rcpt('three@far.test', ['NOTIFY=NEVER'])[0] == 250
+assert smtp.rcpt('alice@example.test')[0] == 250
+smtp.data('From: bob@example.test\\r\\nSubject: news\\r\\n\\r\\nx\\r\\n')
+smtp.quit()
+stranger = relay()
+assert not stranger.has_extn('xverp')
+refused(stranger, ['XVERP'], 555)
+`,
+    );
+    const [news = ''] = await waitForMessages(server, ALICE, 1);
+    assert.match(news, /^Return-Path: <bob\+alice=example\.test@example\.test>\r$/m);
+    const reports = await waitForMessages(server, BOB, 2);
+    assert.deepEqual(
+      reports
+        .map((report) => [
+          /^To: <(.*)>\r$/m.exec(report)?.[1],
+          [...report.matchAll(/^Final-Recipient: rfc822; (.*)\r$/gm)].map(([, address]) => address),
+          /^Original-Envelope-Id: QQ1\r$/m.test(report),
+        ])
+        .toSorted(([one = ''], [other = '']) => (String(one) < String(other) ? -1 : 1)),
+      [
+        ['bob+one=far.test@example.test', ['one@far.test'], true],
+        ['bob+two=far.test@example.test', ['two@far.test'], true],
+      ],
+    );
   },
 );
 

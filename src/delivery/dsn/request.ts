@@ -5,7 +5,9 @@ import type { LastAnswer, NewRecipient, QueuedMessage } from '../../queue/queue.
 export type DsnAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
 
 export type DsnRecipient = {
-  readonly recipient: Pick<NewRecipient, 'forwardPath' | 'originalRecipient' | 'notify' | 'reversePath'>;
+  readonly recipient: Pick<NewRecipient, 'forwardPath' | 'originalRecipient' | 'notify'> & {
+    readonly reversePath?: string | undefined;
+  };
   readonly action: DsnAction;
   readonly answer: LastAnswer | undefined;
 };

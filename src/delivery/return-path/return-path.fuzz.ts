@@ -26,6 +26,9 @@ export function fuzz(octets: Uint8Array): void {
   if ((decoded !== undefined) !== isSrs(text)) throw new Error('the form and the decoder disagree');
   const path = parseEnvelopeAddress(text);
   const normal = path === undefined ? undefined : formatEnvelopeAddress(path);
+  for (const at of ['=', '-', '+'])
+    if (parseEnvelopeAddress(encodeVerp('owner@here.example', text, '-', at) ?? 'a@b') === undefined)
+      throw new Error('no address');
   const tagged = encodeVerp('owner@here.example', text, '+');
   if (tagged !== undefined && parseEnvelopeAddress(tagged) === undefined) throw new Error('no address');
   const made = encodeSrs(text, 'ours.example', SETTINGS, NOW_MS);

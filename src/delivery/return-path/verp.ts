@@ -10,12 +10,18 @@ import { formatEnvelopeAddress, parseEnvelopeAddress } from '../../smtp/wire/pat
  * Undefined where it would be longer than a local part may be.
  *
  * @param separator what divides local part and detail at the owner's domain: a bounce reaches the owner as any subaddress does
+ * @param at what stands for the recipient's `@`
  */
-export function encodeVerp(owner: string, recipient: string, separator: string): string | undefined {
+export function encodeVerp(
+  owner: string,
+  recipient: string,
+  separator: string,
+  at = '=',
+): string | undefined {
   const to = parseEnvelopeAddress(recipient);
   const from = parseEnvelopeAddress(owner);
   if (from === undefined || to === undefined || separator === '') return undefined;
-  const localPart = `${from.localPart}${separator}${to.localPart}=${to.domain}`;
+  const localPart = `${from.localPart}${separator}${to.localPart}${at}${to.domain}`;
   const tagged = formatEnvelopeAddress({ localPart, domain: from.domain });
   const written = tagged.slice(0, tagged.lastIndexOf('@'));
   return Buffer.byteLength(written) > LIMITS.smtpLocalPartOctetsMax ? undefined : tagged;

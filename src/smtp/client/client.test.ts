@@ -117,6 +117,7 @@ test('parameters arrive as they were given (RFC 3461 §4, RFC 1870, RFC 6152, RF
     hold: undefined,
     deliverBy: undefined,
     priority: undefined,
+    verp: undefined,
   });
   assert.deepEqual(taken.transaction.recipients[0]?.parameters, {
     notify: ['SUCCESS', 'DELAY'],

@@ -56,6 +56,8 @@ const offers: readonly (readonly [string, Record<Who, boolean>])[] = [
   ['REQUIRETLS', { stranger: false, 'stranger-tls': true, peer: false, user: true, lmtp: false }],
   // RFC 5321 §7.3: not to strangers; the client that has not signed in yet is one.
   ['EXPN', { stranger: false, 'stranger-tls': false, peer: true, user: false, lmtp: true }],
+  // At a submission port nobody gets as far as MAIL without having signed in.
+  ['XVERP', { stranger: false, 'stranger-tls': false, peer: true, user: true, lmtp: true }],
 ];
 for (const [keyword, who] of offers)
   for (const name of ['stranger', 'stranger-tls', 'peer', 'user', 'lmtp'] as const)
@@ -106,6 +108,12 @@ const mails: readonly (readonly [Who, string, string, object?])[] = [
   ['stranger-tls', 'REQUIRETLS', '250 2.1.0', { requireTls: true }],
   ['user', 'REQUIRETLS', '250 2.1.0', { requireTls: true }],
   ['lmtp', 'REQUIRETLS', '555 5.5.4'],
+  ['stranger', 'XVERP', '555 5.5.4'],
+  ['stranger-tls', 'XVERP=+=', '555 5.5.4'],
+  ['peer', 'XVERP', '250 2.1.0', { verp: {} }],
+  ['user', 'XVERP=+=', '250 2.1.0', { verp: { tag: '+', at: '=' } }],
+  ['lmtp', 'XVERP=-=', '250 2.1.0', { verp: { tag: '-', at: '=' } }],
+  ['user', 'XVERP=@=', '501 5.5.4'],
   ['stranger', 'HOLDFOR=60', '555 5.5.4'],
   ['stranger', 'HOLDUNTIL=2026-01-02T04:04:05Z', '555 5.5.4'],
   ['lmtp', 'HOLDFOR=60', '555 5.5.4'],

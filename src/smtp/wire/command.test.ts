@@ -138,6 +138,7 @@ test('parameters come decoded', () => {
     hold: undefined,
     deliverBy: undefined,
     priority: undefined,
+    verp: undefined,
   });
   const rcpt = parseCommand(Buffer.from('RCPT TO:<a@b> NOTIFY=DELAY,SUCCESS ORCPT=rfc822;Bob+2Bx@c'));
   assert.ok(rcpt.ok && rcpt.value.verb === 'RCPT');
@@ -193,6 +194,17 @@ const extensions = [
   ['MT-PRIORITY=+1', undefined, 'RFC 6710 §7'],
   ['MT-PRIORITY=', undefined, 'RFC 6710 §7'],
   ['MT-PRIORITY=1 MT-PRIORITY=1', undefined, 'RFC 6710 §4.1'],
+  ['XVERP', { verp: {} }, 'VERP_README'],
+  ['xverp=+=', { verp: { tag: '+', at: '=' } }, 'VERP_README'],
+  ['XVERP=-=', { verp: { tag: '-', at: '=' } }, 'VERP_README'],
+  ['XVERP===', { verp: { tag: '=', at: '=' } }, 'VERP_README'],
+  ['XVERP=', undefined, 'VERP_README'],
+  ['XVERP=+', undefined, 'VERP_README'],
+  ['XVERP=+=+', undefined, 'VERP_README'],
+  ['XVERP=ab', undefined, 'VERP_README'],
+  ['XVERP=@=', undefined, 'VERP_README'],
+  ['XVERP=%=', undefined, 'VERP_README'],
+  ['XVERP XVERP=+=', undefined, 'VERP_README'],
 ] as const;
 for (const [text, want, rfc] of extensions)
   test(`${text.slice(0, 60)} is ${want === undefined ? 'refused' : 'read'} (${rfc})`, () => {

@@ -4,7 +4,7 @@
  *
  * Sources: RFC 1870 (SIZE), 6152 (BODY), 3030 (BINARYMIME), 6531 §3.4 (SMTPUTF8), 3461 (RET, ENVID, NOTIFY, ORCPT),
  * 4954 §5 (AUTH), 6533 §3 (utf-8 ORCPT), 8689 §2 (REQUIRETLS), 4865 §3 (HOLDFOR, HOLDUNTIL), 2852 §4 (BY), 6710 §7
- * (MT-PRIORITY).
+ * (MT-PRIORITY). XVERP is Postfix's (https://www.postfix.org/VERP_README.html).
  */
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
@@ -32,7 +32,12 @@ export type MailParameters = {
   readonly deliverBy: DeliverByRequest | undefined;
   /** MT-PRIORITY: -9 to 9. */
   readonly priority: number | undefined;
+  /** XVERP: each recipient's copy leaves from an address that names it. */
+  readonly verp: VerpRequest | undefined;
 };
+
+/** What stands between sender and recipient, and for the recipient's `@`; without both as is usual here. */
+export type VerpRequest = { readonly tag?: string; readonly at?: string };
 
 /** RFC 4865 §3: for so many seconds, or until a date. */
 export type HoldRequest =
@@ -70,6 +75,7 @@ export const NO_MAIL_PARAMETERS: MailParameters = {
   hold: undefined,
   deliverBy: undefined,
   priority: undefined,
+  verp: undefined,
 };
 
 export const NO_RCPT_PARAMETERS: RcptParameters = { notify: undefined, originalRecipient: undefined };
@@ -147,6 +153,11 @@ function mailParameter(keyword: string, value: string | undefined): Part<MailPar
     }
     case 'MT-PRIORITY':
       return value !== undefined && PRIORITY.test(value) ? { priority: Number(value) } : 'bad-value';
+    case 'XVERP': {
+      const [tag, at] = value ?? '';
+      if (tag === undefined || at === undefined) return value === undefined ? { verp: {} } : 'bad-value';
+      return VERP.test(value ?? '') ? { verp: { tag, at } } : 'bad-value';
+    }
     default:
       return undefined;
   }
@@ -228,6 +239,8 @@ const SIZE = /^\d{1,20}$/;
 const HOLD_SECONDS = /^[1-9]\d{0,8}$/;
 const DELIVER_BY = /^([-+]?\d{1,9});([NR])(T)?$/i;
 const PRIORITY = /^(?:-?[1-9]|0)$/;
+/** Postfix's verp_delimiter_filter: two of these. */
+const VERP = /^[-+=]{2}$/;
 const KEYWORD = /^[A-Z0-9][A-Z0-9-]*$/;
 /** RFC 3461 §4.4: printable US-ASCII once it is decoded. */
 const ENVID_OCTETS_MAX = 100;

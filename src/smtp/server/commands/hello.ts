@@ -3,6 +3,7 @@ import { formatTimestamp } from '../../../message/timestamp.ts';
 import { XCLIENT_NAMES, XFORWARD_NAMES } from '../../wire/forwarding.ts';
 import { reply } from '../../wire/reply.ts';
 import type { Command, HelloVerb } from '../../wire/command.ts';
+import { isTrusted } from './mail-parameters.ts';
 import type { SmtpServerDeps } from '../deps.ts';
 import { holdUntilMaxMs } from '../extensions.ts';
 import type { SmtpLimits } from '../limits.ts';
@@ -69,6 +70,8 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
   const mechanisms = offeredMechanisms(session, deps.signIn);
   if (mechanisms.length > 0) offered.push(`AUTH ${mechanisms.map(({ name }) => name).join(' ')}`);
   if (mayAsk(extensions.expn, session, deps)) offered.push('EXPN');
+  // Whoever gets as far as MAIL at a submission port has signed in.
+  if (deps.role.auth === 'required' || isTrusted(session, deps)) offered.push('XVERP');
   if (session.isForwarder)
     offered.push(`XCLIENT ${clientNames(deps).join(' ')}`, `XFORWARD ${XFORWARD_NAMES.join(' ')}`);
   offered.push('HELP');

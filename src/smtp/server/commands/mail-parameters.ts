@@ -1,6 +1,7 @@
 /**
  * Which parameters of MAIL are granted, and what the message gets by them. Sources: RFC 1870 §6.1 (SIZE), 4954 §5 (AUTH),
- * 6531 §3.5 (SMTPUTF8), 8689 §2 (REQUIRETLS), 4865 §4.2 (HOLDFOR, HOLDUNTIL), 2852 §4 (BY), 6710 §4.1 (MT-PRIORITY).
+ * 6531 §3.5 (SMTPUTF8), 8689 §2 (REQUIRETLS), 4865 §4.2 (HOLDFOR, HOLDUNTIL), 2852 §4 (BY), 6710 §4.1 (MT-PRIORITY);
+ * Postfix's VERP_README (XVERP).
  */
 import type { Result } from '../../../base/result.ts';
 import { err, ok } from '../../../base/result.ts';
@@ -52,6 +53,11 @@ function offerProblem(
   if (parameters.deliverBy !== undefined && deliverBy === undefined) return unsupported('DELIVERBY');
   if (parameters.priority !== undefined && priority === undefined) return unsupported('MT-PRIORITY');
   if (parameters.body === 'BINARYMIME' && !binaryMime) return unsupported('BINARYMIME');
+  if (parameters.verp !== undefined) {
+    if (!isTrusted(session, deps)) return unsupported('XVERP');
+    if (reversePath === null)
+      return refused('verp-of-nobody', reply(503, '5.5.4', 'XVERP needs a sender that is not empty'));
+  }
   const { declaredOctets } = parameters;
   // RFC 1870 §6.1 (3): permanent, as the limit will not change.
   if (declaredOctets !== undefined && declaredOctets > deps.limits.messageOctetsMax)
