@@ -6,6 +6,7 @@ import { hookLocal, hookRemote, type DeliveryHook } from '../delivery/hook.ts';
 import { DeliveryIntake } from '../delivery/intake.ts';
 import { LocalDelivery } from '../delivery/local.ts';
 import { HostGate } from '../delivery/remote/host-gate.ts';
+import { BrokenTls } from '../delivery/remote/broken-tls.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
@@ -109,7 +110,16 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
   });
   const tls = composeTls(options);
   const gate = new HostGate(hop, clock, config.queue.deliveriesPerHostMax);
-  const hosts = new RemoteDelivery({ routing, tlsPolicy: tls.policy, hop: gate, blobs, clock, events });
+  const brokenTls = new BrokenTls(clock, config.outgoing.brokenTlsSeconds * 1000);
+  const hosts = new RemoteDelivery({
+    routing,
+    tlsPolicy: tls.policy,
+    hop: gate,
+    brokenTls,
+    blobs,
+    clock,
+    events,
+  });
   const remote = hook === undefined ? hosts : hookRemote(hosts, hook, clock);
   const runner = new DeliveryRunner(
     { queue, local, remote, router, settler, clock, events },

@@ -235,6 +235,8 @@ export const LIMITS = {
   mxAddressesMax: 6,
   /** Hosts of one domain that are tried with a message in one attempt; RFC 5321 §5.1 asks for at least two. */
   hopVisitsMax: 10,
+  /** Addresses of hosts whose TLS is known to fail. */
+  brokenTlsHostsMax: 10_000,
   /** Connections to next hops that wait for another message, over all hosts, and the age at which one takes no more. */
   hopSessionsIdleMax: 500,
   hopSessionAgeMs: 300_000,

@@ -23,6 +23,7 @@ import { DeliverNow } from './deliver-now.ts';
 import { DeliveryIntake } from './intake.ts';
 import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopVisit } from './remote/hop.ts';
+import { BrokenTls } from './remote/broken-tls.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
 import { Routing } from './remote/routing.ts';
 import { uniformTlsPolicy } from './remote/tls-policy.ts';
@@ -100,6 +101,7 @@ async function sent(
     }),
     tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
     hop: { visit: (_target, message) => visit(message) },
+    brokenTls: new BrokenTls(clock, 0),
     blobs,
     clock,
     events,

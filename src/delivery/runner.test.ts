@@ -29,6 +29,7 @@ import { LocalDelivery } from './local.ts';
 import type { HopMessage, HopTarget, HopVisit } from './remote/hop.ts';
 import { RETURN_PATHS } from '../../test/support/return-paths.ts';
 import { ReturnPaths } from './return-paths.ts';
+import { BrokenTls } from './remote/broken-tls.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
 import type { Router } from './remote/router.ts';
 import { Routing } from './remote/routing.ts';
@@ -95,6 +96,7 @@ async function world(
         return visit(target, message, signal);
       },
     },
+    brokenTls: new BrokenTls(clock, 0),
     blobs,
     clock,
     events: note,

@@ -8,6 +8,7 @@ export const OUTGOING = {
     'dane',
     'mtaSts',
     'policyPort',
+    'brokenTlsSeconds',
     'messagesPerConnectionMax',
     'idleConnectionSeconds',
   ],
@@ -47,6 +48,14 @@ export const OUTGOING = {
       maximum: 65_535,
       default: 443,
       description: 'The port of the hosts of MTA-STS policies; anything but 443 is for test networks.',
+    },
+    brokenTlsSeconds: {
+      type: 'integer',
+      minimum: 0,
+      maximum: 86_400,
+      default: 900,
+      description:
+        'How long the address of a host that failed at TLS, and took mail in plain text, is gone to without it, where TLS is only opportunistic. 0: TLS is tried each time.',
     },
     messagesPerConnectionMax: {
       type: 'integer',

@@ -19,10 +19,12 @@ import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
 import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
+import { BrokenTls } from './broken-tls.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Routing } from './routing.ts';
 import { SmtpHop } from './smtp-hop.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
+import type { TlsRequirement } from './tls-requirement.ts';
 
 const ZONE = {
   'far.example': {
@@ -43,8 +45,19 @@ const CONNECT_MS = 30_000;
 async function send(
   first: FirstHost,
   content = 'Subject: x\r\n\r\nx\r\n',
-  /** Where given, a second attempt is made by this zone. */
-  later?: Zone,
+  {
+    later,
+    tls = { kind: 'opportunistic' },
+    brokenTlsMs = 0,
+    times = 1,
+  }: {
+    /** Where given, a second attempt is made by this zone. */
+    readonly later?: Zone;
+    readonly tls?: TlsRequirement;
+    readonly brokenTlsMs?: number;
+    /** Messages, one after the other. */
+    readonly times?: number;
+  } = {},
 ) {
   const clock = new FakeClock();
   const startMs = clock.monotonicMs();
@@ -77,7 +90,7 @@ async function send(
       ownAddresses: [],
       loopbackAllowed: false,
     }),
-    tlsPolicy: uniformTlsPolicy({ kind: 'opportunistic' }),
+    tlsPolicy: uniformTlsPolicy(tls),
     hop: new SmtpHop({
       connect,
       clock,
@@ -86,6 +99,7 @@ async function send(
       timeouts: SMTP_TIMEOUTS,
       sessions: singleSessions(clock),
     }),
+    brokenTls: new BrokenTls(clock, brokenTlsMs),
     blobs,
     clock,
     events: () => undefined,
@@ -98,6 +112,7 @@ async function send(
     return (await delivering).outcomes.get(0);
   };
   let outcome = await attempt();
+  for (let time = 1; time < times; time += 1) outcome = await attempt();
   if (later !== undefined) {
     assert.equal(outcome?.kind, 'delayed');
     resolver.replace(later);
@@ -180,7 +195,6 @@ const stalls: readonly (readonly [
   ['the greeting (RFC 5321 §4.5.3.2.1)', silentFromTheStart, 300_000],
   ['the greeting, octet by octet', dribbling, 300_000],
   ['EHLO', scripted({ EHLO: undefined }), 300_000],
-  ['STARTTLS', scripted({ STARTTLS: undefined }, TLS), 300_000],
   ['MAIL (RFC 5321 §4.5.3.2.2)', scripted({ MAIL: undefined }), 300_000],
   ['RCPT (RFC 5321 §4.5.3.2.3)', scripted({ RCPT: undefined }), 300_000],
   ['DATA (RFC 5321 §4.5.3.2.4)', scripted({ DATA: undefined }), 120_000],
@@ -219,6 +233,61 @@ test('a handshake that stalls is followed by plain text, as TLS is opportunistic
     ['relayed one.example', ['one.example after 0', 'one.example after 60000']],
   );
 });
+
+/** What the first host does at STARTTLS; how long until it is gone to in plain, or where it is not, until the second is. */
+const tlsFaults: readonly (readonly [
+  what: string,
+  first: FirstHost,
+  then: 'one' | 'two',
+  afterMs: number,
+])[] = [
+  ['stalls at STARTTLS', scripted({ STARTTLS: undefined }, TLS), 'one', 300_000],
+  ['closes at STARTTLS', scripted({ STARTTLS: 'close' }, TLS), 'one', 0],
+  ['resets at STARTTLS', scripted({ STARTTLS: 'reset' }, TLS), 'one', 0],
+  ['speaks another protocol at STARTTLS', scripted({ STARTTLS: 'what\r\n' }, TLS), 'one', 0],
+  ['says more in plain behind its invitation', scripted({ STARTTLS: '220 go\r\n250 x\r\n' }, TLS), 'one', 0],
+  ['is cut in the handshake', underTls('handshake', 'reset'), 'one', 0],
+  ['closes at the first command under TLS', underTls('EHLO', 'reset'), 'one', 0],
+  ['stalls at the first command under TLS', underTls('EHLO', 'silent'), 'one', 300_000],
+  ['says 421 at STARTTLS (RFC 5321 §3.8)', scripted({ STARTTLS: '421 bye\r\n' }, TLS), 'two', 0],
+];
+for (const [what, first, then, afterMs] of tlsFaults) {
+  test(`a host that ${what}, where TLS is opportunistic (RFC 7435): ${then === 'one' ? 'in plain' : 'the next'}`, async () => {
+    const found = await send(first);
+    assert.equal(found.said, `relayed ${then}.example`);
+    assert.deepEqual(found.visits, ['one.example after 0', `${then}.example after ${afterMs}`]);
+    assert.equal(found.left, 0, 'no timer is left');
+  });
+  test(`a host that ${what}, where TLS must be: never in plain`, async () => {
+    const found = await send(first, undefined, { tls: { kind: 'encrypt' } });
+    assert.equal(found.said, 'delayed tls.not-offered');
+    assert.deepEqual(found.visits, ['one.example after 0', `two.example after ${afterMs}`]);
+  });
+  if (then === 'one')
+    test(`a host that ${what}: the next message does not find that out again`, async () => {
+      const { said, visits } = await send(first, undefined, { brokenTlsMs: 86_400_000, times: 2 });
+      assert.deepEqual([said, visits.length], ['relayed one.example', 3]);
+    });
+}
+
+/** Offers TLS, and in it does this at the handshake or at the first command; to who comes again in plain it is obliging. */
+function underTls(at: 'handshake' | 'EHLO', what: 'reset' | 'silent'): FirstHost {
+  return async (server, _clock, visit) => {
+    const plain = obliging({}, TLS).script;
+    if (visit > 1) return play(server, '220 one\r\n', plain);
+    const say = (text: string): void => void server.write(fromLatin1(text));
+    say('220 one\r\n');
+    await server.read(1e9);
+    say(TLS);
+    await server.read(1e9);
+    say('220 go\r\n');
+    if (at === 'EHLO') {
+      await server.startTls({ side: 'server', timeoutMs: 1e9 });
+      await server.read(1e9);
+    } else await Promise.resolve();
+    if (what === 'reset') server.destroy();
+  };
+}
 
 const STEPS = ['EHLO', 'MAIL', 'RCPT', 'DATA', '.'] as const;
 const LONG = `250 ${'x'.repeat(10_000_000)}\r\n`;
@@ -301,6 +370,6 @@ const changed: readonly (readonly [what: string, later: Zone, want: string])[] =
 ];
 for (const [what, later, want] of changed)
   test(`a domain that has ${what} at the next attempt: ${want}`, async () => {
-    const { said } = await send(scripted({ '.': '451 4.3.0 later\r\n' }), undefined, later);
+    const { said } = await send(scripted({ '.': '451 4.3.0 later\r\n' }), undefined, { later });
     assert.equal(said, want);
   });

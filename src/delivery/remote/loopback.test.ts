@@ -15,6 +15,7 @@ import { serverTls } from '../../net/tls-context.ts';
 import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
 import { serveSmtp } from '../../smtp/server/session.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
+import { BrokenTls } from './broken-tls.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Routing } from './routing.ts';
 import { SmtpHop } from './smtp-hop.ts';
@@ -80,6 +81,7 @@ for (const startTls of [true, false])
         timeouts: SMTP_TIMEOUTS,
         sessions: singleSessions(REAL_CLOCK),
       }),
+      brokenTls: new BrokenTls(REAL_CLOCK, 0),
       blobs,
       clock: REAL_CLOCK,
       events: () => undefined,

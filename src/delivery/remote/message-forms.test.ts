@@ -11,6 +11,7 @@ import type { NewQueuedMessage } from '../../queue/queue.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import type { DeliveryEvent } from '../event.ts';
 import type { HopMessage, HopVisit } from './hop.ts';
+import { BrokenTls } from './broken-tls.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Routing } from './routing.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
@@ -74,6 +75,7 @@ async function send(
         return { kind: 'session', answers, speaksDsn: false };
       },
     },
+    brokenTls: new BrokenTls(new FakeClock(), 0),
     blobs,
     clock: new FakeClock(),
     events: (event) => events.push(event),

@@ -12,6 +12,8 @@ import { BlobError } from '../../store/blob-store.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import type { DeliveryEvent } from '../event.ts';
 import type { HopAnswer, HopMessage, HopTarget, HopVisit } from './hop.ts';
+import type { TlsRequirement } from './tls-requirement.ts';
+import { BrokenTls } from './broken-tls.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import type { RouteRule } from './route-rule.ts';
 import type { RemoteRoute } from './router.ts';
@@ -77,6 +79,7 @@ async function deliver(
     readonly route?: RemoteRoute;
     readonly tlsPolicy?: TlsPolicy;
     readonly more?: Partial<NewQueuedMessage>;
+    readonly brokenTls?: BrokenTls;
   } = {},
 ) {
   const visited: Visited[] = [];
@@ -96,6 +99,7 @@ async function deliver(
         return visit(target, message);
       },
     },
+    brokenTls: options.brokenTls ?? new BrokenTls(new FakeClock(), 0),
     blobs: openMemoryBlobStore(),
     clock: new FakeClock(),
     events: (event) => events.push(event),
@@ -290,6 +294,87 @@ test('a handshake that fails is followed by plain text (RFC 7435)', async () => 
   );
   assert.deepEqual(outcomes, ['0 relayed 2.0.0']);
 });
+
+const HANDSHAKE_FAILS: HopVisit = {
+  kind: 'tls-failed',
+  failure: { kind: 'handshake', text: 'bad' },
+  localAddress: undefined,
+};
+const OPENED = { tls: { kind: 'plain' }, localAddress: '192.0.2.7', isNew: true } as const;
+/** TLS fails; in plain it comes to this. */
+const onlyPlain =
+  (plain: HopVisit) =>
+  ({ tls }: HopTarget): HopVisit =>
+    tls.kind === 'none' ? plain : HANDSHAKE_FAILS;
+const TAKEN: HopVisit = {
+  kind: 'session',
+  answers: [said('content', 250)],
+  speaksDsn: false,
+  opened: OPENED,
+};
+
+test('a host that failed at TLS and took mail in plain is gone to in plain next time, and the trace says why', async () => {
+  const clock = new FakeClock();
+  const brokenTls = new BrokenTls(clock, 900_000);
+  const told: string[] = [];
+  const tlsPolicy: TlsPolicy = {
+    ofDomain: async () => ({
+      kind: 'policy',
+      of: async () => ({
+        kind: 'require',
+        tls: { kind: 'opportunistic' },
+        by: 'nobody',
+        told: ({ outcome }) => told.push(outcome.kind),
+      }),
+    }),
+  };
+  const go = async () => {
+    const { visited, events } = await deliver('two.example', ['bob'], onlyPlain(TAKEN), {
+      brokenTls,
+      tlsPolicy,
+    });
+    return {
+      asked: visited.map(({ target }) => target.tls.kind),
+      reached: events.flatMap((event) => (event.name === 'delivery.tls' ? [event.reached] : [])),
+    };
+  };
+  assert.deepEqual(await go(), { asked: ['opportunistic', 'none'], reached: ['handshake: bad', 'plain'] });
+  assert.deepEqual(await go(), {
+    asked: ['none'],
+    reached: ['plain, not tried as it failed before (handshake: bad)'],
+  });
+  assert.deepEqual(told, ['failed', 'failed'], 'reports count it as the failure that it is (RFC 8460 §4.3)');
+  await clock.advance(900_000);
+  assert.deepEqual((await go()).asked, ['opportunistic', 'none']);
+});
+
+test('a host that takes nothing in plain either is asked for TLS again', async () => {
+  const brokenTls = new BrokenTls(new FakeClock(), 900_000);
+  await deliver('two.example', ['bob'], onlyPlain(refused), { brokenTls });
+  assert.equal(brokenTls.size, 0);
+});
+
+const mustHaveTls: readonly { readonly name: string; readonly tls: TlsRequirement }[] = [
+  { name: 'encrypt', tls: { kind: 'encrypt' } },
+  { name: 'MTA-STS, REQUIRETLS', tls: { kind: 'verified', names: ['one.example'] } },
+  { name: 'DANE', tls: { kind: 'dane', names: ['one.example'], records: [] } },
+  { name: 'a fingerprint', tls: { kind: 'fingerprint', sha256: ['00'] } },
+  {
+    name: 'MTA-STS in testing, whose failures are counted',
+    tls: { kind: 'opportunistic', wanted: { kind: 'pkix', names: ['one.example'] } },
+  },
+];
+for (const { name, tls } of mustHaveTls)
+  test(`that a host failed at TLS counts for nothing where it must have it: ${name}`, async () => {
+    const brokenTls = new BrokenTls(new FakeClock(), 900_000);
+    await deliver('two.example', ['bob'], onlyPlain(TAKEN), { brokenTls });
+    assert.equal(brokenTls.size, 1);
+    const { visited } = await deliver('two.example', ['bob'], () => HANDSHAKE_FAILS, {
+      brokenTls,
+      tlsPolicy: uniformTlsPolicy(tls),
+    });
+    assert.deepEqual(visited[0]?.target.tls, tls);
+  });
 
 const strict = [
   { kind: 'encrypt' },

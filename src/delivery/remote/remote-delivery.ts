@@ -14,6 +14,7 @@ import type { DeliveryEvent, DeliveryEventSink } from '../event.ts';
 import type { Finding } from '../destination.ts';
 import type { Outcome } from '../outcome.ts';
 import { damagedAnswer, faultAnswer, ownAnswer } from '../outcome.ts';
+import type { BrokenTls } from './broken-tls.ts';
 import type { HopVerdict } from './classify.ts';
 import { classify } from './classify.ts';
 import type { HopMessage, HopTarget, HopVisit, RemoteHop } from './hop.ts';
@@ -32,6 +33,7 @@ export type RemoteDeliveryPorts = {
   readonly routing: Routing;
   readonly tlsPolicy: TlsPolicy;
   readonly hop: RemoteHop;
+  readonly brokenTls: BrokenTls;
   readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly events: DeliveryEventSink;
@@ -311,19 +313,46 @@ export class RemoteDelivery {
   }
 
   async #visitWith(target: HopTarget, request: HopMessage, { signal, told }: Attempt): Promise<HopVisit> {
-    const { hop } = this.#ports;
+    const { hop, brokenTls } = this.#ports;
+    const broken = brokenTls.of(target);
+    if (broken !== undefined) return this.#visitInPlain(target, request, signal, { failure: broken, told });
     const visit = await hop.visit(target, request, signal);
     const connection = connectionOf(visit, target);
     if (connection !== undefined) {
       told?.(connection);
       this.#ports.events(tlsEvent(request.id, target, connection));
     }
-    if (visit.kind !== 'tls-failed' || target.tls.kind !== 'opportunistic' || signal.aborted) return visit;
-    const plain: HopTarget = { ...target, tls: { kind: 'none' } };
-    const second = await hop.visit(plain, request, signal);
-    const without = connectionOf(second, plain);
-    if (without !== undefined) this.#ports.events(tlsEvent(request.id, target, without));
+    const isOver = visit.kind !== 'tls-failed' || target.implicitTls || signal.aborted;
+    if (isOver || target.tls.kind !== 'opportunistic') return visit;
+    const second = await this.#visitInPlain(target, request, signal);
+    if (second.kind === 'session' && second.opened !== undefined) brokenTls.remember(target, visit.failure);
     return second;
+  }
+
+  /**
+   * RFC 7435: where TLS is not to be had, without it.
+   *
+   * @param before what it failed of not long ago, which stands for this connection in reports; undefined: just now, and that was told
+   */
+  async #visitInPlain(
+    target: HopTarget,
+    request: HopMessage,
+    signal: AbortSignal,
+    before?: { readonly failure: TlsFailure } & Pick<Attempt, 'told'>,
+  ): Promise<HopVisit> {
+    const plain: HopTarget = { ...target, tls: { kind: 'none' } };
+    const visit = await this.#ports.hop.visit(plain, request, signal);
+    const connection = connectionOf(visit, plain);
+    if (connection === undefined) return visit;
+    const event = tlsEvent(request.id, target, connection);
+    if (before === undefined) this.#ports.events(event);
+    else {
+      const { failure, told } = before;
+      told?.({ ...connection, outcome: { kind: 'failed', failure } });
+      const reached = `plain, not tried as it failed before (${failure.kind}: ${failure.text})`;
+      this.#ports.events({ ...event, reached });
+    }
+    return visit;
   }
 
   #note(visit: Visit, target: HopTarget, { pending, message }: Attempt): void {
@@ -438,7 +467,11 @@ function connectionOf(visit: HopVisit, { address }: HopTarget): TlsConnection | 
     : undefined;
 }
 
-function tlsEvent(queueId: QueueId, { host, tls }: HopTarget, connection: TlsConnection): DeliveryEvent {
+function tlsEvent(
+  queueId: QueueId,
+  { host, tls }: HopTarget,
+  connection: TlsConnection,
+): Extract<DeliveryEvent, { name: 'delivery.tls' }> {
   const { outcome, address } = connection;
   const isVerified = outcome.kind === 'tls' && outcome.verifiedBy !== undefined;
   return {

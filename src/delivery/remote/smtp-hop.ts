@@ -124,7 +124,7 @@ export class SmtpHop implements RemoteHop {
           openedMs: clock.monotonicMs(),
           messages: 0,
         };
-      const failure = tlsFailureOf(opened.error, target.tls);
+      const failure = tlsFailureOf(opened.error, target, connection.tls !== undefined);
       if (failure !== undefined && !signal.aborted)
         return { kind: 'tls-failed', failure, localAddress: from };
       const answer = toAnswer(opened.error, signal);
@@ -212,13 +212,31 @@ function withAnswers(visit: HopVisit, left: readonly number[], next: HopVisit): 
   return { ...visit, answers };
 }
 
-/** What the session's opening failed of, if it is that TLS could not be had. */
-function tlsFailureOf(problem: ClientProblem, { kind }: TlsRequirement): TlsFailure | undefined {
+/**
+ * What the session's opening failed of, if it is that TLS could not be had: a connection that is lost over STARTTLS, or at the first
+ * command under TLS, is as good as a handshake that failed. Under TLS from the first octet nothing could be left out.
+ */
+function tlsFailureOf(
+  problem: ClientProblem,
+  { tls, implicitTls }: Pick<HopTarget, 'tls' | 'implicitTls'>,
+  isSecured: boolean,
+): TlsFailure | undefined {
+  const { kind } = tls;
   if (problem.kind === 'tls') return failureOf(problem.problem);
-  if (kind === 'none' || kind === 'opportunistic' || problem.stage !== 'starttls') return undefined;
+  if (kind === 'none') return undefined;
+  const isOverTls = problem.stage === 'starttls' || (problem.stage === 'hello' && isSecured && !implicitTls);
+  const lost = LOST_OVER_TLS[problem.kind];
+  if (isOverTls && lost !== undefined) return { kind: lost, text: formatProblem(problem) };
+  if (kind === 'opportunistic' || problem.stage !== 'starttls') return undefined;
   if (problem.kind === 'not-offered') return { kind: 'not-offered', text: 'STARTTLS is not offered' };
   return problem.kind === 'reply' ? { kind: 'refused', text: formatProblem(problem) } : undefined;
 }
+
+const LOST_OVER_TLS: Partial<Record<ClientProblem['kind'], TlsFailure['kind']>> = {
+  closed: 'reset',
+  timeout: 'timeout',
+  garbage: 'handshake',
+};
 
 const CLIENT_TLS = {
   none: 'none',
