@@ -83,6 +83,7 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
       start: () => void accounts.start(),
       stop: async () => {
         accounts.stop();
+        settler.stop();
         await now.idle();
       },
     };
@@ -144,6 +145,7 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
     stop: async (graceMs) => {
       stopped = true;
       accounts.stop();
+      settler.stop();
       await pickup.stop();
       await Promise.all([runner.stop(graceMs), now.idle()]);
       sessions.close();

@@ -255,6 +255,8 @@ export const LIMITS = {
   deliveryAsideFactor: 3,
   /** Messages that were put back for full destinations whose names are remembered, to have them back before their time. */
   deliveryParkedIdsMax: 20_000,
+  /** What became of recipients is offered to a queue that faults for so long, in milliseconds; shorter than any lease. */
+  settlingMs: 100_000,
   /** Messages that wait for destinations which have come back, looked at together over all of them. */
   backlogMessagesMax: 2000,
   /** Connections to one destination domain at once, at first and at most. */

@@ -1,5 +1,6 @@
 /** What became of one recipient in one attempt, and how answers are worded. Pure. */
 import type { LastAnswer } from '../queue/queue.ts';
+import { FAULT_REASON } from '../queue/retry.ts';
 import type { PeerReply } from '../smtp/wire/reply.ts';
 
 export type Outcome =
@@ -37,7 +38,7 @@ export function ownAnswer(atMs: number, status: string, reason: string, text: st
 }
 
 export function faultAnswer(atMs: number): LastAnswer {
-  return ownAnswer(atMs, '4.3.0', 'fault', 'Temporary failure of the mail system');
+  return ownAnswer(atMs, '4.3.0', FAULT_REASON, 'Temporary failure of the mail system');
 }
 
 export function damagedAnswer(atMs: number): LastAnswer {

@@ -1229,8 +1229,26 @@ test('a fault of the store delays with 4.3.0, and the message is delivered once 
   const [message] = await made.queue.list({}, undefined, 1);
   assert.equal(message?.recipients[0]?.state.lastAnswer?.status, '4.3.0');
   made.store.deliver = deliver;
-  await made.clock.advance(HOUR_MS);
+  await made.clock.advance(10_000);
   assert.equal((await made.store.quota(made.author)).messagesUsed, 1);
+  await made.runner.stop(0);
+});
+
+test('what was relayed is written down once the queue can, and does not go out twice', async () => {
+  const made = await world(() => took);
+  const settle = made.queue.settle.bind(made.queue);
+  made.queue.settle = async () => {
+    throw new Fault('Writing to the queue');
+  };
+  made.runner.start();
+  await made.accept([remoteRecipient('x@far.example')], { reversePath: null });
+  await made.clock.advance(20_000);
+  assert.equal((await made.queue.count()).messages, 1);
+  made.queue.settle = settle;
+  await made.clock.advance(6000);
+  assert.equal((await made.queue.count()).messages, 0);
+  await made.clock.advance(HOUR_MS);
+  assert.deepEqual(made.visited, ['far.example']);
   await made.runner.stop(0);
 });
 

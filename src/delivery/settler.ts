@@ -6,7 +6,7 @@
 import { isAscii } from 'node:buffer';
 import type { Directory } from '../auth/directory.ts';
 import { fromLatin1 } from '../base/bytes.ts';
-import type { Clock } from '../base/clock.ts';
+import { sleep, type Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
@@ -81,10 +81,14 @@ type Reported = Omit<NewQueuedMessage, 'recipients'>;
 
 /** Where a DSN could not be written, what it would have said is settled again after this. */
 const DSN_RETRY_MS = 300_000;
+/** After a fault of the queue, the first pause and the longest. */
+const SETTLE_PAUSE_MS = 100;
+const SETTLE_PAUSE_MS_MAX = 5000;
 
 export class Settler {
   readonly #ports: SettlerPorts;
   readonly #options: SettlerOptions;
+  readonly #stopped = new AbortController();
 
   constructor(ports: SettlerPorts, options: SettlerOptions) {
     this.#ports = ports;
@@ -119,9 +123,37 @@ export class Settler {
       written === 'fault' ? this.#withoutReport(decision) : decision.settlement,
     );
     const follow = written === 'fault' ? [] : written;
-    const settled = await this.#ports.queue.settle(message.id, owner, settlements, follow, lease);
+    const settled = await this.#commit(message.id, () =>
+      this.#ports.queue.settle(message.id, owner, settlements, follow, lease),
+    );
     if (settled === 'settled') this.#tell(message, outcomes, settlements, follow);
     return settled;
+  }
+
+  /** From now on a fault of the queue is not waited out: the process ends. */
+  stop(): void {
+    this.#stopped.abort();
+  }
+
+  /**
+   * What was done is known here alone: as long as nobody else may do it again, the queue is asked once more after a fault,
+   * so that mail which a host has taken does not go out twice. Throws the last `Fault`.
+   */
+  async #commit(queueId: QueueId, settle: () => Promise<'settled' | 'stale'>): Promise<'settled' | 'stale'> {
+    const { clock, events } = this.#ports;
+    const endMs = clock.monotonicMs() + LIMITS.settlingMs;
+    for (let pauseMs = SETTLE_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, SETTLE_PAUSE_MS_MAX)) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+        return await settle();
+      } catch (cause) {
+        const isLast = clock.monotonicMs() + pauseMs > endMs || this.#stopped.signal.aborted;
+        if (!(cause instanceof Fault) || isLast) throw cause;
+        events({ name: 'delivery.fault', queueId, doing: cause.message, cause });
+      }
+      // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+      await sleep(clock, pauseMs, this.#stopped.signal);
+    }
   }
 
   /**

@@ -27,6 +27,7 @@ suite('retry', () => {
     });
 
   const paces = [
+    { pace: 'own', minutes: [5 / 60, 15 / 60, 1, 2, 60, 120, 240] },
     { pace: 'soon', minutes: [2, 4, 5, 10, 60, 120, 240] },
     { pace: 'slow', minutes: [60, 60, 60, 60, 60, 120, 240] },
   ] as const;
@@ -54,7 +55,7 @@ suite('retry', () => {
         fc.integer({ min: -3, max: 10_000 }),
         fc.nat(),
         fc.nat(),
-        fc.constantFrom('soon', 'usual', 'slow'),
+        fc.constantFrom('own', 'soon', 'usual', 'slow'),
         (attempts, nowMs, chance, pace) => {
           const random: Random = { ...least, below: (below) => chance % below };
           const due = nextDueMs({ attempts, pace }, nowMs, random);

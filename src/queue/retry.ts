@@ -6,12 +6,17 @@
  */
 import type { Random } from '../base/random.ts';
 
-/** 'soon': a host means minutes. 'slow': somebody must do something first, and nothing is gained by haste. */
-export type RetryPace = 'soon' | 'usual' | 'slow';
+/** 'own': the trouble was ours, and trying costs nobody else. 'soon': a host means minutes. 'slow': somebody must do something first, and nothing is gained by haste. */
+export type RetryPace = 'own' | 'soon' | 'usual' | 'slow';
+
+/** The reason of an answer that says so: a disk or a database of ours failed. */
+export const FAULT_REASON = 'fault';
 
 export type RetrySchedule = {
   /** Pause after the first, second … attempt; the last one is kept from then on. */
   readonly pausesMs: readonly number[];
+  /** The first pauses where a disk or a database of ours failed; what follows is as usual. None is longer than usual. */
+  readonly ownMs: readonly number[];
   /** The first pauses where a host asked us to come back; what follows is as usual. None is longer than usual. */
   readonly soonMs: readonly number[];
   /** No pause is shorter than this where nothing is gained by haste. */
@@ -24,6 +29,7 @@ export type RetrySchedule = {
   readonly lifetimeMs: number;
 };
 
+const SECOND_MS = 1000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
@@ -37,6 +43,7 @@ export const RETRY_SCHEDULE: RetrySchedule = {
     2 * HOUR_MS,
     4 * HOUR_MS,
   ],
+  ownMs: [5 * SECOND_MS, 15 * SECOND_MS, MINUTE_MS, 2 * MINUTE_MS],
   // RFC 6647 §5: who greylists wants us back within minutes, most of them five.
   soonMs: [2 * MINUTE_MS, 4 * MINUTE_MS, 5 * MINUTE_MS, 10 * MINUTE_MS],
   slowMs: HOUR_MS,
@@ -64,11 +71,13 @@ export function nextDueMs(
   return nowMs + pauseMs - spanMs + random.below(2 * spanMs + 1);
 }
 
-function pauseOf(tried: Tried, { soonMs, slowMs, ...schedule }: RetrySchedule): number {
+function pauseOf(tried: Tried, { ownMs, soonMs, slowMs, ...schedule }: RetrySchedule): number {
   const { attempts, pace, pausesMs = schedule.pausesMs } = tried;
   const at = Math.max(0, attempts - 1);
   const usualMs = pausesMs[at] ?? pausesMs.at(-1) ?? HOUR_MS;
   switch (pace) {
+    case 'own':
+      return Math.min(ownMs[at] ?? usualMs, usualMs);
     case 'soon':
       return Math.min(soonMs[at] ?? usualMs, usualMs);
     case 'usual':

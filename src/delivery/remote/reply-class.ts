@@ -6,7 +6,7 @@
  * Linear in the text, of which {@link TEXT_CHARACTERS_MAX} characters are read.
  */
 import type { PeerReply } from '../../smtp/wire/reply.ts';
-import type { RetryPace } from '../../queue/retry.ts';
+import { FAULT_REASON, type RetryPace } from '../../queue/retry.ts';
 import { statusOf } from '../outcome.ts';
 
 export type ReplyClass =
@@ -52,6 +52,7 @@ const USUAL: RetryDecision = { pace: 'usual', backsOff: false };
 
 /** By the reason of the last answer. */
 const DECISIONS: ReadonlyMap<string, RetryDecision> = new Map<string, RetryDecision>([
+  [FAULT_REASON, { pace: 'own', backsOff: false }],
   [reasonOf('greylist'), { pace: 'soon', backsOff: false }],
   [reasonOf('too-many-recipients'), { pace: 'soon', backsOff: false }],
   [reasonOf('rate'), { pace: 'usual', backsOff: true }],

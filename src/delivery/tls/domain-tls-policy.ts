@@ -7,6 +7,7 @@
  */
 import { Fault } from '../../base/fault.ts';
 import type { Resolver } from '../../dns/resolver.ts';
+import { FAULT_REASON } from '../../queue/retry.ts';
 import { matchesStsPolicy, type StsPolicy } from '../../tls-policy/wire/sts-policy.ts';
 import { formatTlsa, usableTlsa } from '../../tls-policy/wire/tlsa.ts';
 import type { ReportedPolicy, ResultType } from '../../tls-policy/wire/tls-report.ts';
@@ -255,7 +256,7 @@ const NO_POLICY: ReportedPolicy = { type: 'no-policy-found', strings: [], mxPatt
 
 const FAULT: Problem = {
   status: '4.3.0',
-  reason: 'fault',
+  reason: FAULT_REASON,
   text: 'What is known of TLS cannot be read now',
 };
 
