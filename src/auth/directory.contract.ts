@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import { LIMITS } from '../base/limits.ts';
 import type { Random } from '../base/random.ts';
 import type { Result } from '../base/result.ts';
-import { toAccountId } from '../store/ids.ts';
+import { known, toAccountId, toMailboxId } from '../store/ids.ts';
 import type { AccountId } from '../store/ids.ts';
 import { Argon2Hasher } from './credential/password-hash.ts';
 import type { HashParameters, Overloaded, PasswordHasher } from './credential/password-hash.ts';
@@ -573,6 +573,78 @@ export function directoryContract(
     value(await directory.removeAccount(alice));
     assert.deepEqual(await directory.sendGrants(alice), []);
     assert.equal(problem(await directory.addSendGrant(alice, 'bob@a.test')), 'not-found');
+  });
+
+  it('shares mailboxes with accounts, groups and everybody, and takes that back', async ({
+    directory,
+    under,
+  }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = await account(directory, 'alice@a.test');
+    const bob = await account(directory, 'bob@a.test');
+    const carol = await account(directory, 'carol@a.test');
+    value(await directory.setAlias('staff@a.test', ['carol@a.test', 'far@b.test']));
+    value(await directory.setAlias('team@a.test', ['staff@a.test']));
+    const inbox = known(toMailboxId(1));
+    const all = { owner: alice, mailbox: undefined };
+    const one = { owner: alice, mailbox: inbox };
+    value(await directory.setShare({ ...one, identifier: 'BOB@a.test', rights: 'lrs' }));
+    value(await directory.setShare({ ...one, identifier: '-bob@a.test', rights: 's' }));
+    value(await directory.setShare({ ...all, identifier: 'team@a.test', rights: 'l' }));
+    value(await directory.setShare({ ...one, identifier: 'bob@a.test', rights: 'lr' }));
+    const again = under.other?.() ?? directory;
+    assert.deepEqual(
+      (await again.shares(alice)).map(({ mailbox, identifier, rights }) => [mailbox, identifier, rights]),
+      [
+        [undefined, 'team@a.test', 'l'],
+        [inbox, '-bob@a.test', 's'],
+        [inbox, 'bob@a.test', 'lr'],
+      ],
+    );
+    const names = async (id: AccountId): Promise<readonly string[]> =>
+      (await again.sharedWith(id)).map(({ identifier }) => identifier).toSorted();
+    assert.deepEqual(await names(bob), ['-bob@a.test', 'bob@a.test']);
+    assert.deepEqual(await again.sharedWith(carol), [
+      { ...all, ownerAddress: 'alice@a.test', identifier: 'team@a.test', rights: 'l' },
+    ]);
+    assert.deepEqual(await names(alice), []);
+
+    value(await directory.setShare({ owner: bob, mailbox: undefined, identifier: 'anyone', rights: 'r' }));
+    assert.deepEqual(await names(alice), ['anyone']);
+    assert.deepEqual(await names(carol), ['anyone', 'team@a.test']);
+    value(await directory.setShare({ owner: bob, mailbox: undefined, identifier: 'anyone', rights: '' }));
+    value(
+      await directory.setShare({ owner: bob, mailbox: undefined, identifier: 'never@a.test', rights: '' }),
+    );
+    assert.deepEqual(await names(alice), []);
+
+    const refused = async (identifier: string, owner = alice): Promise<string> =>
+      problem(await directory.setShare({ owner, mailbox: inbox, identifier, rights: 'l' }));
+    assert.equal(await refused('nobody@a.test'), 'not-found');
+    assert.equal(await refused('far@b.test'), 'not-found');
+    assert.equal(await refused('alice@a.test'), 'in-use');
+    assert.equal(await refused('no address'), 'bad-address');
+    assert.equal(await refused('bob@a.test', known(toAccountId(999))), 'not-found');
+
+    await directory.removeShares(alice, inbox);
+    assert.deepEqual(await names(bob), []);
+    value(await directory.removeAlias('team@a.test'));
+    value(await directory.setAlias('team@a.test', ['carol@a.test']));
+    assert.deepEqual(await names(carol), []);
+  });
+
+  it('forgets what was shared with an account, and by it, when it goes', async ({ directory }) => {
+    value(await directory.addDomain('a.test'));
+    const alice = await account(directory, 'alice@a.test');
+    const bob = await account(directory, 'bob@a.test');
+    const all = { mailbox: undefined, rights: 'lr' };
+    value(await directory.setShare({ ...all, owner: alice, identifier: 'bob@a.test' }));
+    value(await directory.setShare({ ...all, owner: bob, identifier: 'alice@a.test' }));
+    value(await directory.removeAccount(bob));
+    assert.deepEqual(await directory.shares(alice), []);
+    assert.deepEqual(await directory.sharedWith(alice), []);
+    // Another of the same address inherits nothing.
+    assert.deepEqual(await directory.sharedWith(await account(directory, 'bob@a.test')), []);
   });
 
   it('suspends what an account sends, and resumes it', async ({ directory, under }) => {

@@ -5,9 +5,10 @@
  * (RFC 5321 §2.4 lets only the owner of a domain decide; here upper and lower case are one), without `+detail`.
  */
 import type { Result } from '../base/result.ts';
-import type { AccountId } from '../store/ids.ts';
+import type { AccountId, MailboxId } from '../store/ids.ts';
 import type { Authentication } from './authentication.ts';
 import type { AuthProblem, Principal, Scope } from './principal.ts';
+import type { Share } from './rights.ts';
 
 export type Domain = {
   /** Lower-case A-labels. */
@@ -203,6 +204,18 @@ export type Directory = {
   /** Gives all of them. Any address may be granted, at a domain of ours or not. */
   addSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>>;
   removeSendGrant(id: AccountId, address: string): Promise<Result<readonly string[], DirectoryProblem>>;
+
+  /** What an account lets others do, by mailbox (all mail first), then by identifier in code unit order. */
+  shares(owner: AccountId): Promise<readonly Share[]>;
+  /** What others let an account do: rows that name it, a group that leads to it, or `anyone`. In no order. */
+  sharedWith(account: AccountId): Promise<readonly Share[]>;
+  /**
+   * Puts rights (as `parseRights` gives them) in the place of those that the identifier had; none at all take the row away.
+   * Refused with `not-found` where there is no such owner, account or alias, with `in-use` for the owner itself.
+   */
+  setShare(share: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>>;
+  /** Takes all rows of a mailbox away. */
+  removeShares(owner: AccountId, mailbox: MailboxId): Promise<void>;
 
   /**
    * Unknown, disabled and known accounts take the same time to refuse; hashing is off the event loop.

@@ -151,6 +151,8 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
+  /** What one account shares: mailboxes and those they are shared with. */
+  sharesMax: 1000,
   /** Addresses in whose name one account was allowed to write. */
   sendGrantsMax: 1000,
   /** Secrets of one purpose that are kept: the newest makes, all prove. */

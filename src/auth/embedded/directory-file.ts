@@ -104,5 +104,19 @@ export const DIRECTORY_FILE: FileKind = {
       PRIMARY KEY (account_id, network)
     ) STRICT, WITHOUT ROWID;
     `,
+    `
+    -- What an owner lets others do. mailbox_id 0: all mail. name: a key, or 'anyone'; is_group: an alias has it.
+    CREATE TABLE share (
+      owner_id INTEGER NOT NULL,
+      mailbox_id INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      negative INTEGER NOT NULL,
+      is_group INTEGER NOT NULL,
+      rights TEXT NOT NULL,
+      PRIMARY KEY (owner_id, mailbox_id, name, negative)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX share_by_name ON share (name);
+    CREATE INDEX share_of_group ON share (is_group);
+    `,
   ],
 };

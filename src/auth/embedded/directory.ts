@@ -23,7 +23,7 @@ import {
 import type { Database, Row } from '../../sqlite/database.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import { known, toAccountId } from '../../store/ids.ts';
-import type { AccountId } from '../../store/ids.ts';
+import type { AccountId, MailboxId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
 import { Authenticator, parseHomeNetworks } from '../credential/authenticator.ts';
@@ -68,9 +68,12 @@ import type {
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
+import type { Share } from '../rights.ts';
 import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { ANYONE, inShareOrder, leadsTo, shareName, toIdentifier } from '../sharing.ts';
 import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
+import { toShare } from './share-rows.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
 
 export type EmbeddedDirectoryOptions = DirectorySettings & {
@@ -88,6 +91,8 @@ const CACHED_ROWS_MAX = 50_000;
 const CACHED_RESOLUTIONS_MAX = 10_000;
 const LIMIT_NONE = -1;
 
+const SHARES = `SELECT s.owner_id, a.address, s.mailbox_id, s.name, s.negative, s.rights
+  FROM share s JOIN account a ON a.id = s.owner_id`;
 const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
 
@@ -208,6 +213,56 @@ export class EmbeddedDirectory implements Directory {
     );
   }
 
+  async shares(owner: AccountId): Promise<readonly Share[]> {
+    const sql = `${SHARES} WHERE s.owner_id = ?`;
+    return inShareOrder(this.#read(() => this.#database.prepare(sql).rows(owner).map(toShare)));
+  }
+
+  async sharedWith(account: AccountId): Promise<readonly Share[]> {
+    return this.#read(() => {
+      const address = this.#accountById(account)?.address;
+      if (address === undefined) return [];
+      const named = this.#database.prepare(`${SHARES} WHERE s.name IN (?, ?) AND s.owner_id <> ?`);
+      const grouped = this.#database.prepare(`${SHARES} WHERE s.is_group = 1 AND s.owner_id <> ?`);
+      const ofGroups = grouped.rows(account).map(toShare);
+      const isMember = (share: Share): boolean => leadsTo(this.#walk(shareName(share)), account);
+      return [...named.rows(address, ANYONE, account).map(toShare), ...ofGroups.filter(isMember)];
+    });
+  }
+
+  async setShare(share: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>> {
+    const identifier = toIdentifier(share.identifier);
+    if (identifier === undefined) return err({ kind: 'bad-address' });
+    const { name, negative } = identifier;
+    const key = [share.owner, share.mailbox ?? 0, name, Number(negative)] as const;
+    return this.#write('Sharing', () => {
+      const owner = this.#accountById(share.owner);
+      if (owner === undefined) return err({ kind: 'not-found' });
+      const remove = 'DELETE FROM share WHERE owner_id = ? AND mailbox_id = ? AND name = ? AND negative = ?';
+      this.#database.prepare(remove).run(...key);
+      if (share.rights === '') return ok(undefined);
+      if (name === owner.address) return err({ kind: 'in-use' });
+      const has = (table: 'account' | 'alias'): boolean =>
+        this.#database.prepare(`SELECT 1 FROM ${table} WHERE address = ?`).row(name) !== undefined;
+      const isGroup = has('alias');
+      if (name !== ANYONE && !isGroup && !has('account')) return err({ kind: 'not-found' });
+      const kept = this.#database.prepare('SELECT count(*) FROM share WHERE owner_id = ?').row(share.owner);
+      if (kept !== undefined && numberAt(kept, 0) >= LIMITS.sharesMax) return err({ kind: 'too-many' });
+      const add = `INSERT INTO share (owner_id, mailbox_id, name, negative, is_group, rights)
+        VALUES (?, ?, ?, ?, ?, ?)`;
+      this.#database.prepare(add).run(...key, Number(isGroup), share.rights);
+      return ok(undefined);
+    });
+  }
+
+  async removeShares(owner: AccountId, mailbox: MailboxId): Promise<void> {
+    const sql = 'DELETE FROM share WHERE owner_id = ? AND mailbox_id = ?';
+    this.#write('Taking back what was shared', () => {
+      this.#database.prepare(sql).run(owner, mailbox);
+      return ok(undefined);
+    });
+  }
+
   #sending(id: AccountId): Sending {
     const row = this.#database.prepare('SELECT state FROM sending WHERE account_id = ?').row(id);
     return decodeSending(row === undefined ? undefined : textAt(row, 0));
@@ -306,8 +361,10 @@ export class EmbeddedDirectory implements Directory {
 
   async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
     return this.#write('Removing an account', () => {
-      if (this.#database.prepare('DELETE FROM account WHERE id = ?').run(id) === 0)
-        return err({ kind: 'not-found' });
+      const address = this.#accountById(id)?.address;
+      if (address === undefined) return err({ kind: 'not-found' });
+      this.#database.prepare('DELETE FROM account WHERE id = ?').run(id);
+      this.#database.prepare('DELETE FROM share WHERE owner_id = ? OR name = ?').run(id, address);
       for (const table of ['app_password', 'certificate', 'home_network', 'sending', 'send_grant'])
         this.#database.prepare(`DELETE FROM ${table} WHERE account_id = ?`).run(id);
       return ok(undefined);
@@ -463,6 +520,7 @@ export class EmbeddedDirectory implements Directory {
     const key = toAliasKey(address)?.key ?? '';
     return this.#write('Removing an alias', () => {
       this.#database.prepare('DELETE FROM alias_target WHERE address = ?').run(key);
+      this.#database.prepare('DELETE FROM share WHERE name = ?').run(key);
       const removed = this.#database.prepare('DELETE FROM alias WHERE address = ?').run(key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });

@@ -6,7 +6,7 @@ import type { Random } from '../../base/random.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import { known, toAccountId } from '../../store/ids.ts';
-import type { AccountId } from '../../store/ids.ts';
+import type { AccountId, MailboxId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
 import type { KeptAppPassword } from '../credential/app-password.ts';
@@ -50,8 +50,10 @@ import type {
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
+import type { Share } from '../rights.ts';
 import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { ANYONE, formatIdentifier, inShareOrder, leadsTo, shareName, toIdentifier } from '../sharing.ts';
 import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 
 export type MemoryDirectoryOptions = DirectorySettings & {
@@ -87,6 +89,7 @@ export class MemoryDirectory implements Directory {
   readonly #secrets = new Map<SecretPurpose, readonly Secret[]>();
   readonly #sendings = new Map<AccountId, string | undefined>();
   readonly #grants = new Map<AccountId, readonly string[]>();
+  readonly #shares = new Map<string, Omit<Share, 'ownerAddress'>>();
   #lastId = 0;
 
   constructor(options: MemoryDirectoryOptions) {
@@ -172,6 +175,62 @@ export class MemoryDirectory implements Directory {
     const checked = checkGrant(address, kept);
     if (!checked.ok) return checked;
     return ok(this.#keepGrants(id, [...kept, checked.value]));
+  }
+
+  async shares(owner: AccountId): Promise<readonly Share[]> {
+    return inShareOrder(this.#sharesWhere((share) => share.owner === owner));
+  }
+
+  async sharedWith(account: AccountId): Promise<readonly Share[]> {
+    const address = this.#byId(account)?.address;
+    const found: Share[] = [];
+    for (const share of this.#sharesWhere(({ owner }) => owner !== account)) {
+      const name = shareName(share);
+      if (name === ANYONE || name === address || leadsTo(await this.resolve(name), account))
+        found.push(share);
+    }
+    return address === undefined ? [] : found;
+  }
+
+  #sharesWhere(isWanted: (share: Omit<Share, 'ownerAddress'>) => boolean): Share[] {
+    return [...this.#shares.values()].filter(isWanted).flatMap((share) => {
+      const account = this.#byId(share.owner);
+      return account === undefined ? [] : [{ ...share, ownerAddress: account.address }];
+    });
+  }
+
+  async setShare({
+    owner,
+    mailbox,
+    identifier,
+    rights,
+  }: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>> {
+    const account = this.#byId(owner);
+    const known_ = toIdentifier(identifier);
+    if (account === undefined) return err({ kind: 'not-found' });
+    if (known_ === undefined) return err({ kind: 'bad-address' });
+    const formatted = formatIdentifier(known_);
+    const key = `${owner} ${mailbox ?? 0} ${formatted}`;
+    if (rights === '') {
+      this.#shares.delete(key);
+      return ok(undefined);
+    }
+    const { name } = known_;
+    if (name === account.address) return err({ kind: 'in-use' });
+    if (name !== ANYONE && !this.#accounts.has(name) && !this.#aliases.has(name))
+      return err({ kind: 'not-found' });
+    const kept = [...this.#shares.values()].filter((share) => share.owner === owner).length;
+    if (!this.#shares.has(key) && kept >= LIMITS.sharesMax) return err({ kind: 'too-many' });
+    this.#shares.set(key, { owner, mailbox, identifier: formatted, rights });
+    return ok(undefined);
+  }
+
+  async removeShares(owner: AccountId, mailbox: MailboxId): Promise<void> {
+    this.#forgetShares((share) => share.owner === owner && share.mailbox === mailbox);
+  }
+
+  #forgetShares(isGone: (share: Omit<Share, 'ownerAddress'>) => boolean): void {
+    for (const [key, share] of this.#shares) if (isGone(share)) this.#shares.delete(key);
   }
 
   async removeSendGrant(
@@ -283,6 +342,9 @@ export class MemoryDirectory implements Directory {
     this.#accounts.delete(account.address);
     this.#sendings.delete(id);
     this.#grants.delete(id);
+    this.#forgetShares(
+      ({ owner, identifier }) => owner === id || toIdentifier(identifier)?.name === account.address,
+    );
     return ok(undefined);
   }
 
@@ -401,7 +463,10 @@ export class MemoryDirectory implements Directory {
   }
 
   async removeAlias(address: string): Promise<Result<void, DirectoryProblem>> {
-    return this.#aliases.delete(toAliasKey(address)?.key ?? '') ? ok(undefined) : err({ kind: 'not-found' });
+    const key = toAliasKey(address)?.key ?? '';
+    if (!this.#aliases.delete(key)) return err({ kind: 'not-found' });
+    this.#forgetShares(({ identifier }) => toIdentifier(identifier)?.name === key);
+    return ok(undefined);
   }
 
   async secrets(purpose: SecretPurpose): Promise<readonly Secret[]> {

@@ -110,9 +110,27 @@ CREATE TABLE directory_home_network (
 );
 `;
 
+const SHARING = `
+-- See the embedded directory.
+CREATE TABLE directory_share (
+  owner_id BIGINT NOT NULL,
+  mailbox_id BIGINT NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  negative BIGINT NOT NULL,
+  is_group BIGINT NOT NULL,
+  rights TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (owner_id, mailbox_id, name, negative)
+);
+CREATE INDEX directory_share_by_name ON directory_share (name);
+CREATE INDEX directory_share_of_group ON directory_share (is_group);
+`;
+
+const SHARES = `SELECT s.owner_id, a.address, s.mailbox_id, s.name, s.negative, s.rights, s.is_group
+  FROM directory_share s JOIN directory_account a ON a.id = s.owner_id`;
+
 export const DIRECTORY: TableKind = {
   name: 'directory',
-  migrations: [FIRST, LISTS_AND_SECRETS, SENDING, SCRAM_AND_CERTIFICATES],
+  migrations: [FIRST, LISTS_AND_SECRETS, SENDING, SCRAM_AND_CERTIFICATES, SHARING],
 };
 
 /** A row for each app password, or one with none. */
@@ -211,6 +229,18 @@ export const DIRECTORY_SQL = {
   addGrant: 'INSERT INTO directory_send_grant (account_id, address, created_at_ms) VALUES ($1, $2, $3)',
   removeGrant: 'DELETE FROM directory_send_grant WHERE account_id = $1 AND address = $2',
   removeGrants: 'DELETE FROM directory_send_grant WHERE account_id = $1',
+
+  shares: `${SHARES} WHERE s.owner_id = $1`,
+  sharedWith: `${SHARES} WHERE (s.name = ANY($1::text[]) OR s.is_group = 1) AND s.owner_id <> $2`,
+  countShares: 'SELECT count(*) FROM directory_share WHERE owner_id = $1',
+  removeShare:
+    'DELETE FROM directory_share WHERE owner_id = $1 AND mailbox_id = $2 AND name = $3 AND negative = $4',
+  addShare: `INSERT INTO directory_share (owner_id, mailbox_id, name, negative, is_group, rights)
+    VALUES ($1, $2, $3, $4, $5, $6)`,
+  removeShares: 'DELETE FROM directory_share WHERE owner_id = $1 AND mailbox_id = $2',
+  removeSharesOf: `DELETE FROM directory_share WHERE owner_id = $1
+    OR name = (SELECT address FROM directory_account WHERE id = $1)`,
+  removeSharesWith: 'DELETE FROM directory_share WHERE name = $1',
 
   aliases: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address > $1 ORDER BY address LIMIT $2::bigint`,
   alias: `SELECT ${ALIAS_COLUMNS} FROM directory_alias WHERE address = $1`,

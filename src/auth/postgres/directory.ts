@@ -14,7 +14,7 @@ import type { Postgres, Transaction } from '../../postgres/postgres.ts';
 import { numberAt, optionalNumberAt, optionalTextAt, textAt } from '../../sqlite/database.ts';
 import type { Row } from '../../sqlite/database.ts';
 import { known, toAccountId } from '../../store/ids.ts';
-import type { AccountId } from '../../store/ids.ts';
+import type { AccountId, MailboxId } from '../../store/ids.ts';
 import { toAddressKey, toDomainKey, toDomainName } from '../address-key.ts';
 import { hashAppPassword, makeAppPassword } from '../credential/app-password.ts';
 import type { KeptAppPassword } from '../credential/app-password.ts';
@@ -61,9 +61,12 @@ import type {
 import { UNTHROTTLED } from '../login-throttle.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
+import type { Share } from '../rights.ts';
 import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
+import { ANYONE, inShareOrder, leadsTo, shareName, toIdentifier } from '../sharing.ts';
 import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
+import { toShare } from '../embedded/share-rows.ts';
 import { DIRECTORY_SQL } from './directory-tables.ts';
 
 export type PostgresDirectoryOptions = DirectorySettings & {
@@ -205,6 +208,49 @@ export class PostgresDirectory implements Directory {
     });
   }
 
+  async shares(owner: AccountId): Promise<readonly Share[]> {
+    return inShareOrder((await this.#postgres.rows(READING, DIRECTORY_SQL.shares, owner)).map(toShare));
+  }
+
+  async sharedWith(account: AccountId): Promise<readonly Share[]> {
+    const address = (await this.account(account))?.address;
+    if (address === undefined) return [];
+    const names = [address, ANYONE];
+    const rows = await this.#postgres.rows(READING, DIRECTORY_SQL.sharedWith, names, account);
+    const found: Share[] = [];
+    for (const share of rows.map(toShare)) {
+      const name = shareName(share);
+      // oxlint-disable-next-line no-await-in-loop -- groups are few, and remembered
+      if (names.includes(name) || leadsTo(await this.resolve(name), account)) found.push(share);
+    }
+    return found;
+  }
+
+  async setShare(share: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>> {
+    const identifier = toIdentifier(share.identifier);
+    if (identifier === undefined) return err({ kind: 'bad-address' });
+    const { name, negative } = identifier;
+    const key = [share.owner, share.mailbox ?? 0, name, Number(negative)] as const;
+    return this.#write('Sharing', async (transaction) => {
+      const owner = await transaction.row(DIRECTORY_SQL.account, share.owner);
+      if (owner === undefined) return err({ kind: 'not-found' });
+      transaction.write(DIRECTORY_SQL.removeShare, ...key);
+      if (share.rights === '') return ok(undefined);
+      if (name === textAt(owner, 1)) return err({ kind: 'in-use' });
+      const isGroup = (await transaction.row(DIRECTORY_SQL.alias, name)) !== undefined;
+      const isAccount = (await transaction.row(DIRECTORY_SQL.accountByAddress, name)) !== undefined;
+      if (name !== ANYONE && !isGroup && !isAccount) return err({ kind: 'not-found' });
+      const kept = await transaction.row(DIRECTORY_SQL.countShares, share.owner);
+      if (kept !== undefined && numberAt(kept, 0) >= LIMITS.sharesMax) return err({ kind: 'too-many' });
+      transaction.write(DIRECTORY_SQL.addShare, ...key, Number(isGroup), share.rights);
+      return ok(undefined);
+    });
+  }
+
+  async removeShares(owner: AccountId, mailbox: MailboxId): Promise<void> {
+    await this.#postgres.run('Taking back what was shared', DIRECTORY_SQL.removeShares, owner, mailbox);
+  }
+
   async removeSendGrant(
     id: AccountId,
     address: string,
@@ -299,6 +345,7 @@ export class PostgresDirectory implements Directory {
 
   async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
     return this.#write('Removing an account', async (transaction) => {
+      transaction.write(DIRECTORY_SQL.removeSharesOf, id);
       for (const sql of OF_ACCOUNT) transaction.write(DIRECTORY_SQL[sql], id);
       const removed = await transaction.run(DIRECTORY_SQL.removeAccount, id);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
@@ -448,6 +495,7 @@ export class PostgresDirectory implements Directory {
     const key = toAliasKey(address)?.key ?? '';
     return this.#write('Removing an alias', async (transaction) => {
       transaction.write(DIRECTORY_SQL.removeTargets, key);
+      transaction.write(DIRECTORY_SQL.removeSharesWith, key);
       const removed = await transaction.run(DIRECTORY_SQL.removeAlias, key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
