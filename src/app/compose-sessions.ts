@@ -53,6 +53,7 @@ export function composeSessions(
     store: backends.mail,
     blobs: backends.blobs,
     ...(options.search === undefined ? {} : { search: options.search }),
+    sharing: backends.directory,
     signIn: offer.signIn('imap'),
     compress: (connection) => new DeflateConnection(connection),
     tlsAvailable: settings.tls === 'starttls',

@@ -151,6 +151,8 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
+  /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
+  imapCopyBetweenMessagesMax: 10_000,
   /** What one account shares: mailboxes and those they are shared with. */
   sharesMax: 1000,
   /** Addresses in whose name one account was allowed to write. */

@@ -42,12 +42,20 @@ export function spellKeywords(
 
 export type Flags = { readonly flags: number; readonly keywords: readonly string[] };
 
+const ALL_FLAGS = { flags: ~0, keywords: true };
+
 /** @param change its keywords spelled as the account does; a `replace` replaces `\Deleted` too */
 export function changeFlags(
   { flags, keywords }: Flags,
-  change: Pick<FlagChange, 'mode' | 'flags' | 'keywords'>,
+  change: Pick<FlagChange, 'mode' | 'flags' | 'keywords' | 'within'>,
 ): Flags {
-  if (change.mode === 'replace') return { flags: change.flags, keywords: change.keywords };
+  if (change.mode === 'replace') {
+    const within = change.within ?? ALL_FLAGS;
+    return {
+      flags: (change.flags & within.flags) | (flags & ~within.flags),
+      keywords: within.keywords ? change.keywords : keywords,
+    };
+  }
   if (change.mode === 'add') {
     const missing = change.keywords.filter((keyword) => !keywords.includes(keyword));
     return {

@@ -1200,6 +1200,21 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         ['replace', FLAG.draft, ['z', 'y'], FLAG.draft, ['y', 'z']],
         ['replace', 0, [], 0, []],
       ];
+      for (const [within, wantFlags, wantKeywords] of [
+        [{ flags: FLAG.seen, keywords: false }, FLAG.flagged | FLAG.deleted, ['a', 'b']],
+        [{ flags: FLAG.flagged | FLAG.draft, keywords: true }, FLAG.seen | FLAG.draft | FLAG.deleted, ['c']],
+      ] as const)
+        test(`replace within ${within.flags} and keywords ${within.keywords} leaves the others`, async () => {
+          const one = owner();
+          const inbox = await one.inbox();
+          await one.append(inbox, { flags: FLAG.seen | FLAG.flagged | FLAG.deleted, keywords: ['b', 'a'] });
+          const change = { mode: 'replace', flags: FLAG.draft, keywords: ['c'], within } as const;
+          const [entry] = await one.flag(inbox, [uid(1)], change);
+          assert.deepEqual([entry?.flags, entry?.keywords], [wantFlags, wantKeywords]);
+          await reopen();
+          assert.deepEqual((await one.entries(inbox))[0], entry);
+          await one.checkCounters();
+        });
       for (const [mode, flags, keywords, wantFlags, wantKeywords] of modes) {
         test(`${mode} ${flags} ${keywords.join(' ')} (RFC 9051 §6.4.6)`, async () => {
           const one = owner();

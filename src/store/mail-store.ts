@@ -127,6 +127,8 @@ export type FlagChange = {
   /** Bits of `FLAG`. */
   readonly flags: number;
   readonly keywords: readonly string[];
+  /** What a `replace` may touch: everything else stays as it is. Left out: all. */
+  readonly within?: { readonly flags: number; readonly keywords: boolean };
   /** Messages changed after this keep their flags and are reported (RFC 7162 §3.1.3). */
   readonly unchangedSince?: ModSeq;
 };

@@ -1,5 +1,6 @@
 /** An IMAP server on stores in memory, and conversations with it as a test writes them: a line said, lines expected. */
 import assert from 'node:assert/strict';
+import { MemoryDirectory } from '../../src/auth/memory/directory.ts';
 import type { Principal } from '../../src/auth/principal.ts';
 import type { ImapEvent } from '../../src/imap/server/event.ts';
 import type { ImapDeps, ImapLimits } from '../../src/imap/server/ports.ts';
@@ -16,6 +17,7 @@ import { openMemoryMailStore } from '../../src/store/memory/mail-store.ts';
 import { FakeClock } from './fake-clock.ts';
 import { signInWith } from './sign-in.ts';
 import type { SignInOptions } from './sign-in.ts';
+import { seededRandom } from './world.ts';
 import { memoryPair, type MemoryConnection, type MemoryOptions } from './memory-connection.ts';
 
 export const ACCOUNT: AccountId = known(toAccountId(1));
@@ -47,6 +49,8 @@ export class ImapOffice {
   readonly shutdown: AbortController = new AbortController();
   readonly store: MailStore;
   readonly blobs: BlobStore;
+  /** Empty: only who is shared with is looked up in it. Its first two accounts are those of alice and bob. */
+  readonly directory: MemoryDirectory;
   readonly deps: ImapDeps;
 
   /** @param change of the ports: a store that fails, smaller limits */
@@ -64,6 +68,7 @@ export class ImapOffice {
     const blobs = openMemoryBlobStore();
     this.store = change.store?.(store) ?? store;
     this.blobs = change.blobs?.(blobs) ?? blobs;
+    this.directory = new MemoryDirectory({ clock: this.clock, random: seededRandom() });
     this.deps = {
       hostname: 'mail.example.test',
       version: '0.0.0',
@@ -71,6 +76,7 @@ export class ImapOffice {
       store: this.store,
       blobs: this.blobs,
       ...(change.search === undefined ? {} : { search: change.search }),
+      sharing: this.directory,
       signIn: signInWith({
         password: 'secret',
         principals: new Map([

@@ -206,16 +206,16 @@ export class MemoryDirectory implements Directory {
     rights,
   }: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>> {
     const account = this.#byId(owner);
-    const known_ = toIdentifier(identifier);
+    const parsed = toIdentifier(identifier);
     if (account === undefined) return err({ kind: 'not-found' });
-    if (known_ === undefined) return err({ kind: 'bad-address' });
-    const formatted = formatIdentifier(known_);
+    if (parsed === undefined) return err({ kind: 'bad-address' });
+    const formatted = formatIdentifier(parsed);
     const key = `${owner} ${mailbox ?? 0} ${formatted}`;
     if (rights === '') {
       this.#shares.delete(key);
       return ok(undefined);
     }
-    const { name } = known_;
+    const { name } = parsed;
     if (name === account.address) return err({ kind: 'in-use' });
     if (name !== ANYONE && !this.#accounts.has(name) && !this.#aliases.has(name))
       return err({ kind: 'not-found' });

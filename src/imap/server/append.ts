@@ -2,6 +2,7 @@
  * One APPEND under way: octets go to the blob store as they come, scanned in passing; nothing is in the mailbox before
  * the last one is there. Source: RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 7889 §3 (TOOBIG), RFC 4469 (CATENATE).
  */
+import type { Principal } from '../../auth/principal.ts';
 import { toBuffer } from '../../base/bytes.ts';
 import type { Result } from '../../base/result.ts';
 import { err, ok } from '../../base/result.ts';
@@ -23,11 +24,11 @@ import type {
 import type { AppendMessage } from '../wire/command/append.ts';
 import { parseMessageUrl } from '../wire/imap-url.ts';
 import type { ImapDeps } from './ports.ts';
-import type { Outcome } from './command-context.ts';
+import { done, type Outcome } from './command-context.ts';
 import { openUrl } from './fetch/url-part.ts';
 import { readSection, type ScanCache, type SectionValue } from './fetch/section.ts';
-import { flagsOf, TOO_LONG, type FlagNames } from './flags.ts';
-import { mailboxTree } from './mailbox-tree.ts';
+import { flagsOf, permitted, TOO_LONG, type FlagNames } from './flags.ts';
+import { target, type Access } from './mailbox-access.ts';
 import { tooMany } from './message-limit.ts';
 import type { Replaced } from './replace.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
@@ -59,7 +60,9 @@ const EMPTY: Outcome = { status: 'NO', code: 'CANNOT', text: 'A message is not e
 
 export class Append {
   readonly #deps: ImapDeps;
-  readonly #account: AccountId;
+  readonly #principal: Principal;
+  readonly #owner: AccountId;
+  readonly #rights: string;
   readonly #mailbox: Mailbox;
   readonly #replaced: Replaced | undefined;
   readonly #messages: Finishing[] = [];
@@ -70,31 +73,37 @@ export class Append {
   readonly #scans: ScanCache = {};
   #arriving: Arriving | undefined;
 
-  private constructor(deps: ImapDeps, account: AccountId, mailbox: Mailbox, replaced: Replaced | undefined) {
+  private constructor(
+    deps: ImapDeps,
+    principal: Principal,
+    { owner, rights, node }: Access,
+    replaced: Replaced | undefined,
+  ) {
     this.#deps = deps;
-    this.#account = account;
-    this.#mailbox = mailbox;
+    this.#principal = principal;
+    this.#owner = owner;
+    this.#rights = rights;
+    this.#mailbox = node.mailbox;
     this.#replaced = replaced;
   }
 
   /** @param replaced what goes when the message comes (RFC 8508) */
   static async open(
     deps: ImapDeps,
-    account: AccountId,
-    path: string,
+    principal: Principal,
+    name: string,
     replaced?: Replaced,
   ): Promise<Result<Append, Outcome>> {
-    const node = mailboxTree(await deps.store.mailboxes(account)).find(path);
-    // RFC 9051 §6.3.12: the client may create it and try again.
-    if (node === undefined) return err({ status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' });
+    const access = await target(principal, name, deps);
+    if (!access.ok) return access;
     // No transaction spans two accounts.
-    if (replaced !== undefined && replaced.account !== account)
+    if (replaced !== undefined && replaced.account !== access.value.owner)
       return err({
         status: 'NO',
         code: 'CANNOT',
         text: 'The replacement would be in the mail of somebody else',
       });
-    return ok(new Append(deps, account, node.mailbox, replaced));
+    return ok(new Append(deps, principal, access.value, replaced));
   }
 
   get replaced(): Replaced | undefined {
@@ -114,7 +123,7 @@ export class Append {
     if (this.#announced > limits.savedMessagesMax) return tooMany(limits.savedMessagesMax);
     if (this.#announced > limits.appendMessagesMax)
       return { status: 'NO', code: 'LIMIT', text: `At most ${limits.appendMessagesMax} messages at once` };
-    const { octetsMax, octetsUsed } = await store.quota(this.#account);
+    const { octetsMax, octetsUsed } = await store.quota(this.#owner);
     const arriving: Omit<Arriving, 'blob'> = {
       scanner: createScanner(),
       octets: 0,
@@ -123,7 +132,7 @@ export class Append {
           ? Infinity
           : Math.max(0, octetsMax - octetsUsed) + (await this.#octetsFreed()),
       parts: literal === undefined ? 0 : undefined,
-      names,
+      names: permitted(names, this.#rights),
       receivedAtMs: internalDate?.epochMs ?? clock.nowMs(),
     };
     const refused = literal === undefined ? undefined : this.#announce(arriving, literal.octets);
@@ -161,7 +170,7 @@ export class Append {
     return this.#countPart(arriving) ?? this.#announce(arriving, octets);
   }
 
-  /** A part that is here already; a URL that is not of this session's own mail is outside RFC 4469 §3. */
+  /** A part that is here already; one of another server is outside RFC 4469 §3. */
   async addUrl(text: string): Promise<Outcome | undefined> {
     const arriving = this.#current();
     const refused = this.#countPart(arriving);
@@ -184,7 +193,7 @@ export class Append {
   async #read(text: string): Promise<SectionValue | undefined> {
     const url = parseMessageUrl(text);
     if (url === undefined || url.server !== undefined || url.auth !== undefined) return undefined;
-    const open = await openUrl(url, this.#account, this.#deps, this.#scans);
+    const open = await openUrl(url, this.#principal, this.#deps, this.#scans);
     return open && readSection(open, url.section, url.partial);
   }
 
@@ -192,7 +201,7 @@ export class Append {
   async #octetsFreed(): Promise<number> {
     if (this.#replaced === undefined) return 0;
     const { mailbox, uid } = this.#replaced;
-    const [placed] = await this.#deps.store.placed(this.#account, mailbox, [uid]);
+    const [placed] = await this.#deps.store.placed(this.#owner, mailbox, [uid]);
     return placed?.octets ?? 0;
   }
 
@@ -241,8 +250,8 @@ export class Append {
     const { store } = this.#deps;
     const [message] = messages;
     if (this.#replaced === undefined || message === undefined)
-      return store.append(this.#account, this.#mailbox.id, messages);
-    return store.replace(this.#account, this.#replaced, this.#mailbox.id, message);
+      return store.append(this.#owner, this.#mailbox.id, messages);
+    return store.replace(this.#owner, this.#replaced, this.#mailbox.id, message);
   }
 
   async commit(): Promise<Outcome> {
@@ -250,6 +259,8 @@ export class Append {
     const appended = await this.#place(messages);
     if (appended.ok) {
       const { uidValidity, uids } = appended.value;
+      // RFC 9051 §6.3.12: who may not read the mailbox learns nothing of it.
+      if (!this.#rights.includes('r')) return done('Appended');
       return {
         status: 'OK',
         code: { kind: 'APPENDUID', uidValidity, uids: rangesOf(uids) },

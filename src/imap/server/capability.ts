@@ -6,6 +6,7 @@ import type { State } from './state.ts';
 
 const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'] as const;
 const SIGNED_IN = [
+  'ACL',
   'APPENDLIMIT',
   'BINARY',
   'CATENATE',
@@ -19,6 +20,7 @@ const SIGNED_IN = [
   'INPROGRESS',
   'LIST-EXTENDED',
   'LIST-METADATA',
+  'LIST-MYRIGHTS',
   'LIST-STATUS',
   'METADATA',
   'MOVE',
@@ -32,6 +34,7 @@ const SIGNED_IN = [
   'QUOTA=RES-MAILBOX',
   'QUOTA=RES-STORAGE',
   'REPLACE',
+  'RIGHTS=texk',
   'SAVEDATE',
   'SEARCHRES',
   'SORT',

@@ -2,6 +2,7 @@
 import { unreachable } from '../../base/unreachable.ts';
 import type { Command } from '../wire/command.ts';
 import type { Context, Outcome, Replies } from './command-context.ts';
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './commands/acl.ts';
 import { copy, expunge } from './commands/copy.ts';
 import { fetch } from './commands/fetch.ts';
 import { list, lsub, namespace } from './commands/list.ts';
@@ -69,6 +70,16 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return getQuotaRoot(signedIn(state), command, context);
     case 'SETQUOTA':
       return only(setQuota());
+    case 'SETACL':
+      return only(setAcl(signedIn(state), command, context));
+    case 'DELETEACL':
+      return only(deleteAcl(signedIn(state), command, context));
+    case 'GETACL':
+      return getAcl(signedIn(state), command, context);
+    case 'LISTRIGHTS':
+      return listRights(signedIn(state), command, context);
+    case 'MYRIGHTS':
+      return myRights(signedIn(state), command, context);
     case 'CHECK':
       // RFC 3501 §6.4.1: everything is on stable storage already.
       return only({ status: 'OK', text: 'All is kept' });

@@ -49,6 +49,29 @@ export function flagsOf(names: readonly string[]): FlagNames | undefined {
   return { flags, keywords };
 }
 
+/** RFC 4314 §4: the right that setting and clearing a flag or keyword asks for. */
+export function rightToSet(name: string): 's' | 't' | 'w' {
+  if (name === '\\Seen') return 's';
+  return name === '\\Deleted' ? 't' : 'w';
+}
+
+/** What of a message's flags may be set and cleared. */
+export type Reach = { readonly flags: number; readonly keywords: boolean };
+
+export function reachOf(rights: string): Reach {
+  const names = SYSTEM_NAMES.filter((name) => rights.includes(rightToSet(name)));
+  return { flags: names.reduce((bits, name) => bits | BITS[name], 0), keywords: rights.includes('w') };
+}
+
+export function within(reach: Reach, { flags, keywords }: FlagNames): FlagNames {
+  return { flags: flags & reach.flags, keywords: reach.keywords ? keywords : [] };
+}
+
+/** RFC 4314 §4: of flags, those that somebody with these rights may set. */
+export function permitted(names: FlagNames, rights: string): FlagNames {
+  return within(reachOf(rights), names);
+}
+
 export function bitOf(name: string): number | undefined {
   const system = toSystemFlag(name);
   return system === undefined ? undefined : BITS[system];

@@ -16,17 +16,20 @@ export type MailboxTree = {
   find(path: string): MailboxNode | undefined;
 };
 
-/** @param mailboxes parents before children, as the store gives them */
-export function mailboxTree(mailboxes: readonly Mailbox[]): MailboxTree {
+/**
+ * @param mailboxes parents before children, as the store gives them
+ * @param isShown which of them count as somebody's children
+ */
+export function mailboxTree(
+  mailboxes: readonly Mailbox[],
+  isShown: (id: MailboxId) => boolean = () => true,
+): MailboxTree {
   const paths = new Map<MailboxId, string>();
+  for (const { id, parent, name } of mailboxes)
+    paths.set(id, parent === undefined ? name : `${paths.get(parent) ?? ''}${DELIMITER}${name}`);
   const parents = new Set<MailboxId>();
-  for (const { id, parent, name } of mailboxes) {
-    if (parent === undefined) paths.set(id, name);
-    else {
-      parents.add(parent);
-      paths.set(id, `${paths.get(parent) ?? ''}${DELIMITER}${name}`);
-    }
-  }
+  for (const { id, parent } of mailboxes.toReversed())
+    if (parent !== undefined && (parents.has(id) || isShown(id))) parents.add(parent);
   const nodes = mailboxes.map((mailbox) => ({
     mailbox,
     path: paths.get(mailbox.id) ?? mailbox.name,

@@ -1,6 +1,7 @@
 /** What an IMAP session needs of the world, and the limits it keeps. */
 import type { Clock } from '../../base/clock.ts';
 import type { Compress } from '../../base/compression.ts';
+import type { Directory } from '../../auth/directory.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
 import type { BlobStore } from '../../store/blob-store.ts';
 import type { SearchIndex } from '../../search/search-index.ts';
@@ -24,6 +25,9 @@ export type ImapLimits = {
   readonly savedMessagesMax: number;
 };
 
+/** Who lets whom do what with which mailboxes. */
+export type Sharing = Pick<Directory, 'shares' | 'sharedWith' | 'setShare' | 'removeShares'>;
+
 export type ImapDeps = {
   readonly hostname: string;
   readonly clock: Clock;
@@ -31,6 +35,7 @@ export type ImapDeps = {
   readonly blobs: BlobStore;
   /** Undefined: every search reads the messages. */
   readonly search?: SearchIndex;
+  readonly sharing: Sharing;
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;

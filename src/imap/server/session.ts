@@ -8,14 +8,14 @@ import type { CompressedConnection } from '../../base/compression.ts';
 import { serveSession, type Connection } from '../../base/connection.ts';
 import { Fault, stackOf } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
-import type { Result } from '../../base/result.ts';
+import { err, type Result } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import type { Principal } from '../../auth/principal.ts';
+import { hasAll } from '../../auth/rights.ts';
 import { contextOf, offeredOn } from '../../auth/sign-in.ts';
 import { converse } from '../../sasl/converse.ts';
 import type { SaslServerStep } from '../../sasl/mechanism.ts';
 import { mechanismNamed } from '../../sasl/registry.ts';
-import type { AccountId } from '../../store/ids.ts';
 import { BlobError } from '../../store/blob-store.ts';
 import { decodeCharset, isKnownCharset } from '../../message/charset.ts';
 import type { Command } from '../wire/command.ts';
@@ -37,6 +37,7 @@ import { dispatch, type DriverCommand, type HandledCommand } from './dispatch.ts
 import type { ImapEvent } from './event.ts';
 import { Output } from './output.ts';
 import { MetadataWatch } from './metadata-watch.ts';
+import { currentRights, NO_RIGHT } from './mailbox-access.ts';
 import type { ImapDeps } from './ports.ts';
 import { Progress } from './progress.ts';
 import { placeToReplace } from './replace.ts';
@@ -641,10 +642,16 @@ class ImapSession {
     const account = this.#principal?.account;
     if (account === undefined) throw new TypeError('IDLE without an account');
     let changed = true;
-    const watch = this.#deps.store.watch(account, () => {
+    const hinted = (): void => {
       changed = true;
       this.#connection.wake();
-    });
+    };
+    // Annotations are news of the own mail, messages of whoever has the selected mailbox.
+    const owners = new Set([
+      account,
+      ...(this.#state.phase === 'selected' ? [this.#state.selected.account] : []),
+    ]);
+    const watches = [...owners].map((owner) => this.#deps.store.watch(owner, hinted));
     try {
       this.#output.writer.continuation('idling');
       this.#reader.expect('idle-done');
@@ -677,7 +684,7 @@ class ImapSession {
         }
       }
     } finally {
-      watch.close();
+      for (const watch of watches) watch.close();
     }
   }
 
@@ -718,11 +725,11 @@ class ImapSession {
     switch (event.kind) {
       case 'append': {
         const needs = NEEDS[event.replaced === undefined ? 'APPEND' : 'REPLACE'];
-        const account = this.#principal?.account;
-        if (account === undefined || !needs.includes(this.#state.phase))
+        const principal = this.#principal;
+        if (principal === undefined || !needs.includes(this.#state.phase))
           return { status: 'BAD', text: wrongState(this.#state, needs) };
         if (event.first) {
-          const opened = await this.#openAppend(account, event);
+          const opened = await this.#openAppend(principal, event);
           if (!opened.ok) return opened.error;
           this.#append = opened.value;
         }
@@ -741,13 +748,16 @@ class ImapSession {
   }
 
   async #openAppend(
-    account: AccountId,
+    principal: Principal,
     { mailbox, replaced }: Extract<SessionEvent, { kind: 'append' }>,
   ): Promise<Result<Append, Outcome>> {
-    if (replaced === undefined) return Append.open(this.#deps, account, mailbox);
+    if (replaced === undefined) return Append.open(this.#deps, principal, mailbox);
     if (this.#state.phase !== 'selected') throw new TypeError('REPLACE without a selected mailbox');
     const place = placeToReplace(this.#state.selected, replaced);
-    return place.ok ? Append.open(this.#deps, account, mailbox, place.value) : place;
+    if (!place.ok) return place;
+    // RFC 8508 §4.1: as to mark it and to expunge it.
+    if (!hasAll(await currentRights(this.#state, this.#deps), 'te')) return err(NO_RIGHT);
+    return Append.open(this.#deps, principal, mailbox, place.value);
   }
 
   /** A fault here is told when the APPEND ends: its octets come in any case. */

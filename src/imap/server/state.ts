@@ -8,9 +8,16 @@ import type { MailboxView } from './view.ts';
 export type SelectedMailbox = {
   /** Whose mailbox it is. */
   readonly account: AccountId;
+  /** The same, where that is not who is signed in. */
+  readonly otherOwner: AccountId | undefined;
   readonly id: MailboxId;
+  /** As the client names it. */
   readonly path: string;
+  /** Only examined. */
   readonly readOnly: boolean;
+  /** What the client may do here, as it was last looked up, and as it was told in PERMANENTFLAGS. */
+  rights: string;
+  rightsTold: string;
   readonly uidValidity: UidValidity;
   readonly view: MailboxView;
   /** UIDs of the last SEARCH with SAVE, ascending (RFC 9051 §6.4.4.1). */
@@ -70,6 +77,11 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND' | 'REPLACE', readonly State[
   GETQUOTA: SIGNED_IN,
   GETQUOTAROOT: SIGNED_IN,
   SETQUOTA: SIGNED_IN,
+  SETACL: SIGNED_IN,
+  DELETEACL: SIGNED_IN,
+  GETACL: SIGNED_IN,
+  LISTRIGHTS: SIGNED_IN,
+  MYRIGHTS: SIGNED_IN,
   APPEND: SIGNED_IN,
   IDLE: SIGNED_IN,
   CHECK: SELECTED,

@@ -3,7 +3,7 @@ import type { Entry } from '../../store/mail-store.ts';
 import type { FetchDatum, Untagged } from '../wire/response.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 import type { ImapDeps } from './ports.ts';
-import { flagNames, SYSTEM_NAMES } from './flags.ts';
+import { flagNames, rightToSet, SYSTEM_NAMES } from './flags.ts';
 import type { Enabled, Selected, SelectedMailbox } from './state.ts';
 import type { Notice } from './view.ts';
 
@@ -15,27 +15,34 @@ export async function updates(
   mayExpunge: boolean,
 ): Promise<readonly Untagged[]> {
   const { view } = selected;
+  const rights = changedRights(selected);
   const changes = await deps.store.mailboxChanges(selected.account, selected.id, view.modSeq);
   // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
   const notices = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
-  if (notices.length === 0) return [];
+  if (notices.length === 0) return rights;
   const entries = notices.flatMap((notice) => (notice.kind === 'flags' ? [notice.entry] : []));
-  return [...newKeywords(entries, selected), ...formatNotices(notices, enabled)];
+  return [...rights, ...newKeywords(entries, selected), ...formatNotices(notices, enabled)];
+}
+
+/** RFC 4314 §5.1.1: FLAGS again where rights are not what the client was told. */
+function changedRights(selected: SelectedMailbox): readonly Untagged[] {
+  if (selected.rights === selected.rightsTold) return [];
+  selected.rightsTold = selected.rights;
+  return flagsOfMailbox(selected);
 }
 
 /** RFC 9051 §7.3.5: FLAGS again where keywords came that the client was not told of. */
-export function newKeywords(
-  entries: readonly Entry[],
-  { keywords, readOnly }: SelectedMailbox,
-): readonly Untagged[] {
+export function newKeywords(entries: readonly Entry[], selected: SelectedMailbox): readonly Untagged[] {
+  const { keywords } = selected;
   const before = keywords.size;
   for (const entry of entries) for (const keyword of entry.keywords) keywords.add(keyword);
-  return keywords.size === before ? [] : flagsOfMailbox(keywords, readOnly);
+  return keywords.size === before ? [] : flagsOfMailbox(selected);
 }
 
-export function flagsOfMailbox(keywords: Iterable<string>, readOnly: boolean): readonly Untagged[] {
+export function flagsOfMailbox({ keywords, readOnly, rights }: SelectedMailbox): readonly Untagged[] {
   const flags = [...SYSTEM_NAMES, ...[...keywords].toSorted()];
-  const permanent = readOnly ? [] : [...flags, '\\*'];
+  // RFC 4314 §5.1.1.
+  const permanent = readOnly ? [] : [...flags, '\\*'].filter((flag) => rights.includes(rightToSet(flag)));
   return [
     { kind: 'flags', flags },
     {

@@ -20,7 +20,14 @@ function decode(text: string, overrides: Partial<ParseContext> = {}): ReturnType
 }
 
 const set = (first: number, last = first): object => ({ kind: 'ranges', ranges: [{ first, last }] });
-const noReturn = { subscribed: false, children: false, specialUse: false, status: [], metadata: [] };
+const noReturn = {
+  subscribed: false,
+  children: false,
+  specialUse: false,
+  myRights: false,
+  status: [],
+  metadata: [],
+};
 const plainList = { selection: new Set(), returns: noReturn, extended: false };
 const plain = (item: string): object => ({ kind: 'plain', item });
 const whole = { part: [], text: { kind: 'whole' } };
@@ -112,6 +119,16 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
       },
     },
   ],
+  [
+    '4314 §3.1',
+    'SETACL inbox "bob@a.test" +lr',
+    { verb: 'SETACL', mailbox: 'INBOX', identifier: 'bob@a.test', rights: '+lr' },
+  ],
+  ['4314 §3.1', 'SETACL a b ""', { verb: 'SETACL', mailbox: 'a', identifier: 'b', rights: '' }],
+  ['4314 §3.2', 'DELETEACL a -b', { verb: 'DELETEACL', mailbox: 'a', identifier: '-b' }],
+  ['4314 §3.3', 'GETACL a', { verb: 'GETACL', mailbox: 'a' }],
+  ['4314 §3.4', 'LISTRIGHTS a b', { verb: 'LISTRIGHTS', mailbox: 'a', identifier: 'b' }],
+  ['4314 §3.5', 'MYRIGHTS a', { verb: 'MYRIGHTS', mailbox: 'a' }],
   ['9208 §4.1.1', 'GETQUOTA ""', { verb: 'GETQUOTA', root: '' }],
   ['9208 §4.1.2', 'GETQUOTAROOT inbox', { verb: 'GETQUOTAROOT', mailbox: 'INBOX' }],
   ['9208 §4.1.3', 'SETQUOTA "#a" ()', { verb: 'SETQUOTA', root: '#a', limits: [] }],
@@ -180,6 +197,7 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
         subscribed: false,
         children: true,
         specialUse: true,
+        myRights: false,
         status: ['MESSAGES', 'SIZE'],
         metadata: [],
       },
@@ -190,6 +208,18 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
     '5258 §3',
     'LIST () "" % RETURN ()',
     { verb: 'LIST', reference: '', patterns: ['%'], ...plainList, extended: true },
+  ],
+  [
+    '8440 §5',
+    'LIST "" * RETURN (myrights)',
+    {
+      verb: 'LIST',
+      reference: '',
+      patterns: ['*'],
+      ...plainList,
+      returns: { ...noReturn, myRights: true },
+      extended: true,
+    },
   ],
   ['3501 §6.3.9', 'LSUB "#news." comp.*', { verb: 'LSUB', reference: '#news.', pattern: 'comp.*' }],
   [

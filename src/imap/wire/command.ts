@@ -6,6 +6,7 @@
  */
 import { err, ok, type Result } from '../../base/result.ts';
 import { TAG } from './character.ts';
+import { parseAcl, parseAclOf, parseSetAcl, type AclCommand } from './command/acl.ts';
 import { parseFetch, type FetchCommand } from './command/fetch.ts';
 import { parseList, parseLsub, type ListCommand } from './command/list.ts';
 import {
@@ -41,7 +42,8 @@ export type Command =
   | StoreCommand
   | SearchCommand
   | QuotaCommand
-  | MetadataCommand;
+  | MetadataCommand
+  | AclCommand;
 export type Verb = Command['verb'];
 
 /** A command that cannot be carried out as sent. Without a tag it is answered untagged. */
@@ -81,6 +83,11 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   GETQUOTA: { parse: parseGetQuota },
   GETQUOTAROOT: { parse: parseGetQuotaRoot },
   SETQUOTA: { parse: parseSetQuota },
+  SETACL: { parse: parseSetAcl },
+  DELETEACL: { parse: parseAclOf('DELETEACL') },
+  GETACL: { parse: parseAcl('GETACL') },
+  LISTRIGHTS: { parse: parseAclOf('LISTRIGHTS') },
+  MYRIGHTS: { parse: parseAcl('MYRIGHTS') },
   IDLE: { parse: parsePlain('IDLE') },
   CHECK: { parse: parsePlain('CHECK') },
   CLOSE: { parse: parsePlain('CLOSE') },

@@ -1,11 +1,18 @@
-/** COPY, MOVE and EXPUNGE. Source: RFC 9051 §6.4.3, §6.4.7, §6.4.8, §7.1 (COPYUID); RFC 7162 §3.2.9. */
+/**
+ * COPY, MOVE and EXPUNGE. Source: RFC 9051 §6.4.3, §6.4.7, §6.4.8, §7.1 (COPYUID); RFC 7162 §3.2.9; RFC 4314 §4 and
+ * RFC 6851 §4.2 (rights).
+ */
+import { hasAll } from '../../../auth/rights.ts';
+import { LIMITS } from '../../../base/limits.ts';
+import { err, ok, type Result } from '../../../base/result.ts';
+import { unreachable } from '../../../base/unreachable.ts';
 import type { AccountId, MailboxId, Uid } from '../../../store/ids.ts';
-import { FLAG, type Copied } from '../../../store/mail-store.ts';
+import { FLAG, type Copied, type MailStore, type NewMessage } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
-import type { ResponseCode } from '../../wire/response-code.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import { mailboxTree } from '../mailbox-tree.ts';
+import { permitted } from '../flags.ts';
+import { currentRights, NO_RIGHT, target, type Access } from '../mailbox-access.ts';
 import { highestOf, sayingLimit, tooMany } from '../message-limit.ts';
 import { pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
@@ -13,11 +20,16 @@ import type { Selected, SelectedMailbox } from '../state.ts';
 
 type Copy = Extract<Command, { verb: 'COPY' | 'MOVE' }>;
 type Expunge = Extract<Command, { verb: 'EXPUNGE' }>;
+/** Which messages became which. */
+type Pairs = Omit<Copied, 'modSeq'>;
 
-/** Messages of one read. */
+/** Messages of one read or removal. */
 const PAGE = 1000;
+/** The same, where digests are read with them. */
+const FULL_PAGE = 250;
 
-export async function* copy({ principal, selected }: Selected, command: Copy, context: Context): Replies {
+export async function* copy(state: Selected, command: Copy, context: Context): Replies {
+  const { principal, selected } = state;
   const { deps } = context;
   const { messagesMax, savedMessagesMax } = deps.limits;
   const isMove = command.verb === 'MOVE';
@@ -28,26 +40,97 @@ export async function* copy({ principal, selected }: Selected, command: Copy, co
   // RFC 9738 §3.1: of MOVE a part is done; COPY copies all or nothing (RFC 9051 §6.4.7).
   const { uids, lowest } = highestOf(resolved.value, isMove ? messagesMax : savedMessagesMax);
   if (lowest !== undefined && !isMove) return tooMany(savedMessagesMax, lowest);
-  const target = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
-  // RFC 9051 §6.4.7: TRYCREATE tells the client that CREATE would help.
-  if (target === undefined) return { status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' };
+  if (isMove && !hasAll(await currentRights(state, deps), 'te')) return NO_RIGHT;
+  const access = await target(principal, command.mailbox, deps);
+  if (!access.ok) return access.error;
   if (uids.length === 0) return done('There was nothing to do');
-  const copied = isMove
-    ? await deps.store.move(selected.account, selected.id, uids, target.mailbox.id)
-    : await deps.store.copy(selected.account, selected.id, uids, target.mailbox.id);
-  if (!copied.ok) {
-    if (copied.error.kind !== 'over-quota') return refusal(copied.error);
-    return { status: 'NO', code: 'OVERQUOTA', text: `Only ${copied.error.octetsLeft} octets are left` };
-  }
+  const copied = await transfer(selected, uids, access.value, isMove, deps.store);
+  if (!copied.ok) return copied.error;
   if (copied.value.from.length === 0)
     return { status: 'NO', code: 'EXPUNGEISSUED', text: 'The messages are gone' };
-  const code = copyUid(copied.value);
-  if (!isMove) return { status: 'OK', code, text: 'Copied' };
+  const { uidValidity, from, to } = copied.value;
+  const code = { kind: 'COPYUID', uidValidity, from: rangesOf(from), to: rangesOf(to) } as const;
+  // RFC 9051 §6.4.7: who may not read the target learns nothing of it.
+  const told = access.value.rights.includes('r') ? { code } : {};
+  if (!isMove) return { status: 'OK', ...told, text: 'Copied' };
   // RFC 9051 §6.4.8: COPYUID comes before the EXPUNGEs, which the driver sends.
-  yield { kind: 'status', status: 'OK', code, text: 'Moved' };
+  yield { kind: 'status', status: 'OK', ...told, text: 'Moved' };
   // RFC 7162 §3.2.9 as RFC 6851 §4.4 asks for it.
   const outcome = await withModSeq(done('Moved'), selected.account, selected.id, context);
   return yield* sayingLimit(outcome, messagesMax, lowest);
+}
+
+async function transfer(
+  selected: SelectedMailbox,
+  uids: readonly Uid[],
+  to: Access,
+  isMove: boolean,
+  store: MailStore,
+): Promise<Result<Pairs, Outcome>> {
+  const { account, id } = selected;
+  // The message itself gets another place, and so its flags: that is for who may set all of them there (RFC 4314 §4).
+  if (account === to.owner && hasAll(to.rights, 'stw')) {
+    const into = to.node.mailbox.id;
+    const moved = isMove
+      ? await store.move(account, id, uids, into)
+      : await store.copy(account, id, uids, into);
+    if (moved.ok) return moved;
+    return err(moved.error.kind === 'over-quota' ? overQuota(moved.error.octetsLeft) : refusal(moved.error));
+  }
+  const copied = await copyAnew(selected, uids, to, store);
+  if (copied.ok && isMove) await removeMoved(selected, copied.value.from, store);
+  return copied;
+}
+
+/** New messages of the same octets, all or none, with the flags for which there is a right. */
+async function copyAnew(
+  { account, id }: SelectedMailbox,
+  uids: readonly Uid[],
+  to: Access,
+  store: MailStore,
+): Promise<Result<Pairs, Outcome>> {
+  if (uids.length > LIMITS.imapCopyBetweenMessagesMax)
+    return err({
+      status: 'NO',
+      code: 'LIMIT',
+      text: `At most ${LIMITS.imapCopyBetweenMessagesMax} messages at once to there`,
+    });
+  const from: Uid[] = [];
+  const messages: NewMessage[] = [];
+  for (const page of pagesOf(uids, FULL_PAGE))
+    for (const message of await store.messages(account, id, page)) {
+      const { uid, blob, prefix, digest, receivedAtMs } = message;
+      from.push(uid);
+      // The place of the octets was read just now, and holds (`PLACE_FRESH_MS`).
+      messages.push({ blob, prefix, digest, receivedAtMs, ...permitted(message, to.rights) });
+    }
+  const { uidValidity } = to.node.mailbox;
+  if (messages.length === 0) return ok({ uidValidity, from, to: [] });
+  const appended = await store.append(to.owner, to.node.mailbox.id, messages);
+  if (appended.ok) return ok({ uidValidity: appended.value.uidValidity, from, to: appended.value.uids });
+  switch (appended.error.kind) {
+    case 'no-such-mailbox':
+      return err({ status: 'NO', code: 'TRYCREATE', text: 'No such mailbox' });
+    case 'over-quota':
+      return err(overQuota(appended.error.octetsLeft));
+    case 'too-many-keywords':
+      return err({ status: 'NO', code: 'LIMIT', text: 'There are too many keywords' });
+    default:
+      return unreachable(appended.error);
+  }
+}
+
+function overQuota(octetsLeft: number): Outcome {
+  return { status: 'NO', code: 'OVERQUOTA', text: `Only ${octetsLeft} octets are left` };
+}
+
+/** A crash before it leaves the messages in both mailboxes. */
+async function removeMoved(
+  { account, id }: SelectedMailbox,
+  uids: readonly Uid[],
+  store: MailStore,
+): Promise<void> {
+  for (const page of pagesOf(uids, PAGE)) await store.remove(account, id, page);
 }
 
 /** So that the client need not ask for it. */
@@ -63,14 +146,12 @@ export async function withModSeq(
   return { ...outcome, code: { kind: 'HIGHESTMODSEQ', value: mailbox.highestModSeq } };
 }
 
-function copyUid({ uidValidity, from, to }: Copied): ResponseCode {
-  return { kind: 'COPYUID', uidValidity, from: rangesOf(from), to: rangesOf(to) };
-}
-
-export async function* expunge({ selected }: Selected, command: Expunge, context: Context): Replies {
+export async function* expunge(state: Selected, command: Expunge, context: Context): Replies {
+  const { selected } = state;
   const { deps } = context;
   const { messagesMax } = deps.limits;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
+  if (!(await currentRights(state, deps)).includes('e')) return NO_RIGHT;
   let uids: readonly Uid[] | undefined;
   let lowest: Uid | undefined;
   if (command.uid) {

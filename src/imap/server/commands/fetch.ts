@@ -15,9 +15,10 @@ import { rangesHave, rangesOf, resolveRanges, type SequenceSet } from '../../wir
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { openMessage, readBinary, readSection, sectionOfRfc822, type OpenMessage } from '../fetch/section.ts';
 import { flagNames } from '../flags.ts';
+import { currentRights } from '../mailbox-access.ts';
 import { highestOf, sayingLimit, tooMany } from '../message-limit.ts';
 import { pagesFromEnd, pagesOf, partialOf, resolveSet, spanOf } from '../message-set.ts';
-import { formatEmailId, formatThreadId } from '../object-id.ts';
+import { formatEmailId, formatThreadId, type OtherOwner } from '../object-id.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
 import { flagsFetch } from '../updates.ts';
 
@@ -31,7 +32,11 @@ const FULL_PAGE = 250;
 const OCTETS_PAGE = 50;
 
 /** One message with what was read of it. */
-type Row = { readonly entry: Entry; readonly placed?: PlacedMessage; readonly full?: StoredMessage };
+type Row = {
+  readonly entry: Entry;
+  readonly placed?: PlacedMessage | undefined;
+  readonly full?: StoredMessage | undefined;
+};
 type FetchResponse = Extract<Untagged, { kind: 'fetch' }>;
 
 export async function* fetch(state: Selected, command: Fetch, context: Context): Replies {
@@ -58,6 +63,8 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
   const limited = highestOf(uids, messagesMax);
   const plan = planOf(command, command.changedSince !== undefined, limited.lowest !== undefined);
   ({ uids } = limited);
+  // RFC 4314 §4: \Seen only for who has the right.
+  const marksSeen = plan.setsSeen && (await currentRights(state, context.deps)).includes('s');
   let found = 0;
   let problem: Outcome | undefined;
   for await (const rows of readRows(state, uids, plan, context)) {
@@ -67,7 +74,7 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
       yield rows.flatMap((row) => answerOf(row, plan, selected) ?? []);
       continue;
     }
-    const seen = plan.setsSeen ? await markSeen(state, rows, context) : undefined;
+    const seen = marksSeen ? await markSeen(state, rows, context) : undefined;
     const answered = inOrder(rows, (row) =>
       answerWithOctets(row, seen?.get(row.entry.uid), plan, selected, context),
     );
@@ -292,11 +299,13 @@ async function markSeen(
 function answerOf(
   { entry, placed, full }: Row,
   { items }: Plan,
-  { view }: SelectedMailbox,
+  { view, otherOwner }: SelectedMailbox,
 ): FetchResponse | undefined {
   const sequence = view.seqOf(entry.uid);
   if (sequence === undefined) return undefined;
-  const data = items.flatMap((item) => (readsOctets(item) ? [] : [plainDatum(item, entry, placed, full)]));
+  const data = items.flatMap((item) =>
+    readsOctets(item) ? [] : [plainDatum(item, { entry, placed, full }, otherOwner)],
+  );
   return { kind: 'fetch', sequence, data };
 }
 
@@ -309,7 +318,7 @@ async function answerWithOctets(
   row: Row,
   seen: Entry | undefined,
   { items }: Plan,
-  { view, scans }: SelectedMailbox,
+  { view, scans, otherOwner }: SelectedMailbox,
   { deps, enabled }: Context,
 ): Promise<Answer | undefined> {
   const entry = seen ?? row.entry;
@@ -321,7 +330,9 @@ async function answerWithOctets(
   const data: FetchDatum[] = [];
   try {
     for (const item of items) {
-      const datum = readsOctets(item) ? await octetsDatum(item, open) : plainDatum(item, entry, placed, full);
+      const datum = readsOctets(item)
+        ? await octetsDatum(item, open)
+        : plainDatum(item, { entry, placed, full }, otherOwner);
       if (datum === 'unknown-encoding')
         return {
           kind: 'problem',
@@ -386,9 +397,8 @@ async function octetsDatum(item: OctetsItem, open: OpenMessage): Promise<FetchDa
 
 function plainDatum(
   item: Exclude<FetchItem, OctetsItem>,
-  entry: Entry,
-  placed: PlacedMessage | undefined,
-  full: StoredMessage | undefined,
+  { entry, placed, full }: Row,
+  otherOwner: OtherOwner,
 ): FetchDatum {
   if (item.kind === 'body-structure-basic') return { item: 'BODY', octets: digestOf(full).body };
   if (item.kind === 'preview') return { item: 'PREVIEW', text: digestOf(full).preview };
@@ -401,7 +411,7 @@ function plainDatum(
     case 'MODSEQ':
       return { item: name, modSeq: entry.modSeq };
     case 'EMAILID':
-      return { item: name, id: formatEmailId(entry.emailId) };
+      return { item: name, id: formatEmailId(entry.emailId, otherOwner) };
     case 'INTERNALDATE':
       return { item: name, epochMs: rowOf(placed).receivedAtMs };
     case 'SAVEDATE':
@@ -409,7 +419,7 @@ function plainDatum(
     case 'RFC822.SIZE':
       return { item: name, value: rowOf(placed).octets };
     case 'THREADID':
-      return { item: name, id: formatThreadId(rowOf(placed).threadId) };
+      return { item: name, id: formatThreadId(rowOf(placed).threadId, otherOwner) };
     case 'ENVELOPE':
       return { item: name, octets: toBuffer(digestOf(full).envelope) };
     case 'BODYSTRUCTURE':

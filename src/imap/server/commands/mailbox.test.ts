@@ -311,9 +311,13 @@ describe('LIST (RFC 9051 §6.3.9)', () => {
 });
 
 describe('NAMESPACE and STATUS (RFC 9051 §6.3.10, §6.3.11)', () => {
-  test('there is one namespace', async () => {
+  test('there are two namespaces', async () => {
     const conversation = await Conversation.signedIn();
-    await conversation.expect('NAMESPACE', '* NAMESPACE (("" "/")) NIL NIL', '. OK Here they are');
+    await conversation.expect(
+      'NAMESPACE',
+      '* NAMESPACE (("" "/")) (("Other Users/" "/")) NIL',
+      '. OK Here they are',
+    );
   });
 
   test('every item of STATUS', async () => {

@@ -1,23 +1,19 @@
 /** CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE. Source: RFC 9051 §6.3.4 to §6.3.8; RFC 6154 §3; RFC 8474 §4.1. */
+import { err, ok, type Result } from '../../../base/result.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Mailbox, MailboxProblem, MailboxRole } from '../../../store/mail-store.ts';
-import type { AccountId, MailboxId } from '../../../store/ids.ts';
+import type { MailboxId } from '../../../store/ids.ts';
 import { toMailboxPath } from '../../../store/mailbox-name.ts';
 import type { Command } from '../../wire/command.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import {
-  DELIMITER,
-  levelsOf,
-  mailboxTree,
-  normalPath,
-  roleOfUse,
-  type MailboxTree,
-} from '../mailbox-tree.ts';
+import { DELIMITER, levelsOf, roleOfUse } from '../mailbox-tree.ts';
 import { listOf } from './list.ts';
 import { pagesOf } from '../message-set.ts';
+import { accessOf, allowed, NO_RIGHT, otherOwner, placeOf, type Mail } from '../mailbox-access.ts';
 import { formatMailboxId } from '../object-id.ts';
+import type { ImapDeps } from '../ports.ts';
+import { normalName } from '../shared-name.ts';
 import type { SignedIn } from '../state.ts';
-import type { MailStore } from '../../../store/mail-store.ts';
 
 type Create = Extract<Command, { verb: 'CREATE' }>;
 type Rename = Extract<Command, { verb: 'RENAME' }>;
@@ -53,54 +49,96 @@ export async function* create({ principal }: SignedIn, command: Create, { deps }
   // RFC 6154 §3: a use that cannot be given refuses the whole command.
   if (roles.length > 1 || (roles.length === 1 && role === undefined))
     return { status: 'NO', code: 'USEATTR', text: 'No mailbox can have that use' };
-  const tree = mailboxTree(await deps.store.mailboxes(principal.account));
-  const levels = levelsOf(command.mailbox);
+  const place = await placeOf(principal, command.mailbox, deps);
+  // RFC 4314 §6: an owner who shares nothing is not told from one who is not here.
+  if (place === undefined) return NO_RIGHT;
+  const { mail } = place;
+  const levels = levelsOf(place.path);
   const path = levels.join(DELIMITER);
-  if (tree.find(path) !== undefined) return refusal({ kind: 'exists' });
+  if (!mayCreate(mail, levels)) return NO_RIGHT;
+  if (mail.tree.find(path) !== undefined) return refusal({ kind: 'exists' });
   // Before parents are made for nothing.
   if (toMailboxPath(path) === undefined) return refusal({ kind: 'bad-name' });
-  if (role !== undefined && tree.nodes.some(({ mailbox }) => mailbox.role === role)) return useTaken(role);
-  const parent = await makeParents(principal.account, levels, tree, deps.store);
-  if (!parent.ok) return refusal(parent.problem);
+  // A use is the owner's, and not shown to others.
+  if (role !== undefined && !mail.isOwn)
+    return { status: 'NO', code: 'USEATTR', text: 'Uses are for mailboxes of your own' };
+  if (role !== undefined && mail.tree.nodes.some(({ mailbox }) => mailbox.role === role))
+    return useTaken(role);
+  const parent = await makeParents(mail, levels, deps);
+  if (!parent.ok) return parent.error;
   const name = levels.at(-1) ?? '';
-  const made = await deps.store.createMailbox(principal.account, {
-    parent: parent.id,
-    name,
-    ...(role === undefined ? {} : { role }),
-  });
-  if (!made.ok)
-    return role !== undefined && made.error.kind === 'exists' ? useTaken(role) : refusal(made.error);
+  const made = await make(
+    mail,
+    { parent: parent.value, name, ...(role === undefined ? {} : { role }) },
+    deps,
+  );
+  if (!made.ok) return made.error;
+  const access = accessOf(mail, { mailbox: made.value, path, hasChildren: false });
   // RFC 9051 §6.3.4: said where the name was put into another form.
   const asked = command.mailbox.endsWith(DELIMITER) ? command.mailbox.slice(0, -1) : command.mailbox;
-  if (path !== asked) yield listOf({ mailbox: made.value, path, hasChildren: false }, asked);
-  return { status: 'OK', code: { kind: 'MAILBOXID', id: formatMailboxId(made.value.id) }, text: 'Created' };
+  if (access.name !== asked) yield listOf(access, asked);
+  const id = formatMailboxId(made.value.id, otherOwner(access));
+  return { status: 'OK', code: { kind: 'MAILBOXID', id }, text: 'Created' };
 }
 
 function useTaken(role: MailboxRole): Outcome {
   return { status: 'NO', code: 'USEATTR', text: `Another mailbox is for ${role} already` };
 }
 
-type Parent =
-  | { readonly ok: true; readonly id: MailboxId | undefined }
-  | { readonly ok: false; readonly problem: MailboxProblem };
+/** RFC 4314 §4: `k` on the nearest parent that there is. */
+function mayCreate({ tree, rightsOn }: Mail, levels: readonly string[]): boolean {
+  let above: MailboxId | undefined;
+  for (let depth = levels.length - 1; depth > 0 && above === undefined; depth -= 1)
+    above = tree.find(levels.slice(0, depth).join(DELIMITER))?.mailbox.id;
+  return rightsOn(above).includes('k');
+}
 
-/** RFC 9051 §6.3.4: missing names above are created. */
+/** RFC 9051 §6.3.4: missing names above are created. Gives the mailbox right above; `undefined` at the top. */
 async function makeParents(
-  account: AccountId,
+  mail: Mail,
   levels: readonly string[],
-  tree: MailboxTree,
-  store: MailStore,
-): Promise<Parent> {
+  deps: ImapDeps,
+): Promise<Result<MailboxId | undefined, Outcome>> {
   let parent: MailboxId | undefined;
   for (let depth = 1; depth < levels.length; depth += 1) {
-    const found = tree.find(levels.slice(0, depth).join(DELIMITER));
+    const found = mail.tree.find(levels.slice(0, depth).join(DELIMITER));
     if (found === undefined) {
-      const made = await store.createMailbox(account, { parent, name: levels[depth - 1] ?? '' });
-      if (!made.ok) return { ok: false, problem: made.error };
+      const made = await make(mail, { parent, name: levels[depth - 1] ?? '' }, deps);
+      if (!made.ok) return made;
       parent = made.value.id;
     } else parent = found.mailbox.id;
   }
-  return { ok: true, id: parent };
+  return ok(parent);
+}
+
+type NewMailbox = {
+  readonly parent: MailboxId | undefined;
+  readonly name: string;
+  readonly role?: MailboxRole;
+};
+
+/** RFC 4314 §4: who has rights on the mailbox above has them on the new one. */
+async function make(
+  { owner }: Mail,
+  request: NewMailbox,
+  { store, sharing }: ImapDeps,
+): Promise<Result<Mailbox, Outcome>> {
+  const made = await store.createMailbox(owner, request);
+  if (!made.ok) {
+    const { role } = request;
+    return err(role !== undefined && made.error.kind === 'exists' ? useTaken(role) : refusal(made.error));
+  }
+  if (request.parent === undefined) return made;
+  const above = (await sharing.shares(owner)).filter(({ mailbox }) => mailbox === request.parent);
+  for (const { identifier, rights } of above) {
+    const set = await sharing.setShare({ owner, mailbox: made.value.id, identifier, rights });
+    if (set.ok || set.error.kind !== 'too-many') continue;
+    // With some of them only, it might be open to whom the others close it.
+    await store.removeMailbox(owner, made.value.id);
+    await sharing.removeShares(owner, made.value.id);
+    return err({ status: 'NO', code: 'LIMIT', text: 'Too much is shared' });
+  }
+  return made;
 }
 
 export async function remove(
@@ -108,10 +146,14 @@ export async function remove(
   { mailbox }: OneMailbox,
   { deps }: Context,
 ): Promise<Outcome> {
-  const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(mailbox);
-  if (node === undefined) return refusal({ kind: 'no-such-mailbox' });
-  const removed = await deps.store.removeMailbox(principal.account, node.mailbox.id);
-  return removed.ok ? done('Deleted') : refusal(removed.error);
+  const access = await allowed(principal, mailbox, 'x', deps);
+  if (!access.ok) return access.error;
+  const { owner, node } = access.value;
+  const removed = await deps.store.removeMailbox(owner, node.mailbox.id);
+  if (!removed.ok) return refusal(removed.error);
+  // RFC 4314 §4. The id is never given again: rows that a crash leaves here let nobody do anything.
+  await deps.sharing.removeShares(owner, node.mailbox.id);
+  return done('Deleted');
 }
 
 export async function rename(
@@ -119,32 +161,36 @@ export async function rename(
   { from, to }: Rename,
   { deps }: Context,
 ): Promise<Outcome> {
-  const tree = mailboxTree(await deps.store.mailboxes(principal.account));
-  const source = tree.find(from);
-  if (source === undefined) return refusal({ kind: 'no-such-mailbox' });
-  const levels = levelsOf(to);
-  if (tree.find(levels.join(DELIMITER)) !== undefined) return refusal({ kind: 'exists' });
-  if (toMailboxPath(levels.join(DELIMITER)) === undefined) return refusal({ kind: 'bad-name' });
-  if (normalPath(to).startsWith(`${source.path}${DELIMITER}`) && source.mailbox.role !== 'inbox')
-    return refusal({ kind: 'loop' });
-  const parent = await makeParents(principal.account, levels, tree, deps.store);
-  if (!parent.ok) return refusal(parent.problem);
-  const target = { parent: parent.id, name: levels.at(-1) ?? '' };
-  if (source.mailbox.role === 'inbox')
-    return moveInbox(principal.account, source.mailbox, target, deps.store);
-  const renamed = await deps.store.renameMailbox(principal.account, source.mailbox.id, target);
+  const access = await allowed(principal, from, 'x', deps);
+  if (!access.ok) return access.error;
+  const { owner, isOwn, node: source } = access.value;
+  const isInbox = source.mailbox.role === 'inbox';
+  const place = await placeOf(principal, to, deps);
+  if (place === undefined || place.mail.owner !== owner)
+    return { status: 'NO', code: 'CANNOT', text: 'A mailbox stays in the mail of its owner' };
+  const { mail } = place;
+  const levels = levelsOf(place.path);
+  const path = levels.join(DELIMITER);
+  if (!mayCreate(mail, levels)) return NO_RIGHT;
+  if (mail.tree.find(path) !== undefined) return refusal({ kind: 'exists' });
+  if (toMailboxPath(path) === undefined) return refusal({ kind: 'bad-name' });
+  if (path.startsWith(`${source.path}${DELIMITER}`) && !isInbox) return refusal({ kind: 'loop' });
+  // To take all that is in it is more than `x` allows.
+  if (isInbox && !isOwn) return refusal({ kind: 'inbox' });
+  const parent = await makeParents(mail, levels, deps);
+  if (!parent.ok) return parent.error;
+  const target = { parent: parent.value, name: levels.at(-1) ?? '' };
+  if (isInbox) return moveInbox(mail, source.mailbox, target, deps);
+  const renamed = await deps.store.renameMailbox(owner, source.mailbox.id, target);
   return renamed.ok ? done('Renamed') : refusal(renamed.error);
 }
 
 /** RFC 9051 §6.3.6: renaming INBOX moves its messages to the new name; INBOX stays, and so does what is below it. */
-async function moveInbox(
-  account: AccountId,
-  inbox: Mailbox,
-  target: { readonly parent: MailboxId | undefined; readonly name: string },
-  store: MailStore,
-): Promise<Outcome> {
-  const made = await store.createMailbox(account, target);
-  if (!made.ok) return refusal(made.error);
+async function moveInbox(mail: Mail, inbox: Mailbox, target: NewMailbox, deps: ImapDeps): Promise<Outcome> {
+  const { owner: account } = mail;
+  const { store } = deps;
+  const made = await make(mail, target, deps);
+  if (!made.ok) return made.error;
   // RFC 5464 §4.1: annotations are copied, and stay with the inbox too.
   const annotations = await store.metadata(account, account, inbox.id);
   if (annotations.length > 0) await store.setMetadata(account, account, made.value.id, annotations);
@@ -167,7 +213,7 @@ export async function subscribe(
   command: OneMailbox,
   { deps }: Context,
 ): Promise<Outcome> {
-  const path = levelsOf(command.mailbox).join(DELIMITER);
+  const path = levelsOf(normalName(command.mailbox)).join(DELIMITER);
   const answer = await deps.store.subscribe(principal.account, path, command.verb === 'SUBSCRIBE');
   // A name that cannot be is not in the list: there is nothing to take away.
   if (!answer.ok && command.verb === 'SUBSCRIBE')

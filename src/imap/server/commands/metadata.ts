@@ -3,9 +3,11 @@
  * `/shared/admin`, which is made up and cannot be set (§3.2.1.1): shared ones of the whole server nobody may write.
  */
 import type { Principal } from '../../../auth/principal.ts';
+import { hasOneOf } from '../../../auth/rights.ts';
 import { LIMITS } from '../../../base/limits.ts';
+import { err, ok, type Result } from '../../../base/result.ts';
 import { unreachable } from '../../../base/unreachable.ts';
-import type { MailboxId } from '../../../store/ids.ts';
+import type { AccountId, MailboxId } from '../../../store/ids.ts';
 import type { MetadataEntry } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import {
@@ -15,31 +17,34 @@ import {
   type MetadataValue,
 } from '../../wire/command/metadata.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import { mailboxTree } from '../mailbox-tree.ts';
+import { allowed, NO_RIGHT, NO_SUCH_MAILBOX, type Access } from '../mailbox-access.ts';
 import type { ImapDeps } from '../ports.ts';
 import type { SignedIn } from '../state.ts';
 
 type GetMetadata = Extract<Command, { verb: 'GETMETADATA' }>;
 type SetMetadata = Extract<Command, { verb: 'SETMETADATA' }>;
 
-type Place = { readonly mailbox: MailboxId | undefined; readonly path: string };
-
-const NO_MAILBOX: Outcome = { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
+/** `mailbox` undefined: of the account as a whole. */
+type Place = {
+  readonly owner: AccountId;
+  readonly mailbox: MailboxId | undefined;
+  readonly name: string;
+};
 
 export async function* getMetadata(
   { principal }: SignedIn,
   command: GetMetadata,
   { deps, enabled }: Context,
 ): Replies {
-  const place = await placeOf(principal, command.mailbox, deps);
-  if (place === undefined) return NO_MAILBOX;
-  const { account } = principal;
-  const kept = await deps.store.metadata(account, account, place.mailbox);
-  const all = place.mailbox === undefined ? [...kept, adminOf(principal)] : kept;
+  const place = await placeToAnnotate(principal, command.mailbox, deps);
+  if (!place.ok) return place.error;
+  const { owner, mailbox, name } = place.value;
+  const kept = await deps.store.metadata(owner, principal.account, mailbox);
+  const all = mailbox === undefined ? [...kept, adminOf(principal)] : kept;
   const found = chosen(all, command.entries, command.depth);
   const { maxSize = Infinity } = command;
   const fitting = found.filter(({ value }) => (value?.length ?? 0) <= maxSize);
-  if (fitting.length > 0) yield metadataResponse(place.path, fitting, enabled.utf8);
+  if (fitting.length > 0) yield metadataResponse(name, fitting, enabled.utf8);
   if (fitting.length === found.length) return done('These are the annotations');
   // RFC 5464 §4.2.1: the size of the largest that was left out.
   const largest = found.reduce((size, { value }) => Math.max(size, value?.length ?? 0), 0);
@@ -92,19 +97,19 @@ export async function setMetadata(
       code: { kind: 'EXTENSION', text: `METADATA MAXSIZE ${LIMITS.metadataValueOctetsMax}` },
       text: 'A value is too long',
     };
-  const place = await placeOf(principal, command.mailbox, deps);
-  if (place === undefined) return NO_MAILBOX;
-  if (place.mailbox === undefined && changes.some(({ name }) => name.startsWith('/shared/')))
+  const place = await placeToAnnotate(principal, command.mailbox, deps);
+  if (!place.ok) return place.error;
+  const { owner, mailbox } = place.value;
+  if (mailbox === undefined && changes.some(({ name }) => name.startsWith('/shared/')))
     return { status: 'NO', code: 'NOPERM', text: 'Shared annotations of the server cannot be set' };
-  const { account } = principal;
-  const set = await deps.store.setMetadata(account, account, place.mailbox, changes);
+  const set = await deps.store.setMetadata(owner, principal.account, mailbox, changes);
   if (set.ok) {
-    metadata.changedHere(set.value);
+    if (owner === principal.account) metadata.changedHere(set.value);
     return done('Annotated');
   }
   switch (set.error.kind) {
     case 'no-such-mailbox':
-      return NO_MAILBOX;
+      return NO_SUCH_MAILBOX;
     case 'too-many-entries':
       return {
         status: 'NO',
@@ -116,12 +121,20 @@ export async function setMetadata(
   }
 }
 
-async function placeOf(
-  { account }: Principal,
+async function placeToAnnotate(
+  principal: Principal,
   name: string,
-  { store }: ImapDeps,
-): Promise<Place | undefined> {
-  if (name === '') return { mailbox: undefined, path: '' };
-  const node = mailboxTree(await store.mailboxes(account)).find(name);
-  return node === undefined ? undefined : { mailbox: node.mailbox.id, path: node.path };
+  deps: ImapDeps,
+): Promise<Result<Place, Outcome>> {
+  if (name === '') return ok({ owner: principal.account, mailbox: undefined, name });
+  const access = await allowed(principal, name, 'l', deps);
+  if (!access.ok) return access;
+  if (!mayAnnotate(access.value)) return err(NO_RIGHT);
+  const { owner, node, name: told } = access.value;
+  return ok({ owner, mailbox: node.mailbox.id, name: told });
+}
+
+/** RFC 5464 §3.3. */
+export function mayAnnotate({ rights }: Access): boolean {
+  return rights.includes('l') && hasOneOf(rights, 'rswip');
 }

@@ -1,4 +1,5 @@
 /** SELECT and EXAMINE. Source: RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1 (UNSEEN, RECENT); RFC 7162 §3.1.2, §3.2.5. */
+import { hasOneOf } from '../../../auth/rights.ts';
 import { FLAG, type Entry } from '../../../store/mail-store.ts';
 import { known, toModSeq, type MailboxId, type Uid } from '../../../store/ids.ts';
 import type { AccountId } from '../../../store/ids.ts';
@@ -7,7 +8,7 @@ import type { QresyncParameter } from '../../wire/command/mailbox.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { rangesHave, rangesOf, resolveRanges } from '../../wire/sequence-set.ts';
 import type { Context, Replies } from '../command-context.ts';
-import { mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
+import { allowed, otherOwner, type Access } from '../mailbox-access.ts';
 import { formatMailboxId } from '../object-id.ts';
 import { listOf } from './list.ts';
 import type { SelectedMailbox, SignedIn } from '../state.ts';
@@ -29,17 +30,19 @@ export async function* select(state: SignedIn, command: Select, context: Context
     yield { kind: 'status', status: 'OK', code: 'CLOSED', text: 'The former mailbox is left' };
   const next = { phase: 'authenticated', principal } as const;
   if (command.condstore || command.qresync !== undefined) enabled.condstore = true;
-  const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
-  if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox', next };
+  const access = await allowed(principal, command.mailbox, 'r', deps);
+  if (!access.ok) return { ...access.error, next };
 
-  const readOnly = command.verb === 'EXAMINE';
-  const { selected, firstUnseen } = await open(principal.account, node, readOnly, context);
-  yield* describe(node, command.mailbox, selected, firstUnseen, context);
+  const examines = command.verb === 'EXAMINE';
+  const { selected, firstUnseen } = await open(access.value, examines, context);
+  yield* describe(access.value, command.mailbox, selected, firstUnseen, context);
   if (command.qresync !== undefined) yield* resynchronize(selected, command.qresync, context);
+  // RFC 4314 §5.2: all flags are shared here.
+  const writes = !examines && hasOneOf(selected.rights, 'swite');
   return {
     status: 'OK',
-    code: readOnly ? 'READ-ONLY' : 'READ-WRITE',
-    text: readOnly ? 'Examined' : 'Selected',
+    code: writes ? 'READ-WRITE' : 'READ-ONLY',
+    text: examines ? 'Examined' : 'Selected',
     next: { phase: 'selected', principal, selected },
   };
 }
@@ -50,12 +53,9 @@ type Opened = {
   readonly firstUnseen: number | undefined;
 };
 
-async function open(
-  account: AccountId,
-  { mailbox, path }: MailboxNode,
-  readOnly: boolean,
-  { deps }: Context,
-): Promise<Opened> {
+async function open(access: Access, readOnly: boolean, { deps }: Context): Promise<Opened> {
+  const { owner: account, node, name: path, rights } = access;
+  const { mailbox } = node;
   const uids: Uid[] = [];
   const keywords = new Set<string>();
   let firstUnseen: number | undefined;
@@ -69,10 +69,21 @@ async function open(
   // The mailbox was read before its entries: what came in between is told again by the feed, and does no harm.
   const view = new MailboxView(uids, mailbox.highestModSeq);
   const { id, uidValidity } = mailbox;
-  return {
-    selected: { account, id, path, readOnly, uidValidity, view, saved: [], keywords, scans: {} },
-    firstUnseen,
+  const selected: SelectedMailbox = {
+    account,
+    otherOwner: otherOwner(access),
+    id,
+    path,
+    readOnly,
+    rights,
+    rightsTold: rights,
+    uidValidity,
+    view,
+    saved: [],
+    keywords,
+    scans: {},
   };
+  return { selected, firstUnseen };
 }
 
 async function* allEntries(
@@ -90,14 +101,15 @@ async function* allEntries(
 }
 
 function* describe(
-  node: MailboxNode,
+  access: Access,
   asked: string,
-  { view, readOnly, uidValidity, keywords }: SelectedMailbox,
+  selected: SelectedMailbox,
   firstUnseen: number | undefined,
   { enabled }: Context,
 ): Generator<Untagged, void, void> {
-  const { mailbox } = node;
-  yield* flagsOfMailbox(keywords, readOnly);
+  const { mailbox } = access.node;
+  const { view, uidValidity, otherOwner: other } = selected;
+  yield* flagsOfMailbox(selected);
   yield { kind: 'exists', value: view.exists };
   if (!enabled.imap4rev2) {
     // RFC 9051 Appendix E: \Recent is gone; a server that never sets it is a legal RFC 3501 server.
@@ -108,9 +120,9 @@ function* describe(
   yield status({ kind: 'UIDVALIDITY', value: uidValidity }, 'UIDs are valid');
   yield status({ kind: 'UIDNEXT', value: Math.max(mailbox.uidNext, view.lastUid + 1) }, 'The next UID');
   yield status({ kind: 'HIGHESTMODSEQ', value: Math.max(1, view.modSeq) }, 'The highest mod-sequence');
-  yield status({ kind: 'MAILBOXID', id: formatMailboxId(mailbox.id) }, 'The mailbox');
+  yield status({ kind: 'MAILBOXID', id: formatMailboxId(mailbox.id, other) }, 'The mailbox');
   // RFC 9051 §6.3.2: always with IMAP4rev2, and with the old name where another form of it was asked for.
-  if (enabled.imap4rev2) yield listOf(node, asked);
+  if (enabled.imap4rev2) yield listOf(access, asked);
 }
 
 function status(code: Extract<Untagged, { kind: 'status' }>['code'] & {}, text: string): Untagged {

@@ -2,6 +2,7 @@
 import type { TlsInfo } from '../../../base/connection.ts';
 import { capabilities } from '../capability.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
+import { currentRights } from '../mailbox-access.ts';
 import type { Enabled, Selected, SignedIn, State } from '../state.ts';
 
 export async function* capability(
@@ -62,6 +63,8 @@ export function unselect(state: Selected): Outcome {
 /** RFC 9051 §6.4.1: leaves, and what is marked \Deleted goes, unless the mailbox was only examined. Nothing is said of it. */
 export async function close(state: Selected, { deps }: Context): Promise<Outcome> {
   const { selected } = state;
-  if (!selected.readOnly) await deps.store.expunge(selected.account, selected.id, undefined);
+  // RFC 4314 §4: without the right to it, CLOSE only leaves.
+  if (!selected.readOnly && (await currentRights(state, deps)).includes('e'))
+    await deps.store.expunge(selected.account, selected.id, undefined);
   return unselect(state);
 }

@@ -6,7 +6,7 @@ import type { Command } from '../../wire/command.ts';
 import type { StatusItem } from '../../wire/command/mailbox.ts';
 import type { StatusDatum, Untagged } from '../../wire/response.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
-import { mailboxTree, type MailboxNode } from '../mailbox-tree.ts';
+import { allowed, otherOwner, type Access } from '../mailbox-access.ts';
 import { pagesOf } from '../message-set.ts';
 import { formatMailboxId } from '../object-id.ts';
 import type { ImapDeps } from '../ports.ts';
@@ -19,21 +19,22 @@ const ENTRIES_PAGE = 5000;
 const MESSAGES_PAGE = 1000;
 
 export async function* status({ principal }: SignedIn, command: Status, { deps, enabled }: Context): Replies {
-  const node = mailboxTree(await deps.store.mailboxes(principal.account)).find(command.mailbox);
-  if (node === undefined) return { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
+  const access = await allowed(principal, command.mailbox, 'r', deps);
+  if (!access.ok) return access.error;
   // RFC 7162 §3.1.2: asking for HIGHESTMODSEQ is a CONDSTORE enabling command.
   if (command.items.includes('HIGHESTMODSEQ')) enabled.condstore = true;
-  yield await statusOf(principal.account, node, command.items, deps);
+  yield await statusOf(access.value, command.items, deps);
   return done('Counted');
 }
 
 export async function statusOf(
-  account: AccountId,
-  { mailbox, path }: MailboxNode,
+  access: Access,
   items: readonly StatusItem[],
   { store, limits }: ImapDeps,
 ): Promise<Untagged> {
-  const deletedOctets = items.includes('DELETED-STORAGE') ? await deletedStorage(account, mailbox, store) : 0;
+  const { owner, node, name } = access;
+  const { mailbox } = node;
+  const deletedOctets = items.includes('DELETED-STORAGE') ? await deletedStorage(owner, mailbox, store) : 0;
   const data = items.flatMap((item): readonly StatusDatum[] => {
     switch (item) {
       case 'MESSAGES':
@@ -53,7 +54,7 @@ export async function statusOf(
       case 'HIGHESTMODSEQ':
         return [{ item, value: Math.max(1, mailbox.highestModSeq) }];
       case 'MAILBOXID':
-        return [{ item, id: formatMailboxId(mailbox.id) }];
+        return [{ item, id: formatMailboxId(mailbox.id, otherOwner(access)) }];
       case 'APPENDLIMIT':
         return [{ item, value: limits.messageOctetsMax }];
       case 'DELETED-STORAGE':
@@ -62,7 +63,7 @@ export async function statusOf(
         return unreachable(item);
     }
   });
-  return { kind: 'mailbox-status', mailbox: path, data };
+  return { kind: 'mailbox-status', mailbox: name, data };
 }
 
 /**

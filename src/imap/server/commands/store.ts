@@ -4,7 +4,8 @@ import type { FlagChange } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import { flagsOf, TOO_LONG } from '../flags.ts';
+import { flagsOf, reachOf, TOO_LONG, within, type FlagNames, type Reach } from '../flags.ts';
+import { currentRights, NO_RIGHT } from '../mailbox-access.ts';
 import { highestOf, sayingLimit } from '../message-limit.ts';
 import { pagesFromEnd, pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
@@ -16,7 +17,8 @@ type Store = Extract<Command, { verb: 'STORE' }>;
 /** Messages of one commit: bounds the time that a writer is held. */
 const PAGE = 1000;
 
-export async function* store({ selected }: Selected, command: Store, context: Context): Replies {
+export async function* store(state: Selected, command: Store, context: Context): Replies {
+  const { selected } = state;
   const { deps, enabled, progress } = context;
   const { messagesMax } = deps.limits;
   if (selected.readOnly) return { status: 'NO', code: 'READ-ONLY', text: 'The mailbox is only examined' };
@@ -25,11 +27,14 @@ export async function* store({ selected }: Selected, command: Store, context: Co
   const resolved = resolveSet(command.set, command.uid, selected);
   if (!resolved.ok) return resolved.error;
   const { uids, lowest } = highestOf(resolved.value, messagesMax);
+  const reach = reachOf(await currentRights(state, deps));
+  if (isOutOf(reach, command.action, names)) return NO_RIGHT;
   // RFC 7162 §3.1.2: UNCHANGEDSINCE is a CONDSTORE enabling command.
   if (command.unchangedSince !== undefined) enabled.condstore = true;
   const change: FlagChange = {
     mode: command.action,
-    ...names,
+    ...within(reach, names),
+    within: reach,
     ...(command.unchangedSince === undefined
       ? {}
       : { unchangedSince: known(toModSeq(command.unchangedSince)) }),
@@ -82,4 +87,12 @@ function outcomeOf(
   if (missing && !command.uid)
     return { status: 'NO', code: 'EXPUNGEISSUED', text: 'Some of the messages are gone' };
   return done('Stored');
+}
+
+/** RFC 4314 §4: refused only where nothing of what was asked for may be done; clients do not take NO well. */
+function isOutOf(reach: Reach, action: Store['action'], names: FlagNames): boolean {
+  if (action === 'replace') return reach.flags === 0;
+  const asked = names.flags !== 0 || names.keywords.length > 0;
+  const some = within(reach, names);
+  return asked && some.flags === 0 && some.keywords.length === 0;
 }

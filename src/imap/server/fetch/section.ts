@@ -4,7 +4,7 @@ import { findPart, findSection, selectFields, type OctetRange } from '../../../m
 import type { ScannedMessage } from '../../../message/scan.ts';
 import { createDecoder } from '../../../message/transfer.ts';
 import type { BlobStore } from '../../../store/blob-store.ts';
-import type { EmailId } from '../../../store/ids.ts';
+import type { BlobId } from '../../../store/ids.ts';
 import { BUFFERED_OCTETS_MAX, readHeader, scanBlob } from '../../../store/placed-octets.ts';
 import type { PlacedMessage } from '../../../store/mail-store.ts';
 import type { FetchItem, Partial, Section } from '../../wire/command/fetch.ts';
@@ -39,7 +39,7 @@ function taken(open: OpenMessage, value: Buffer): Buffer {
 }
 
 /** The part tree made last: clients fetch a large attachment in many pieces, each by its own command. */
-export type ScanCache = { last?: { readonly emailId: EmailId; readonly scanned: Promise<ScannedMessage> } };
+export type ScanCache = { last?: { readonly blob: BlobId; readonly scanned: Promise<ScannedMessage> } };
 
 export function openMessage(
   message: PlacedMessage,
@@ -48,9 +48,9 @@ export function openMessage(
   cache: ScanCache,
 ): OpenMessage {
   const scan = async (): Promise<ScannedMessage> => {
-    if (cache.last?.emailId === message.emailId) return cache.last.scanned;
+    if (cache.last?.blob === message.blob.id) return cache.last.scanned;
     const scanned = scanBlob(message, blobs);
-    cache.last = { emailId: message.emailId, scanned };
+    cache.last = { blob: message.blob.id, scanned };
     // A blob that could not be read may be readable the next time.
     scanned.catch(() => delete cache.last);
     return scanned;

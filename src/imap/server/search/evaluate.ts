@@ -127,11 +127,11 @@ function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, an
     case 'savedate-supported':
       return at('number', () => true);
     case 'email-id': {
-      const id = parseEmailId(key.id);
+      const id = parseEmailId(key.id, selected.otherOwner);
       return at('entry', ({ entry }) => entry && entry.emailId === id);
     }
     case 'thread-id': {
-      const id = parseThreadId(key.id);
+      const id = parseThreadId(key.id, selected.otherOwner);
       return at('placed', ({ placed }) => placed && placed.threadId === id);
     }
     // RFC 5466 §3.1: a filter that is not there is refused before the search begins; there are none.

@@ -1,5 +1,5 @@
 /**
- * LIST and LSUB. Sources: RFC 9051 §6.3.9, RFC 5258 (several patterns), RFC 5819 (STATUS), RFC 6154 §5 (SPECIAL-USE),
+ * LIST and LSUB. Sources: RFC 9051 §6.3.9, RFC 5258 (several patterns), RFC 5819 (STATUS), RFC 6154 §5 (SPECIAL-USE), RFC 8440 §5 (MYRIGHTS),
  * RFC 3501 §6.3.9 (LSUB).
  */
 import type { Cursor } from '../cursor.ts';
@@ -13,6 +13,8 @@ export type ListReturn = {
   readonly subscribed: boolean;
   readonly children: boolean;
   readonly specialUse: boolean;
+  /** RFC 8440. */
+  readonly myRights: boolean;
   /** Empty: no STATUS responses. */
   readonly status: readonly StatusItem[];
   /** Entries; empty: no METADATA responses. RFC 9590. */
@@ -41,6 +43,7 @@ const RETURNS_NOTHING: ListReturn = {
   subscribed: false,
   children: false,
   specialUse: false,
+  myRights: false,
   status: [],
   metadata: [],
 };
@@ -121,6 +124,7 @@ function parseReturn(cursor: Cursor): ListReturn | undefined {
     if (name === 'SUBSCRIBED') returns = { ...returns, subscribed: true };
     else if (name === 'CHILDREN') returns = { ...returns, children: true };
     else if (name === 'SPECIAL-USE') returns = { ...returns, specialUse: true };
+    else if (name === 'MYRIGHTS') returns = { ...returns, myRights: true };
     else if (name === 'STATUS') {
       if (!cursor.takeSpaceLeft()) return cursor.fail('STATUS takes a list of items');
       const status = parseStatusItems(cursor);
