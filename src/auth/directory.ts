@@ -140,7 +140,8 @@ export type DirectoryFinding = {
     | 'bad-scram-keys'
     | 'orphaned-app-password'
     | 'bad-certificate'
-    | 'orphaned-home-network';
+    | 'orphaned-home-network'
+    | 'bad-share';
   /** The address, domain or account it is about. */
   readonly subject: string;
   readonly text: string;

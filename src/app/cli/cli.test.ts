@@ -103,6 +103,12 @@ test('domains, accounts and aliases are tended with no server, from the shell', 
       'news@xn--bcher-kva.example leads to alice@xn--bcher-kva.example, far@b.test, as a list of ' +
         'alice@xn--bcher-kva.example, with VERP.\n',
     );
+    const given = ['alice@bücher.example', 'news@bücher.example', 'lrs', '--mailbox', 'Sent'];
+    const shared = await postrider(['share', 'add', ...given, '--dir', folder]);
+    const row = 'Sent     news@xn--bcher-kva.example  lrs';
+    assert.deepEqual([shared.code, shared.out.trimEnd().split('\n').at(-1)], [0, row], shared.error);
+    const taken = await postrider(['share', 'remove', ...given.slice(0, 2), '--mailbox', 'Sent', ...at]);
+    assert.deepEqual([taken.code, taken.out], [0, '{"shares":[]}\n']);
     const kept = await postrider(['alias', 'set', 'news@bücher.example', 'far@b.test', ...at]);
     const made = (JSON.parse(kept.out) as { alias: { owner?: string; verp?: boolean } }).alias;
     assert.deepEqual([made.owner, made.verp], ['alice@xn--bcher-kva.example', true]);
@@ -223,6 +229,7 @@ test('what is asked wrongly ends with 2 and a suggestion', async () => {
     [['queue', 'list', '--priority', '10'], /-9 to 9/],
     [['queue', 'list', '--larger', 'none'], /500K/],
     [['queue', 'reroute', '--all', '--dir', '/tmp'], /one of --to-address and --to-hop/],
+    [['share', 'add', 'a@x.test', 'b@x.test', 'lz', '--dir', '/tmp'], /lrswipkxtea/],
     [['queue', 'suspend', '--dir', '/tmp'], /Say which/],
     [['queue', 'suspend', 'a.test', '--all', '--dir', '/tmp'], /Say which/],
     [['account', 'set', 'a@x.test', '--dir', '/tmp'], /nothing to change/],

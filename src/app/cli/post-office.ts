@@ -197,11 +197,15 @@ const OF_ACCOUNTS: ReadonlySet<string> = new Set(['app-password', 'certificate']
 function hintFor(kind: ControlProblem['kind'], method: ControlMethod): string | undefined {
   if (kind === 'not-found') {
     const [subject = ''] = method === 'route.explain' ? ['account'] : method.split('.');
+    if (subject === 'share')
+      return "See what there is: 'postrider account list', 'postrider alias list', 'postrider share list OWNER'.";
     if (subject === 'trace') return 'It may be too old to be kept, or be of another post office.';
     const list =
       subject === 'sending' ? 'account' : OF_ACCOUNTS.has(subject) ? `account ${subject}` : subject;
     return `See what there is: 'postrider ${list} list'.`;
   }
+  // Nothing has to go first: an owner is never shared with.
+  if (kind === 'in-use' && method === 'share.add') return undefined;
   if (kind === 'exists' && method === 'alias.add') return "To replace its targets: 'postrider alias set'.";
   return HINTS[kind];
 }

@@ -9,6 +9,7 @@ import { registerQueue } from './queue.ts';
 import { registerRoute } from './route.ts';
 import { registerSearch } from './search.ts';
 import { registerServer } from './server.ts';
+import { registerShare } from './share.ts';
 import { registerSrs } from './srs.ts';
 import { registerTrace } from './trace.ts';
 import { registerSimulate } from './simulate.ts';
@@ -63,6 +64,7 @@ function createProgram(terminal: Terminal): Command {
   registerDomain(program, terminal);
   registerAccount(program, terminal);
   registerAlias(program, terminal);
+  registerShare(program, terminal);
   registerSrs(program, terminal);
   registerQueue(program, terminal);
   registerRoute(program, terminal);

@@ -206,6 +206,53 @@ it('suspends and resumes what an account sends, and grants it addresses', async 
   assert.equal(!unreadable.ok && unreadable.error.kind, 'bad-name');
 });
 
+it('shares mailboxes of an account, and takes that back', async ({ client, ports }) => {
+  const { call } = client;
+  const problemOf = (answer: Awaited<ReturnType<typeof call>>): string =>
+    answer.ok ? '' : answer.error.kind;
+  await call('domain.add', { name: 'a.test' });
+  const [address, identifier] = ['alice@a.test', 'bob@a.test'];
+  const added = await call('account.add', { address });
+  assert.ok(added.ok);
+  await call('account.add', { address: identifier });
+  const owner = known(toAccountId(added.value.account.id));
+  const store = await ports.mailStore();
+  const work = await store.createMailbox(owner, { parent: undefined, name: 'Work' });
+  assert.ok(work.ok);
+  assert.ok((await store.createMailbox(owner, { parent: work.value.id, name: 'Old' })).ok);
+
+  assert.deepEqual(await call('share.list', { address }), { ok: true, value: { shares: [] } });
+  await call('share.add', { address, identifier: 'Bob@a.test', rights: 'lr' });
+  await call('share.add', { address, identifier, rights: 'lrd', mailbox: 'Work/Old' });
+  await call('share.add', { address, identifier: 'anyone', rights: 'l', mailbox: 'inbox' });
+  assert.deepEqual(await call('share.add', { address, identifier, rights: '+s', mailbox: 'Work/Old' }), {
+    ok: true,
+    value: {
+      shares: [
+        { mailbox: null, identifier, rights: 'lr' },
+        { mailbox: 'INBOX', identifier: 'anyone', rights: 'l' },
+        { mailbox: 'Work/Old', identifier, rights: 'lrsted' },
+      ],
+    },
+  });
+  await store.removeMailbox(owner, known((await ports.directory.shares(owner)).at(-1)?.mailbox));
+  await call('share.remove', { address, identifier });
+  const left = { shares: [{ mailbox: 'INBOX', identifier: 'anyone', rights: 'l' }] };
+  assert.deepEqual(await call('share.list', { address }), { ok: true, value: left });
+
+  for (const [change, want] of [
+    [{ identifier: 'nobody@a.test' }, 'not-found'],
+    [{ identifier: 'no address' }, 'bad-address'],
+    [{ identifier: address }, 'in-use'],
+    [{ address: 'nobody@a.test' }, 'not-found'],
+    [{ mailbox: 'Work/None' }, 'not-found'],
+    [{ rights: 'lz' }, 'bad-request'],
+  ] as const)
+    assert.equal(problemOf(await call('share.add', { address, identifier, rights: 'l', ...change })), want);
+  assert.equal(problemOf(await call('share.remove', { address, identifier })), 'not-found');
+  assert.equal(problemOf(await call('share.list', { address: 'nobody@a.test' })), 'not-found');
+});
+
 it('tends domains, accounts, app passwords and aliases', async ({ client, ports }) => {
   const { call } = client;
   assert.deepEqual(await call('domain.list', {}), { ok: true, value: { domains: [] } });

@@ -20,6 +20,8 @@ import { ROUTE_METHODS } from './route-methods.ts';
 import type { RouteControlPorts, RouteMethods } from './route-methods.ts';
 import { SEARCH_METHODS } from './search-methods.ts';
 import type { SearchControlPorts, SearchMethods } from './search-methods.ts';
+import { SHARE_METHODS } from './share-methods.ts';
+import type { ShareMethods } from './share-methods.ts';
 import { SRS_METHODS } from './srs-methods.ts';
 import { SENDING_METHODS } from './sending-methods.ts';
 import { SIMULATE_METHODS } from './simulate-methods.ts';
@@ -54,6 +56,7 @@ export type ControlMethods = QueueMethods &
   SearchMethods &
   SrsMethods &
   SendingMethods &
+  ShareMethods &
   SimulateMethods &
   TlsMethods &
   TraceMethods & {
@@ -298,6 +301,7 @@ export const METHODS: { readonly [Method in ControlMethod]: Run<Method> } = {
   ...SEARCH_METHODS,
   ...SRS_METHODS,
   ...SENDING_METHODS,
+  ...SHARE_METHODS,
   ...SIMULATE_METHODS,
 
   ...QUEUE_METHODS,

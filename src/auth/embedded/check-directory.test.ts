@@ -21,6 +21,10 @@ async function withFile(run: (file: string) => Promise<void>): Promise<void> {
   await directory.addAccount({ address: 'alice@a.test', password: 'x' });
   await directory.setAlias('sales@a.test', ['alice@a.test', 'far@b.test']);
   await directory.setAlias('team@a.test', ['sales@a.test']);
+  const owner = (await directory.accountByAddress('alice@a.test'))?.id;
+  assert.ok(owner);
+  for (const identifier of ['team@a.test', '-anyone'])
+    await directory.setShare({ owner, mailbox: undefined, identifier, rights: 'lr' });
   directory.close();
   try {
     await run(file);
@@ -75,6 +79,11 @@ const damages = [
     repaired: true,
     sql: `INSERT INTO certificate VALUES ('${'ab'.repeat(32)}', 99, 1)`,
   },
+  { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (99, 0, 'alice@a.test', 0, 0, 'lr')" },
+  { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (1, 0, 'none@a.test', 0, 0, 'lr')" },
+  { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (1, 3, 'anyone', 1, 0, 'rl')" },
+  { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (1, 0, 'anyone', 0, 0, '')" },
+  { want: 'bad-share', repaired: true, sql: "UPDATE share SET is_group = 0 WHERE name = 'team@a.test'" },
   { want: 'orphaned-home-network', repaired: true, sql: "INSERT INTO home_network VALUES (99, '::/64', 1)" },
 ];
 for (const { want, repaired, sql } of damages) {

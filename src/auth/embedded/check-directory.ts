@@ -10,6 +10,8 @@ import { toAddressKey, toDomainName } from '../address-key.ts';
 import { parsePasswordHash } from '../credential/password-hash.ts';
 import { toAliasKey, toFingerprint } from '../directory-rules.ts';
 import type { DirectoryFinding } from '../directory.ts';
+import { parseRights } from '../rights.ts';
+import { ANYONE } from '../sharing.ts';
 import { expandAddress, walk } from '../resolve-address.ts';
 import type { DirectoryRow } from '../resolve-address.ts';
 import { parseScramKeys } from '../../sasl/scram-key.ts';
@@ -42,6 +44,7 @@ export function checkDirectory(options: CheckDirectoryOptions): readonly Directo
     checkScramKeys(database, report);
     checkCertificates(database, report);
     checkAliases(database, report);
+    checkShares(database, report);
     if (options.repair) database.commit();
     return findings;
   } finally {
@@ -179,6 +182,29 @@ function checkAliases(database: Database, report: Report): void {
     const targets = textRows(database, 'SELECT target FROM alias_target WHERE address = ?', alias);
     if (targets.length === 0) report('bad-target', alias, 'the alias leads nowhere');
     for (const [target] of targets) checkTarget(report, row, alias, target);
+  }
+}
+
+/** Rights of nobody, or none that there are, let nobody do anything: nothing is lost with them. */
+function checkShares(database: Database, report: Report): void {
+  const sql = `SELECT owner_id, mailbox_id, name, negative, rights, is_group,
+    owner_id IN (SELECT id FROM account), name IN (SELECT address FROM account), name IN (SELECT address FROM alias)
+    FROM share`;
+  for (const row of database.prepare(sql).rows()) {
+    const [owner, mailbox, name] = [numberAt(row, 0), numberAt(row, 1), textAt(row, 2)];
+    const [negative, rights] = [numberAt(row, 3), textAt(row, 4)];
+    const [hasOwner, isAccount, isGroup] = [6, 7, 8].map((at) => numberAt(row, at) !== 0);
+    const isOne = name === ANYONE || isAccount === true || isGroup === true;
+    const where = 'WHERE owner_id = ? AND mailbox_id = ? AND name = ? AND negative = ?';
+    if (hasOwner !== true || !isOne || rights === '' || parseRights(rights) !== rights)
+      report('bad-share', `account ${owner}`, `${name} has rights that mean nothing`, () => {
+        database.prepare(`DELETE FROM share ${where}`).run(owner, mailbox, name, negative);
+      });
+    else if ((numberAt(row, 5) !== 0) !== isGroup)
+      report('bad-share', `account ${owner}`, `${name} is not looked up as what it is`, () => {
+        const fix = database.prepare(`UPDATE share SET is_group = ? ${where}`);
+        fix.run(Number(isGroup), owner, mailbox, name, negative);
+      });
   }
 }
 
