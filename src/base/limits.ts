@@ -108,6 +108,8 @@ export const LIMITS = {
   /** Parentheses in one IMAP command, and keys in one SEARCH. */
   imapNestingMax: 50,
   imapSearchKeysMax: 1000,
+  /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
+  imapCopyBetweenMessagesMax: 10_000,
   /** Bad commands in a row before an IMAP session is ended. */
   imapErrorsMax: 25,
   /** RFC 9051 §5.4: at least 30 minutes. */
@@ -151,8 +153,6 @@ export const LIMITS = {
   aliasTargetsMax: 1000,
   aliasDepthMax: 16,
   appPasswordsMax: 100,
-  /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
-  imapCopyBetweenMessagesMax: 10_000,
   /** What one account shares: mailboxes and those they are shared with. */
   sharesMax: 1000,
   /** Addresses in whose name one account was allowed to write. */
