@@ -42,8 +42,8 @@ ok(alice.setacl('Work', 'bob@example.test', 'lr'))
 assert ok(alice.getacl('Work')) == [b'Work alice@example.test lrswipkxteacd bob@example.test lr']
 assert ok(bob.myrights(THERE)) == [THERE.encode() + b' lr']
 assert ok(bob.list('"Other Users/"', '*')) == [
-    b'(\\\\HasNoChildren) "/" ' + THERE.encode(),
-    b'(\\\\Noselect \\\\HasChildren) "/" "Other Users/alice@example.test"'], bob.list('"Other Users/"', '*')
+    b'(\\\\Noselect \\\\HasChildren) "/" "Other Users/alice@example.test"',
+    b'(\\\\HasNoChildren) "/" ' + THERE.encode()], bob.list('"Other Users/"', '*')
 no(bob.getacl(THERE), b'NOPERM')
 try:
     bob.select(THERE)
@@ -74,11 +74,15 @@ bob.logout()
 alice.logout()
 `;
 
-test('imaplib: one gives rights, the other uses them, and both hear of it', { skip: python.skip }, async () => {
-  await using server = await startPostrider();
-  const ran = await run('python3', ['-c', TWO_SESSIONS, String(server.port('imaps'))]);
-  assert.equal(ran.code, 0, ran.stderr);
-});
+test(
+  'imaplib: one gives rights, the other uses them, and both hear of it',
+  { skip: python.skip },
+  async () => {
+    await using server = await startPostrider();
+    const ran = await run('python3', ['-c', TWO_SESSIONS, String(server.port('imaps'))]);
+    assert.equal(ran.code, 0, ran.stderr);
+  },
+);
 
 test('imapflow: all mail of an account, given on the command line, is used and idled in', async () => {
   const server = await startPostrider();
@@ -125,7 +129,9 @@ test('imapflow: all mail of an account, given on the command line, is used and i
   await using again = await startPostrider({ directory, basePort });
   const bob = await imapClient(again, BOB);
   assert.deepEqual(
-    (await bob.list()).map(({ path }) => path).filter((path) => path.startsWith(`Other Users/${ALICE.address}/`)),
+    (await bob.list())
+      .map(({ path }) => path)
+      .filter((path) => path.startsWith(`Other Users/${ALICE.address}/`)),
     [`Other Users/${ALICE.address}/Sent`],
   );
   await bob.logout();

@@ -67,7 +67,10 @@ export async function* list({ principal }: SignedIn, command: List, { deps, enab
     (!wantsSubscribed || subscribed.has(path)) && (!selection.has('SPECIAL-USE') || hasUse(found.get(path)));
 
   const levels = selectsAll ? levelsOver(found, compiled) : [];
-  const names = namesOf([...found.keys(), ...levels], wantsSubscribed ? subscribed : []);
+  const namesWhere = (own: boolean): readonly string[] =>
+    [...found.values()].flatMap(({ isOwn, name }) => (isOwn === own ? [name] : []));
+  const known = [...namesWhere(true), ...levels, ...namesWhere(false)];
+  const names = namesOf(known, wantsSubscribed ? subscribed : []);
   const parents = selection.has('RECURSIVEMATCH')
     ? parentsOfUnseen(names, isChosen, matches)
     : new Set<string>();

@@ -53,12 +53,10 @@ export async function* create({ principal }: SignedIn, command: Create, { deps }
   // RFC 4314 §6: an owner who shares nothing is not told from one who is not here.
   if (place === undefined) return NO_RIGHT;
   const { mail } = place;
-  const levels = levelsOf(place.path);
+  const checked = checkNew(mail, place.path);
+  if (!checked.ok) return checked.error;
+  const levels = checked.value;
   const path = levels.join(DELIMITER);
-  if (!mayCreate(mail, levels)) return NO_RIGHT;
-  if (mail.tree.find(path) !== undefined) return refusal({ kind: 'exists' });
-  // Before parents are made for nothing.
-  if (toMailboxPath(path) === undefined) return refusal({ kind: 'bad-name' });
   // A use is the owner's, and not shown to others.
   if (role !== undefined && !mail.isOwn)
     return { status: 'NO', code: 'USEATTR', text: 'Uses are for mailboxes of your own' };
@@ -83,6 +81,15 @@ export async function* create({ principal }: SignedIn, command: Create, { deps }
 
 function useTaken(role: MailboxRole): Outcome {
   return { status: 'NO', code: 'USEATTR', text: `Another mailbox is for ${role} already` };
+}
+
+/** The levels of a name that a mailbox may get; asked before parents are made for nothing. */
+function checkNew(mail: Mail, name: string): Result<readonly string[], Outcome> {
+  const levels = levelsOf(name);
+  const path = levels.join(DELIMITER);
+  if (!mayCreate(mail, levels)) return err(NO_RIGHT);
+  if (mail.tree.find(path) !== undefined) return err(refusal({ kind: 'exists' }));
+  return toMailboxPath(path) === undefined ? err(refusal({ kind: 'bad-name' })) : ok(levels);
 }
 
 /** RFC 4314 §4: `k` on the nearest parent that there is. */
@@ -169,12 +176,11 @@ export async function rename(
   if (place === undefined || place.mail.owner !== owner)
     return { status: 'NO', code: 'CANNOT', text: 'A mailbox stays in the mail of its owner' };
   const { mail } = place;
-  const levels = levelsOf(place.path);
-  const path = levels.join(DELIMITER);
-  if (!mayCreate(mail, levels)) return NO_RIGHT;
-  if (mail.tree.find(path) !== undefined) return refusal({ kind: 'exists' });
-  if (toMailboxPath(path) === undefined) return refusal({ kind: 'bad-name' });
-  if (path.startsWith(`${source.path}${DELIMITER}`) && !isInbox) return refusal({ kind: 'loop' });
+  const checked = checkNew(mail, place.path);
+  if (!checked.ok) return checked.error;
+  const levels = checked.value;
+  if (levels.join(DELIMITER).startsWith(`${source.path}${DELIMITER}`) && !isInbox)
+    return refusal({ kind: 'loop' });
   // To take all that is in it is more than `x` allows.
   if (isInbox && !isOwn) return refusal({ kind: 'inbox' });
   const parent = await makeParents(mail, levels, deps);

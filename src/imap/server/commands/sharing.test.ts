@@ -522,14 +522,14 @@ describe('LIST, LSUB and NAMESPACE', () => {
     ];
     const inbox = `* LIST (\\HasNoChildren) "/" ${INBOX}`;
     const deep = `* LIST (\\HasNoChildren) "/" "${ALICE}/Work/b/c"`;
-    await bob.expect('LIST "" "Other Users*"', inbox, deep, ...upper, '. OK …');
-    await bob.expect('LIST "Other Users/" "*"', inbox, deep, upper[1] ?? '', '. OK …');
+    await bob.expect('LIST "" "Other Users*"', ...upper, inbox, deep, '. OK …');
+    await bob.expect('LIST "Other Users/" "*"', upper[1] ?? '', inbox, deep, '. OK …');
     await bob.expect('LIST "" "Other%"', upper[0] ?? '', '. OK …');
     await bob.expect('LIST "" "Other Users/%"', upper[1] ?? '', '. OK …');
     await bob.expect(
       `LIST "" "${ALICE}/%"`,
-      inbox,
       `* LIST (\\Noselect \\HasChildren) "/" "${ALICE}/Work"`,
+      inbox,
       '. OK …',
     );
     await bob.expect(`LIST "" "${ALICE}/Work/b"`, '. OK …');
@@ -571,9 +571,9 @@ describe('LIST, LSUB and NAMESPACE', () => {
       `LIST "" (INBOX ${INBOX} "${ALICE}") RETURN (MYRIGHTS)`,
       '* LIST (\\HasNoChildren) "/" INBOX',
       '* MYRIGHTS INBOX lrswipkxteacd',
+      `* LIST (\\Noselect \\HasChildren) "/" "${ALICE}"`,
       `* LIST (\\HasNoChildren) "/" ${INBOX}`,
       `* MYRIGHTS ${INBOX} lrs`,
-      `* LIST (\\Noselect \\HasChildren) "/" "${ALICE}"`,
       '. OK …',
     );
     await bob.expect(
