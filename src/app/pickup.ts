@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
-import { Pickup } from '../delivery/pickup.ts';
+import { Pickup, type PickupRules } from '../delivery/pickup.ts';
 import type { MessagePolicy } from '../delivery/pickup-checks.ts';
 import { openMaildrop } from '../sendmail/disk/maildrop.ts';
 import type { ServiceOptions } from './service-options.ts';
@@ -17,6 +17,17 @@ export function sendmailDomain({ sendmail, hostname }: Config): string {
   return sendmail.domain ?? hostname;
 }
 
+export function pickupRules(config: Config): PickupRules {
+  const { hostname, sendmail, queue } = config;
+  return {
+    hostname,
+    domain: sendmailDomain(config),
+    senders: sendmail.senders,
+    trustedUsers: sendmail.trustedUsers.map(String),
+    lifetimeMs: queue.expireAfterSeconds * 1000,
+  };
+}
+
 export type PickupService = { start(): void; stop(): Promise<void> };
 
 export function composePickup(
@@ -24,7 +35,7 @@ export function composePickup(
   intake: DeliveryIntake,
   policy: () => MessagePolicy,
 ): PickupService {
-  const { sendmail, hostname, limits } = config;
+  const { sendmail, limits } = config;
   let opening: Promise<Pickup | undefined> = Promise.resolve(undefined);
   const open = async (): Promise<Pickup | undefined> => {
     const domain = sendmailDomain(config);
@@ -46,13 +57,7 @@ export function composePickup(
           clock,
           events: observers.sendmail,
         },
-        {
-          hostname,
-          domain,
-          senders: sendmail.senders,
-          trustedUsers: sendmail.trustedUsers.map(String),
-          lifetimeMs: config.queue.expireAfterSeconds * 1000,
-        },
+        pickupRules(config),
       );
       pickup.start();
       return pickup;

@@ -21,6 +21,10 @@ export class UnixUsers {
     return this.#all().find((user) => user.uid === uid);
   }
 
+  byName(name: string): UnixUser | undefined {
+    return this.#all().find((user) => user.name === name);
+  }
+
   nameOf(uid: number): string | undefined {
     return this.byUid(uid)?.name;
   }

@@ -173,7 +173,7 @@ const refused = [
   },
   {
     name: 'rules that contradict themselves',
-    text: `${MINIMAL}[[rules]]\nname = "a"\naction = "refuse"\n[[rules]]\nname = "a"\naction = "tag"\ncontains = "x"\nsenders = ["*"]\n[[rules]]\nname = "b"\naction = "add-field"\nheader = "A B"\nfield = "no field"\n`,
+    text: `${MINIMAL}[[rules]]\nname = "a"\naction = "refuse"\n[[rules]]\nname = "a"\naction = "tag"\ncontains = "x"\nsenders = ["*"]\n[[rules]]\nname = "b"\naction = "add-field"\nheader = "A B"\nfield = "no field"\n[[rules]]\nname = "c"\nlocalUsers = ["*"]\nclients = ["192.0.2.0/24"]\naction = "hold"\n`,
     want: [
       'rules[0] (line 5): has no condition, and would hold for everything',
       'rules[1] (line 8): contains and equals need a header',
@@ -181,6 +181,7 @@ const refused = [
       'rules[1].name (line 9): "a" is there twice',
       'rules[2].header (line 16): is no name of a field',
       'rules[2].field (line 17): must be a field of printable ASCII such as "X-Checked: yes"',
+      'rules[3].localUsers (line 20): cannot hold beside clients, helo or signedIn = "no": a program has none of them',
     ],
   },
   {

@@ -32,7 +32,13 @@ function reportRule(rule: RuleConfig, path: string, report: Report): void {
   if (field !== undefined && !FIELD.test(field))
     report(`${path}.field`, 'must be a field of printable ASCII such as "X-Checked: yes"');
   if ((action === 'tag') !== (tag !== undefined)) report(path, 'tag and the action "tag" belong together');
-  const lists = [rule.clients, rule.helo, rule.senders, rule.recipients];
+  const ofClients = rule.clients.length + rule.helo.length > 0 || rule.signedIn === 'no';
+  if (rule.localUsers.length > 0 && ofClients)
+    report(
+      `${path}.localUsers`,
+      'cannot hold beside clients, helo or signedIn = "no": a program has none of them',
+    );
+  const lists = [rule.clients, rule.localUsers, rule.helo, rule.senders, rule.recipients];
   const single = [rule.signedIn, header, rule.octetsMin];
   if (lists.every(({ length }) => length === 0) && single.every((one) => one === undefined))
     report(path, 'has no condition, and would hold for everything');

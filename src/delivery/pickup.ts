@@ -22,12 +22,12 @@ import { POSTMASTER_PATH } from '../smtp/wire/path.ts';
 import type { ForwardPath } from '../smtp/wire/path.ts';
 import { formatEnvelopeAddress, parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { IntakeTransaction } from './intake-facts.ts';
-import type { DeliveryIntake } from './intake.ts';
+import type { IntakeSink } from './intake.ts';
 import { PickupChecks, expired, type CheckDeferral, type MessagePolicy } from './pickup-checks.ts';
 
 export type PickupPorts = {
   readonly maildrop: Maildrop;
-  readonly intake: Pick<DeliveryIntake, 'begin'>;
+  readonly intake: { begin(transaction: IntakeTransaction): Pick<IntakeSink, 'write' | 'commit' | 'abort'> };
   readonly directory: Pick<Directory, 'resolve'>;
   /** Of the machine: the login name of a user, and whether there is one of this name. */
   /** The checks for one message. */

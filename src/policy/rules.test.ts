@@ -13,6 +13,7 @@ import { sessionChecks } from './session-checks.ts';
 const RULE: Rule = {
   name: 'x',
   clients: [],
+  localUsers: [],
   helo: [],
   senders: [],
   recipients: [],
@@ -180,29 +181,47 @@ test('no rules, no check', () => {
   assert.equal(rulesCheck([]), undefined);
 });
 
-test('the user of a local program has not signed in, and is no stranger', async () => {
-  for (const signedIn of ['yes', 'no'] as const) {
-    const check = rulesCheck([{ ...RULE, signedIn }]);
-    const nowhere = { address: '', port: 0 };
-    const session: SessionFacts = {
-      sessionId: 'x',
-      role: { name: 'pickup' },
-      remote: nowhere,
-      local: nowhere,
-      hello: undefined,
-      tls: undefined,
-      principal: undefined,
-      earlyTalker: false,
-      localUser: { uid: 1000, name: 'bob' },
-    };
-    const transaction: TransactionFacts = {
-      traceId: 'x',
-      startedAtMs: 0,
-      reversePath: null,
-      parameters: NO_MAIL_PARAMETERS,
-      recipients: [],
-    };
-    const verdict = await check?.mail?.(transaction, session);
-    assert.equal(verdict?.kind, signedIn === 'yes' ? 'refuse' : 'accept');
+/** Mail that a program of this user left. */
+async function playLocal(rule: Partial<Rule>, user: string): Promise<string | undefined> {
+  const check = rulesCheck([{ ...RULE, ...rule }]);
+  const nowhere = { address: '', port: 0 };
+  const session: SessionFacts = {
+    sessionId: 'x',
+    role: { name: 'pickup' },
+    remote: nowhere,
+    local: nowhere,
+    hello: undefined,
+    tls: undefined,
+    principal: undefined,
+    earlyTalker: false,
+    localUser: { uid: 1000, name: user },
+  };
+  const transaction: TransactionFacts = {
+    traceId: 'x',
+    startedAtMs: 0,
+    reversePath: null,
+    parameters: NO_MAIL_PARAMETERS,
+    recipients: [],
+  };
+  return (await check?.mail?.(transaction, session))?.kind;
+}
+
+const LOCAL_RULES: readonly (readonly [string, Partial<Rule>, string])[] = [
+  ['who is signed in', { signedIn: 'yes' }, 'refuse'],
+  ['who is not', { signedIn: 'no' }, 'accept'],
+  ['that user', { localUsers: ['cron', 'www-data'] }, 'refuse'],
+  ['any user', { localUsers: ['*'] }, 'refuse'],
+  ['another user', { localUsers: ['cron'] }, 'accept'],
+  ['that user in capitals, who is another', { localUsers: ['WWW-DATA'] }, 'accept'],
+  ['that user, and a sender that is another', { localUsers: ['*'], senders: ['far.test'] }, 'accept'],
+];
+for (const [name, rule, want] of LOCAL_RULES)
+  test(`a rule for ${name}: mail of the local user www-data gets ${want}`, async () =>
+    assert.equal(await playLocal(rule, 'www-data'), want));
+
+test('a rule for local users is not about clients, whoever has signed in', async () => {
+  for (const signedIn of [true, false]) {
+    const { answer } = await play([{ localUsers: ['*'] }], { signedIn });
+    assert.equal(answer, 'taken');
   }
 });

@@ -1,7 +1,7 @@
 /**
  * The check of the operator's own rules: simple conditions, all of which must hold, and one action. A rule is asked at the
- * first stage where everything that it names is known: its network at connect, its name at hello, `signedIn` and senders at
- * MAIL, recipients at RCPT, header and size when the message is complete. See docs/policy.md.
+ * first stage where everything that it names is known: its network at connect, its name at hello, `signedIn`, local users and
+ * senders at MAIL, recipients at RCPT, header and size when the message is complete. See docs/policy.md.
  */
 import type { IpNetwork } from '../base/ip-network.ts';
 import { isInNetwork, parseIp, parseIpNetwork } from '../base/ip-network.ts';
@@ -21,6 +21,8 @@ export type Rule = {
   readonly name: string;
   readonly clients: readonly string[];
   readonly signedIn?: 'yes' | 'no';
+  /** Login names of this machine; `*` is any. */
+  readonly localUsers: readonly string[];
   readonly helo: readonly string[];
   readonly senders: readonly string[];
   readonly recipients: readonly string[];
@@ -105,6 +107,7 @@ function compile(rule: Rule): Compiled {
   const conditions = [
     clientCondition(rule.clients),
     signedInCondition(rule.signedIn),
+    localUserCondition(rule.localUsers),
     heloCondition(rule.helo),
     senderCondition(rule.senders),
     recipientCondition(rule.recipients),
@@ -118,10 +121,11 @@ function compile(rule: Rule): Compiled {
   };
 }
 
-function stageOf({ helo, signedIn, senders, recipients, header, octetsMin }: Rule): Stage {
+function stageOf({ helo, signedIn, localUsers, senders, recipients, header, octetsMin }: Rule): Stage {
   if (header !== undefined || octetsMin !== undefined) return 'message';
   if (recipients.length > 0) return 'recipient';
-  if (senders.length > 0 || signedIn !== undefined) return 'mail';
+  // Mail of a local program has no stage before.
+  if (senders.length + localUsers.length > 0 || signedIn !== undefined) return 'mail';
   return helo.length > 0 ? 'hello' : 'connect';
 }
 
@@ -167,6 +171,12 @@ function signedInCondition(signedIn: Rule['signedIn']): Condition {
   // Whose program it is, the system says: its user is no stranger.
   return ({ session: { principal, localUser } }) =>
     (principal !== undefined || localUser !== undefined) === (signedIn === 'yes');
+}
+
+function localUserCondition(users: readonly string[]): Condition {
+  if (users.length === 0) return undefined;
+  return ({ session: { localUser } }) =>
+    localUser !== undefined && (users.includes('*') || users.includes(localUser.name));
 }
 
 function heloCondition(helo: readonly string[]): Condition {

@@ -213,6 +213,7 @@ test("a secret of PostSRSd's is brought along, and an address made with it is kn
 });
 
 test('what is asked wrongly ends with 2 and a suggestion', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'postrider-cli-'));
   const wrong: [string[], RegExp][] = [
     [['domian', 'list'], /Did you mean domain\?/],
     [['domain', 'lst'], /Did you mean list\?/],
@@ -222,24 +223,25 @@ test('what is asked wrongly ends with 2 and a suggestion', async () => {
     [['localserve', '--base-port', '61346'], /at most 61345/],
     [['localserve', '--account', 'alice@x.test'], /ADDRESS:PASSWORD/],
     [['domain', 'list', '--dir', 'x', '--config', 'y'], /cannot be used with/],
-    [['queue', 'drop', '--dir', '/tmp'], /Say which/],
-    [['queue', 'drop', '--all', '--sender', 'x@y.test', '--dir', '/tmp'], /Say which/],
+    [['queue', 'drop', '--dir', folder], /Say which/],
+    [['queue', 'drop', '--all', '--sender', 'x@y.test', '--dir', folder], /Say which/],
     [['queue', 'list', '--state', 'lost'], /Allowed choices/],
     [['queue', 'list', '--older', '5'], /90s, 10m, 2h or 3d/],
     [['queue', 'list', '--priority', '10'], /-9 to 9/],
     [['queue', 'list', '--larger', 'none'], /500K/],
-    [['queue', 'reroute', '--all', '--dir', '/tmp'], /one of --to-address and --to-hop/],
-    [['share', 'add', 'a@x.test', 'b@x.test', 'lz', '--dir', '/tmp'], /lrswipkxtea/],
-    [['queue', 'suspend', '--dir', '/tmp'], /Say which/],
-    [['queue', 'suspend', 'a.test', '--all', '--dir', '/tmp'], /Say which/],
-    [['account', 'set', 'a@x.test', '--dir', '/tmp'], /nothing to change/],
-    [['account', 'add', 'a@x.test', '--dir', '/tmp'], /There is no password/],
+    [['queue', 'reroute', '--all', '--dir', folder], /one of --to-address and --to-hop/],
+    [['share', 'add', 'a@x.test', 'b@x.test', 'lz', '--dir', folder], /lrswipkxtea/],
+    [['queue', 'suspend', '--dir', folder], /Say which/],
+    [['queue', 'suspend', 'a.test', '--all', '--dir', folder], /Say which/],
+    [['account', 'set', 'a@x.test', '--dir', folder], /nothing to change/],
+    [['account', 'add', 'a@x.test', '--dir', folder], /There is no password/],
   ];
   for (const [words, want] of wrong) {
     const { code, error } = await run(words);
     assert.match(error, want, words.join(' '));
     assert.equal(code, 2, words.join(' '));
   }
+  await rm(folder, { recursive: true });
 });
 
 test('help shows examples, and the version is that of the package', async () => {

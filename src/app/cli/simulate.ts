@@ -11,8 +11,9 @@ import { plainText, printJson } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 type SimulateOptions = PostOfficeOptions & {
-  readonly client: string;
-  readonly helo: string;
+  readonly client?: string;
+  readonly user?: string;
+  readonly helo?: string;
   readonly from: string;
   readonly to: readonly string[];
   readonly message?: string;
@@ -24,8 +25,9 @@ type SimulateOptions = PostOfficeOptions & {
 /** What one request to a server may hold, with room for the rest of it and for JSON. */
 const MESSAGE_OCTETS_MAX = 400_000;
 const EXAMPLE = `
-Example:
+Examples:
   postrider simulate --client 192.0.2.1 --helo mx.example.net --from ann@example.net --to bob@example.org
+  postrider simulate --user www-data --from web@example.org --to bob@example.org
 
 Exit code 0: the message would be taken (or held, or discarded); 6: it would be refused or deferred.
 `;
@@ -36,8 +38,9 @@ export function registerSimulate(program: Command, terminal: Terminal): void {
       .command('simulate')
       .description('run a session on given facts and show what each stage says; nothing is sent or counted'),
   )
-    .requiredOption('--client <address>', 'the IP address of the client')
-    .option('--helo <name>', 'what it calls itself', 'client.invalid')
+    .option('--client <address>', 'the IP address of the client')
+    .option('--user <login>', 'instead: the user of this machine whose program pipes it into sendmail')
+    .option('--helo <name>', 'what the client calls itself, else client.invalid')
     .requiredOption('--from <address>', "the reverse-path; '<>' is the empty one")
     .requiredOption('--to <address...>', 'the recipients')
     .option('--message <file>', 'the message; without it a short one is made up')
@@ -46,14 +49,17 @@ export function registerSimulate(program: Command, terminal: Terminal): void {
     .option('--tls', 'as if under TLS; who signs in is')
     .addHelpText('after', EXAMPLE)
     .action(async (options: SimulateOptions) => {
-      const { client, helo, to, account, service } = options;
+      const { client, user, helo, to, account, service } = options;
+      if ((client === undefined) === (user === undefined))
+        throw new CliError(EXIT.usage, 'usage', 'Say one of --client and --user', 'See --help.');
       if (options.message !== undefined && options.message === '')
         throw new InvalidArgumentError('It is the name of a file.');
       const message = options.message === undefined ? undefined : await readMessage(options.message);
       const { simulation } = await withPostOffice('simulate', options, async (office) =>
         office.call('simulate', {
-          client,
-          helo,
+          ...(client === undefined ? {} : { client }),
+          ...(user === undefined ? {} : { user }),
+          ...(helo === undefined ? {} : { helo }),
           from: options.from === '<>' ? '' : options.from,
           to,
           ...(message === undefined ? {} : { message }),

@@ -50,7 +50,7 @@ function isRefusal(heard: string): boolean {
   return Number((heard.trimEnd().split('\r\n').at(-1) ?? '').slice(0, 3)) >= 400;
 }
 
-function madeUp({ from, to }: ScriptRequest): string {
+export function madeUp({ from, to }: Pick<ScriptRequest, 'from' | 'to'>): string {
   const text = [
     ...(from === '' ? [] : [`From: <${from}>`]),
     `To: ${to.map((address) => `<${address}>`).join(', ')}`,

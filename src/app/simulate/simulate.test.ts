@@ -8,6 +8,8 @@ import { parseConfig } from '../../config/config.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
 import { createRateMemory, RateTable } from '../../net/rate-table.ts';
 import { openMemoryMailStore } from '../../store/memory/mail-store.ts';
+import type { PickupRequest } from './simulate-pickup.ts';
+import { simulatePickup } from './simulate-pickup.ts';
 import type { Simulation, SimulationRequest } from './simulate.ts';
 import { simulate } from './simulate.ts';
 
@@ -50,7 +52,17 @@ async function world(more = '') {
       isTls: false,
       ...request,
     });
-  return { directory, rates, bob, principal, run };
+  const users = { nameOf: () => 'www-data', isUser: (name: string) => name === 'www-data' };
+  const pickup = (request: Partial<PickupRequest> = {}): Promise<Simulation> =>
+    simulatePickup(ports, {
+      user: { uid: 33, name: 'www-data' },
+      users,
+      from: 'web@here.example',
+      to: ['bob@here.example'],
+      message: undefined,
+      ...request,
+    });
+  return { directory, rates, bob, principal, run, pickup };
 }
 
 const said = ({ steps }: Simulation): readonly string[] =>
@@ -158,4 +170,56 @@ test('LMTP, and addresses beyond ASCII', async () => {
   const utf8 = await run({ from: 'jürgen@far.example' });
   assert.equal(utf8.steps[2]?.command, 'MAIL FROM:<jürgen@far.example> SMTPUTF8');
   assert.equal(utf8.outcome, 'accepted');
+});
+
+const RULES = [
+  '[[rules]]\nname = "no-cron"\nlocalUsers = ["www-data"]\nrecipients = ["far.example"]\naction = "refuse"\n',
+  '[[rules]]\nname = "web"\nlocalUsers = ["*"]\nheader = "X-Spam"\naction = "hold"\n',
+  '[[rules]]\nname = "tagged"\nlocalUsers = ["www-data"]\naction = "add-field"\nfield = "X-From-Program: yes"\n',
+  '[[rules]]\nname = "others"\nlocalUsers = ["cron"]\naction = "refuse"\n',
+  '[[rules]]\nname = "full"\nlocalUsers = ["*"]\nsenders = ["later@here.example"]\naction = "defer"\n',
+  '[[rules]]\nname = "hole"\nlocalUsers = ["*"]\nrecipients = ["hole.example"]\naction = "discard"\n',
+].join('');
+
+test('mail of a local program: whom it is from, and what the checks and the intake say', async () => {
+  const { pickup } = await world(RULES);
+  const done = await pickup({ to: ['bob@here.example', 'eve@far.example', 'nobody@here.example'] });
+  assert.deepEqual(said(done), [
+    'pickup 250',
+    'mail 250 accept:rule.tagged',
+    'recipient 250',
+    'recipient 550 rule.no-cron refuse:rule.no-cron',
+    'recipient 250',
+    'data 250',
+    'message 250',
+    'recipient 550 recipient.unknown',
+  ]);
+  assert.deepEqual([done.outcome, done.recipients], ['accepted', ['bob@here.example']]);
+  assert.equal(done.fields, 'X-From-Program: yes\r\n');
+});
+
+const programs: readonly (readonly [string, Partial<PickupRequest>, string, string])[] = [
+  ['another user', { user: { uid: 34, name: 'www-data' } }, 'accepted', ''],
+  ['a message with a mark', { message: 'X-Spam: yes\r\n\r\nx\r\n' }, 'held', ''],
+  ['a sender who is put off', { from: 'later@here.example' }, 'deferred', ''],
+  ['a recipient who gets nothing', { to: ['x@hole.example'] }, 'discarded', ''],
+  ['a recipient who is refused', { to: ['x@far.example'] }, 'refused', ''],
+  ['nobody', { to: ['nobody@here.example'] }, 'refused', ''],
+  ['names alone', { from: 'www-data', to: ['postmaster'] }, 'accepted', 'www-data@mx.here.example'],
+  ["a stranger's name", { from: 'x@far.example' }, 'accepted', 'www-data@mx.here.example'],
+  ['the null path', { from: '' }, 'accepted', ''],
+];
+for (const [name, request, outcome, from] of programs)
+  test(`mail of a local program, ${name}: ${outcome}`, async () => {
+    const { pickup, directory, bob } = await world(RULES);
+    await directory.setAlias('postmaster@here.example', [bob.address]);
+    const done = await pickup(request);
+    assert.equal(done.outcome, outcome, JSON.stringify(done.steps));
+    if (from !== '') assert.match(done.steps[0]?.text ?? '', new RegExp(`from <${from}>`));
+    if (outcome === 'held') assert.equal(done.hold?.reason, 'rule.web');
+  });
+
+test('a rule for local users is no rule for a client', async () => {
+  const { run } = await world(RULES);
+  assert.deepEqual((await run()).outcome, 'accepted');
 });

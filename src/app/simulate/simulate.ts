@@ -19,6 +19,7 @@ import { createQueueIds } from '../../queue/queue-id.ts';
 import type { SmtpEvent } from '../../smtp/server/event.ts';
 import type { CompleteMessage, Intake } from '../../smtp/server/ports.ts';
 import { LMTP, RELAY, SUBMISSION } from '../../smtp/server/role.ts';
+import { formatEnvelopeAddress } from '../../smtp/wire/path.ts';
 import { serveSmtp } from '../../smtp/server/session.ts';
 import { encodeBase64 } from '../../sasl/base64.ts';
 import type { MailStore } from '../../store/mail-store.ts';
@@ -64,7 +65,7 @@ export type SimulatedVerdict = {
 };
 
 export type SimulatedStep = {
-  readonly stage: SimulatedStage;
+  readonly stage: SimulatedStage | 'pickup';
   /** What the client said, secrets apart. */
   readonly command: string;
   readonly code: number;
@@ -161,7 +162,7 @@ export async function simulate(ports: SimulationPorts, request: SimulationReques
 }
 
 /** The real ones, over rates that are not counted. */
-function simulatedChecks({
+export function simulatedChecks({
   config,
   rates,
   clock,
@@ -197,22 +198,21 @@ function toStep(
     code: Number(last.slice(0, 3)),
     text: last.slice(4),
     reason: refusal !== undefined && 'reason' in refusal ? refusal.reason : null,
-    verdicts: verdicts.map((event) =>
-      event.name === 'policy.verdict'
-        ? {
-            check: event.check,
-            verdict: event.verdict,
-            reason: event.reason,
-            tags: event.tags === undefined || event.tags === '' ? [] : event.tags.split(' '),
-          }
-        : {
-            check: event.check,
-            verdict: event.outcome === 'deferred' ? 'defer' : 'accept',
-            reason: 'policy.check-failed',
-            tags: [],
-          },
-    ),
+    verdicts: verdicts.map(toVerdict),
   };
+}
+
+export function toVerdict(event: CheckEvent): SimulatedVerdict {
+  const { check } = event;
+  if (event.name === 'policy.check-failed')
+    return {
+      check,
+      verdict: event.outcome === 'deferred' ? 'defer' : 'accept',
+      reason: 'policy.check-failed',
+      tags: [],
+    };
+  const { verdict, reason, tags = '' } = event;
+  return { check, verdict, reason, tags: tags === '' ? [] : tags.split(' ') };
 }
 
 function outcomeOf(
@@ -226,9 +226,7 @@ function outcomeOf(
     return {
       outcome: hold === undefined ? 'accepted' : 'held',
       hold: hold ?? null,
-      recipients: transaction.recipients.map(({ forwardPath: { localPart, domain } }) =>
-        domain === '' ? localPart : `${localPart}@${domain}`,
-      ),
+      recipients: transaction.recipients.map(({ forwardPath }) => formatEnvelopeAddress(forwardPath)),
       // The trace field is of a session that was none.
       fields: fields.slice(0, fields.lastIndexOf('Received:')),
     };

@@ -5,7 +5,7 @@ export const RULES = {
     'Rules of your own for mail that comes in, asked in this order. All conditions of a rule must hold; of a list of values, one: docs/policy.md.',
   items: {
     type: 'object',
-    required: ['name', 'clients', 'helo', 'senders', 'recipients', 'action', 'text'],
+    required: ['name', 'clients', 'localUsers', 'helo', 'senders', 'recipients', 'action', 'text'],
     properties: {
       name: {
         type: 'string',
@@ -23,6 +23,14 @@ export const RULES = {
         type: 'string',
         enum: ['yes', 'no'],
         description: 'Whether the client has signed in. Left out: either.',
+      },
+      localUsers: {
+        type: 'array',
+        items: { type: 'string', minLength: 1 },
+        minItems: 0,
+        default: [],
+        description:
+          'Login names of this machine whose programs left the mail by `sendmail`; `*` for any of them. Empty: mail of programs and of clients.',
       },
       helo: {
         type: 'array',
