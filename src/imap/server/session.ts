@@ -41,7 +41,8 @@ import { currentRights, NO_RIGHT } from './mailbox-access.ts';
 import type { ImapDeps } from './ports.ts';
 import { Progress } from './progress.ts';
 import { placeToReplace } from './replace.ts';
-import { NEEDS, type Enabled, type State } from './state.ts';
+import { NEEDS, NOTHING_ENABLED, type Enabled, type State } from './state.ts';
+import { UID_REQUIRED, usesNumbers } from './uid-only.ts';
 import { updates } from './updates.ts';
 
 type EndReason = Extract<ImapEvent, { name: 'imap.session.ended' }>['reason'];
@@ -78,7 +79,7 @@ class ImapSession {
   /** Since when a sign-in is waited for. */
   #signedOutMs: number;
   #state: State = { phase: 'not-authenticated' };
-  #enabled: Enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+  #enabled: Enabled = { ...NOTHING_ENABLED };
   readonly #metadata = new MetadataWatch();
   #append: Append | undefined;
   #commands = 0;
@@ -305,6 +306,7 @@ class ImapSession {
       await this.#complete(tag, { status: 'BAD', text: wrongState(this.#state, needs) });
       return;
     }
+    if (this.#enabled.uidonly && usesNumbers(command)) return this.#complete(tag, UID_REQUIRED);
     await this.#guard(tag, command.verb, async () =>
       isDriverCommand(command) ? this.#drive(tag, command) : this.#run(tag, command),
     );
@@ -630,7 +632,7 @@ class ImapSession {
     this.#strangerCommands = 0;
     this.#reader.setLimits({ ...STRANGER_LIMITS, nonSyncOctetsMax: Infinity });
     this.#signedOutMs = this.#deps.clock.monotonicMs();
-    this.#enabled = { imap4rev2: false, utf8: false, condstore: false, qresync: false };
+    this.#enabled = { ...NOTHING_ENABLED };
     this.#metadata.turnOff();
     this.#setUtf8(false);
     await this.#complete(tag, { status: 'OK', text: 'Signed out' });
@@ -728,6 +730,7 @@ class ImapSession {
         const principal = this.#principal;
         if (principal === undefined || !needs.includes(this.#state.phase))
           return { status: 'BAD', text: wrongState(this.#state, needs) };
+        if (this.#enabled.uidonly && event.replaced?.byUid === false) return UID_REQUIRED;
         if (event.first) {
           const opened = await this.#openAppend(principal, event);
           if (!opened.ok) return opened.error;

@@ -42,6 +42,16 @@ export type Enabled = {
   utf8: boolean;
   condstore: boolean;
   qresync: boolean;
+  /** RFC 9586: no message numbers either way. */
+  uidonly: boolean;
+};
+
+export const NOTHING_ENABLED: Enabled = {
+  imap4rev2: false,
+  utf8: false,
+  condstore: false,
+  qresync: false,
+  uidonly: false,
 };
 
 const ANY = ['not-authenticated', 'authenticated', 'selected'] as const;

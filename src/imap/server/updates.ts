@@ -1,4 +1,5 @@
 /** What a session is told of a selected mailbox that others change. Source: RFC 9051 §7.4, §7.5; RFC 7162 §3.2.10. */
+import type { Uid } from '../../store/ids.ts';
 import type { Entry } from '../../store/mail-store.ts';
 import type { FetchDatum, Untagged } from '../wire/response.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
@@ -56,23 +57,34 @@ export function flagsOfMailbox({ keywords, readOnly, rights }: SelectedMailbox):
 
 function* formatNotices(notices: readonly Notice[], enabled: Enabled): Generator<Untagged, void, void> {
   const expunged = notices.filter((notice) => notice.kind === 'expunge');
-  if (enabled.qresync && expunged.length > 0) {
+  // RFC 9586 §3.4: without numbers there is no EXPUNGE.
+  const byUid = enabled.qresync || enabled.uidonly;
+  if (byUid && expunged.length > 0) {
     const uids = expunged.map(({ uid }) => uid).toSorted((a, b) => a - b);
     yield { kind: 'vanished', earlier: false, uids: rangesOf(uids) };
   }
   for (const notice of notices) {
     if (notice.kind === 'exists') yield { kind: 'exists', value: notice.count };
     else if (notice.kind === 'flags') yield flagsFetch(notice.seq, notice.entry, enabled);
-    else if (!enabled.qresync) yield { kind: 'expunge', value: notice.seq };
+    else if (!byUid) yield { kind: 'expunge', value: notice.seq };
   }
 }
 
-/** FETCH with the flags of one message; its UID is always named, so that no client must guess. */
+/** FETCH with the flags of one message. */
 export function flagsFetch(sequence: number, entry: Entry, enabled: Enabled): Untagged {
-  const data: FetchDatum[] = [
-    { item: 'UID', value: entry.uid },
-    { item: 'FLAGS', flags: flagNames(entry.flags, entry.keywords) },
-  ];
+  const data: FetchDatum[] = [{ item: 'FLAGS', flags: flagNames(entry.flags, entry.keywords) }];
   if (enabled.condstore) data.push({ item: 'MODSEQ', modSeq: entry.modSeq });
-  return { kind: 'fetch', sequence, data };
+  return newsOf(sequence, entry.uid, data, enabled);
+}
+
+/** News of one message; its UID is always named, so that no client must guess. */
+export function newsOf(
+  sequence: number,
+  uid: Uid,
+  data: readonly FetchDatum[],
+  { uidonly }: Enabled,
+): Untagged {
+  return uidonly
+    ? { kind: 'uidfetch', uid, data }
+    : { kind: 'fetch', sequence, data: [{ item: 'UID', value: uid }, ...data] };
 }

@@ -115,6 +115,11 @@ const responses: readonly (readonly [rfc: string, response: Untagged, want: stri
   ],
   ['2971 §3.2', { kind: 'id', parameters: null }, '* ID NIL'],
   [
+    '9586 §3.3',
+    { kind: 'uidfetch', uid: 25_996, data: [{ item: 'FLAGS', flags: [] }] },
+    '* 25996 UIDFETCH (FLAGS ())',
+  ],
+  [
     '9051 §7.5.2',
     {
       kind: 'fetch',

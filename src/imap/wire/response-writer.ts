@@ -95,7 +95,9 @@ export class ResponseWriter {
           `* VANISHED ${response.earlier ? '(EARLIER) ' : ''}${formatRanges(response.uids)}\r\n`,
         );
       case 'fetch':
-        return this.#fetch(response.sequence, response.data);
+        return this.#fetch('FETCH', response.sequence, response.data);
+      case 'uidfetch':
+        return this.#fetch('UIDFETCH', response.uid, response.data);
       case 'list':
         return this.#list(response);
       case 'lsub':
@@ -133,8 +135,8 @@ export class ResponseWriter {
   }
 
   /** Short data are gathered as text and written at once: a FETCH of flags is one write a message. */
-  #fetch(sequence: number, data: readonly FetchDatum[]): void {
-    let text = `* ${sequence} FETCH (`;
+  #fetch(name: string, number: number, data: readonly FetchDatum[]): void {
+    let text = `* ${number} ${name} (`;
     let first = true;
     for (const datum of data) {
       if (!first) text += ' ';

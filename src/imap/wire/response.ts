@@ -107,6 +107,8 @@ export type Untagged =
   /** RFC 7162 §3.2.10. */
   | { readonly kind: 'vanished'; readonly earlier: boolean; readonly uids: readonly SequenceRange[] }
   | { readonly kind: 'fetch'; readonly sequence: number; readonly data: readonly FetchDatum[] }
+  /** RFC 9586 §3.3. */
+  | { readonly kind: 'uidfetch'; readonly uid: number; readonly data: readonly FetchDatum[] }
   | ListResponse
   | {
       readonly kind: 'lsub';

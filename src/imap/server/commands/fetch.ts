@@ -19,7 +19,7 @@ import { currentRights } from '../mailbox-access.ts';
 import { highestOf, sayingLimit, tooMany } from '../message-limit.ts';
 import { pagesFromEnd, pagesOf, partialOf, resolveSet, spanOf } from '../message-set.ts';
 import { formatEmailId, formatThreadId, type OtherOwner } from '../object-id.ts';
-import type { Selected, SelectedMailbox } from '../state.ts';
+import type { Enabled, Selected, SelectedMailbox } from '../state.ts';
 import { flagsFetch } from '../updates.ts';
 
 type Fetch = Extract<Command, { verb: 'FETCH' }>;
@@ -37,7 +37,7 @@ type Row = {
   readonly placed?: PlacedMessage | undefined;
   readonly full?: StoredMessage | undefined;
 };
-type FetchResponse = Extract<Untagged, { kind: 'fetch' }>;
+type FetchResponse = Extract<Untagged, { kind: 'fetch' | 'uidfetch' }>;
 
 export async function* fetch(state: Selected, command: Fetch, context: Context): Replies {
   const { selected } = state;
@@ -61,7 +61,7 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
   // RFC 9394 §3.3: of what the other modifiers leave.
   if (command.partial !== undefined) uids = partialOf(uids, command.partial);
   const limited = highestOf(uids, messagesMax);
-  const plan = planOf(command, command.changedSince !== undefined, limited.lowest !== undefined);
+  const plan = planOf(command, enabled, limited.lowest !== undefined);
   ({ uids } = limited);
   // RFC 4314 §4: \Seen only for who has the right.
   const marksSeen = plan.setsSeen && (await currentRights(state, context.deps)).includes('s');
@@ -80,7 +80,7 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
     );
     for await (const { row, answer } of answered) {
       if (answer === undefined) continue;
-      if (answer.kind === 'fetch') yield answer;
+      if (answer.kind !== 'problem') yield answer;
       else {
         problem = answer.outcome;
         const entry = seen?.get(row.entry.uid);
@@ -105,18 +105,19 @@ type Plan = {
   readonly setsSeen: boolean;
   /** RFC 9738 §3.1: so where not all are read. */
   readonly highestFirst: boolean;
+  readonly uidonly: boolean;
 };
 
-/** @param forSync RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ too */
-function planOf(command: Fetch, forSync: boolean, highestFirst: boolean): Plan {
+function planOf(command: Fetch, { uidonly }: Enabled, highestFirst: boolean): Plan {
   const items = [...command.items];
   const add = (item: 'UID' | 'MODSEQ'): void => {
     if (!items.some((one) => one.kind === 'plain' && one.item === item))
       items.unshift({ kind: 'plain', item });
   };
-  if (forSync) add('MODSEQ');
+  // RFC 7162 §3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
+  if (command.changedSince !== undefined) add('MODSEQ');
   // RFC 9051 §6.4.9: the UID is told though it was not asked for.
-  if (command.uid) add('UID');
+  if (command.uid && !uidonly) add('UID');
   const details = items.map(detailOf);
   const detail = details.includes('full') ? 'full' : details.includes('placed') ? 'placed' : 'entry';
   return {
@@ -125,6 +126,7 @@ function planOf(command: Fetch, forSync: boolean, highestFirst: boolean): Plan {
     readsOctets: items.some(readsOctets),
     setsSeen: items.some(setsSeen),
     highestFirst,
+    uidonly,
   };
 }
 
@@ -298,7 +300,7 @@ async function markSeen(
 /** All that needs no octets. Undefined: the client does not count the message. */
 function answerOf(
   { entry, placed, full }: Row,
-  { items }: Plan,
+  { items, uidonly }: Plan,
   { view, otherOwner }: SelectedMailbox,
 ): FetchResponse | undefined {
   const sequence = view.seqOf(entry.uid);
@@ -306,7 +308,17 @@ function answerOf(
   const data = items.flatMap((item) =>
     readsOctets(item) ? [] : [plainDatum(item, { entry, placed, full }, otherOwner)],
   );
-  return { kind: 'fetch', sequence, data };
+  return responseOf(sequence, entry.uid, data, uidonly);
+}
+
+/** RFC 9586 §3.3. */
+function responseOf(
+  sequence: number,
+  uid: Uid,
+  data: readonly FetchDatum[],
+  uidonly: boolean,
+): FetchResponse {
+  return uidonly ? { kind: 'uidfetch', uid, data } : { kind: 'fetch', sequence, data };
 }
 
 type Answer =
@@ -317,7 +329,7 @@ type Answer =
 async function answerWithOctets(
   row: Row,
   seen: Entry | undefined,
-  { items }: Plan,
+  { items, uidonly }: Plan,
   { view, scans, otherOwner }: SelectedMailbox,
   { deps, enabled }: Context,
 ): Promise<Answer | undefined> {
@@ -349,7 +361,7 @@ async function answerWithOctets(
     };
   }
   if (seen !== undefined) data.push(...seenData(seen, items, enabled.condstore));
-  return { kind: 'fetch', sequence, data };
+  return responseOf(sequence, entry.uid, data, uidonly);
 }
 
 /** RFC 9051 §6.4.5, RFC 7162 §3.1.4.2: flags that a FETCH changed are told with it. */

@@ -114,7 +114,8 @@ function* describe(
   if (!enabled.imap4rev2) {
     // RFC 9051 Appendix E: \Recent is gone; a server that never sets it is a legal RFC 3501 server.
     yield { kind: 'recent', value: 0 };
-    if (firstUnseen !== undefined)
+    // RFC 9586 §3: it is a message number.
+    if (firstUnseen !== undefined && !enabled.uidonly)
       yield status({ kind: 'UNSEEN', value: firstUnseen }, 'The first unseen message');
   }
   yield status({ kind: 'UIDVALIDITY', value: uidValidity }, 'UIDs are valid');

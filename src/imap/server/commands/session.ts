@@ -45,6 +45,7 @@ export async function* enable(
     else if (name === 'CONDSTORE') set('CONDSTORE', 'condstore');
     // RFC 7162 §3.2.3: QRESYNC enables CONDSTORE.
     else if (name === 'QRESYNC') set('QRESYNC', 'qresync', 'condstore');
+    else if (name === 'UIDONLY') set('UIDONLY', 'uidonly');
     // RFC 5464 §4.1.
     else if (name === 'METADATA' && !metadata.isOn) {
       await metadata.turnOn(principal, deps.store);

@@ -10,7 +10,7 @@ import { highestOf, sayingLimit } from '../message-limit.ts';
 import { pagesFromEnd, pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
-import { flagsFetch, newKeywords } from '../updates.ts';
+import { flagsFetch, newKeywords, newsOf } from '../updates.ts';
 
 type Store = Extract<Command, { verb: 'STORE' }>;
 
@@ -59,14 +59,7 @@ export async function* store(state: Selected, command: Store, context: Context):
       if (!command.silent) yield flagsFetch(seq, entry, enabled);
       // RFC 7162 §3.1.3: the new mod-sequence is told even where the flags are not.
       else if (enabled.condstore)
-        yield {
-          kind: 'fetch',
-          sequence: seq,
-          data: [
-            { item: 'UID', value: entry.uid },
-            { item: 'MODSEQ', modSeq: entry.modSeq },
-          ],
-        };
+        yield newsOf(seq, entry.uid, [{ item: 'MODSEQ', modSeq: entry.modSeq }], enabled);
     }
   }
   return yield* sayingLimit(outcomeOf(command, refused, missing, selected), messagesMax, lowest);
