@@ -195,6 +195,8 @@ export const LIMITS = {
   controlRequestOctetsMax: 1_048_576,
   controlConnectionsMax: 32,
   controlPageMax: 1000,
+  /** How long whoever asked there may take for the answer when the server ends. */
+  controlCloseMs: 5000,
   /** Certificates of one server that are looked at. */
   certificateChainMax: 10,
   /** RFC 8461 §3.3: 64 KB of policy within a minute; here all mail for the domain waits meanwhile. */

@@ -448,6 +448,19 @@ it('turns away connections beyond the limit', async ({ path, client }) => {
   for (const socket of many) socket.destroy();
 });
 
+it('ends although somebody does not take the answer', async ({ folder, ports, bugs }) => {
+  const own = join(folder, 'own');
+  await mkdir(own);
+  const server = await openControlServer(own, ports, (error) => bugs.push(error), 1);
+  const stalled = connect(server.path);
+  stalled.on('error', () => undefined);
+  stalled.write(`{"id":"${'x'.repeat(LIMITS.controlRequestOctetsMax - 1000)}","method":"domain.list"}\n`);
+  // More than the kernel holds for one who reads no further.
+  await once(stalled, 'readable');
+  await server.close();
+  stalled.destroy();
+});
+
 it('answers after any line of octets', async ({ path }) => {
   const line = fc.uint8Array({ maxLength: 200 }).map((octets) => octets.filter((octet) => octet !== 0x0a));
   await fc.assert(

@@ -20,7 +20,7 @@ import { makeSocketPath, removeSocket } from './socket-path.ts';
 
 export type ControlServer = {
   readonly path: string;
-  /** Answers what has been asked, then closes; idempotent. */
+  /** Answers what has been asked, then closes; whoever does not take its answer is cut in the end. Idempotent. */
   close(): Promise<void>;
 };
 
@@ -28,20 +28,25 @@ export type ControlServer = {
  * Call with the lock of the data directory held: a socket that is there already is of a server that died.
  *
  * @param onBug told of errors that should not have been
+ * @param closeMs how long answers may take to be taken when the server closes
  */
 export async function openControlServer(
   dataDirectory: string,
   ports: ControlPorts,
   onBug: (error: unknown) => void,
+  closeMs: number = LIMITS.controlCloseMs,
 ): Promise<ControlServer> {
   const path = await makeSocketPath(dataDirectory);
   await rm(path, { force: true });
   const sessions = new Set<Session>();
+  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     if (sessions.size >= LIMITS.controlConnectionsMax) {
       socket.destroy();
       return;
     }
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
     const session: Session = { socket, isBusy: false, isClosing: false };
     sessions.add(session);
     serve(session, ports, onBug)
@@ -60,7 +65,11 @@ export async function openControlServer(
       session.isClosing = true;
       if (!session.isBusy) session.socket.destroy();
     }
+    const cut = ports.clock.after(closeMs, () => {
+      for (const socket of sockets) socket.destroy();
+    });
     await closed;
+    cut.cancel();
     await removeSocket(dataDirectory, path);
   };
   let closing: Promise<void> | undefined;
