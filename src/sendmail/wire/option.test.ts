@@ -63,5 +63,10 @@ for (const line of [
   '-B 9bit',
   '-XV+=',
   '-V ü',
+  '-f a@x.test\nX-Injected:1 b@x.test',
+  '-f a@x.test\x7f b@x.test',
+  'a@x.test\r\nb@x.test',
+  '-- a@x.test\0',
 ])
-  test(`sendmail ${line} is refused`, () => assert.equal(parseOptions(line.split(' ')).ok, false));
+  test(`sendmail ${JSON.stringify(line)} is refused`, () =>
+    assert.equal(parseOptions(line.split(' ')).ok, false));

@@ -105,8 +105,13 @@ export function parseOptions(words: readonly string[]): Result<SendmailOptions, 
       break;
     }
   }
-  return ok(options);
+  const broken = [options.sender ?? '', ...options.recipients].find((word) => CONTROLS.test(word));
+  return broken === undefined ? ok(options) : err(`${JSON.stringify(broken)} is no address`);
 }
+
+/** Put together without them an address would be another one. Programs pass on what strangers wrote. */
+// oxlint-disable-next-line no-control-regex -- that is what it is about
+const CONTROLS = /[\0-\x08\n-\x1f\x7f]/;
 
 function setFlush(options: Draft, glued: string): void {
   // `-q30m` sets the interval of a daemon, which is the configuration's matter here.

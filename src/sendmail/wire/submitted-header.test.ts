@@ -104,6 +104,7 @@ test('repair: From is who it is sent by, and of a null reverse-path who submits 
   const from = (change: Partial<typeof FACTS | { sender: null }>): string =>
     /From: (.*)\r\n/.exec(repairHeader('', { ...FACTS, fullName: '', ...change }))?.[1] ?? '';
   assert.equal(from({ sender: 'list@x.test' }), 'list@x.test');
+  assert.equal(from({ sender: '"a \\"b\\" c"@x.test' }), '"a \\"b\\" c"@x.test');
   assert.equal(from({ sender: null }), 'bob@here.test');
   assert.equal(from({ fullName: 'A "Q" B' }), '"A \\"Q\\" B" <bob@here.test>');
 });

@@ -92,11 +92,10 @@ export function repairHeader(header: string, facts: SubmittedFacts): string {
 /** RFC 5322 §3.6: a message has one Date and one From; §3.6.6: so has one that was sent again. */
 function missing(fields: readonly Field[], prefix: string, facts: SubmittedFacts): string {
   const lacks = (name: string): boolean => findField(fields, `${prefix}${name}`.toLowerCase()) === undefined;
-  const from = formatAddress({
-    kind: 'mailbox',
-    name: facts.fullName,
-    ...halves(facts.sender ?? facts.address),
-  });
+  // Its local part may have been written in quotes: they are the form's, not the name's.
+  const [author] = flattenAddresses(parseAddresses(facts.sender ?? facts.address));
+  const { localPart, domain } = author ?? { localPart: '', domain: '' };
+  const from = formatAddress({ kind: 'mailbox', name: facts.fullName, localPart, domain });
   return [
     lacks('Message-ID') ? `${prefix}Message-ID: <${facts.id}@${facts.domain}>\r\n` : '',
     lacks('Date') ? `${prefix}Date: ${formatDate(facts.nowMs, facts.zoneMinutes)}\r\n` : '',
@@ -118,11 +117,4 @@ function qualified({ key, name, raw, start, end }: Field, header: string, domain
   if (bare === null) return whole;
   const [, before = '', local = '', behind = ''] = bare;
   return `${name}:${before}${local}@${domain}${behind}\r\n`;
-}
-
-function halves(address: string): { readonly localPart: string; readonly domain: string } {
-  const at = address.lastIndexOf('@');
-  return at === -1
-    ? { localPart: address, domain: '' }
-    : { localPart: address.slice(0, at), domain: address.slice(at + 1) };
 }
