@@ -9,7 +9,7 @@ import type { Result } from '../base/result.ts';
 import { known, toAccountId, toMailboxId } from '../store/ids.ts';
 import type { AccountId } from '../store/ids.ts';
 import { Argon2Hasher } from './credential/password-hash.ts';
-import type { HashParameters, Overloaded, PasswordHasher } from './credential/password-hash.ts';
+import type { HashParameters, LoginTurn, Overloaded, PasswordHasher } from './credential/password-hash.ts';
 import { ScramKeyMaker } from './credential/scram-key-maker.ts';
 import type { Directory, DirectoryProblem, Resolution } from './directory.ts';
 import { createRateMemory, RateTable } from '../net/rate-table.ts';
@@ -49,9 +49,13 @@ export class CountingHasher implements PasswordHasher {
     return this.#hasher.hash(password);
   }
 
-  async verify(password: string, kept: string | undefined): Promise<Result<boolean, Overloaded>> {
+  async verify(
+    password: string,
+    kept: string | undefined,
+    turn?: LoginTurn,
+  ): Promise<Result<boolean, Overloaded>> {
     this.verified += 1;
-    return this.#hasher.verify(password, kept);
+    return this.#hasher.verify(password, kept, turn);
   }
 
   isOutdated(kept: string): boolean {
@@ -810,6 +814,39 @@ export function directoryContract(
       assert.equal(await from('192.0.2.1', 'right'), 'ok');
       for (let attempt = 0; attempt < 2 * LIMITS.loginFailuresMax; attempt += 1)
         assert.equal(await from('127.0.0.1', 'wrong'), 'refused');
+    },
+    { throttled: true },
+  );
+
+  it(
+    'judges no more guesses of a source that come at once than of one that waits for its answers',
+    async ({ directory }) => {
+      value(await directory.addDomain('a.test'));
+      value(await directory.addAccount({ address: 'alice@a.test', password: 'right' }));
+      const guesses = Array.from({ length: 60 }, (_, guess) => login(directory, `${guess}`, '192.0.2.1'));
+      const refused = (await Promise.all(guesses)).filter((one) => one === 'refused');
+      // One is begun before the last one's failure is known.
+      assert.ok(
+        refused.length <= LIMITS.loginFailuresMax + LIMITS.passwordHashesAtOnceMax,
+        `${refused.length}`,
+      );
+    },
+    { throttled: true },
+  );
+
+  it(
+    'lets in at home whoever signed in there lately, while strangers are more than can be hashed',
+    async ({ directory, clock }) => {
+      value(await directory.addDomain('a.test'));
+      value(await directory.addAccount({ address: 'alice@a.test', password: 'right' }));
+      assert.equal(await login(directory, 'right', '198.51.100.1'), 'ok');
+      clock.ms += LIMITS.verifiedPasswordMs;
+      const guesses = Array.from({ length: 2 * LIMITS.passwordHashesWaitingMax }, async (_, network) =>
+        directory.authenticate(`x${network}@a.test`, 'guess', 'imap', `10.0.${network}.1`),
+      );
+      assert.equal(await login(directory, 'right', '198.51.100.1'), 'ok');
+      const answers = await Promise.all(guesses);
+      assert.ok(answers.some((answer) => !answer.ok && answer.error.kind === 'throttled'));
     },
     { throttled: true },
   );

@@ -163,8 +163,8 @@ export const LIMITS = {
   passwordOctetsMax: 1024,
   displayNameOctetsMax: 255,
   /**
-   * Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn. Beyond that a
-   * login is told to come again.
+   * Password hashes of one thread at once (each 19 MiB for some 40 ms), and logins that wait for their turn: so many at home,
+   * and so many from elsewhere. Beyond that a login is told to come again.
    */
   passwordHashesAtOnceMax: 1,
   passwordHashesWaitingMax: 64,

@@ -27,7 +27,7 @@ import type { AuthProblem, Principal, Scope } from '../principal.ts';
 import { findAppPassword, toAppPassword } from './app-password.ts';
 import type { KeptAppPassword } from './app-password.ts';
 import { preparePassword } from './password-hash.ts';
-import type { Overloaded } from './password-hash.ts';
+import type { LoginTurn, Overloaded } from './password-hash.ts';
 import type { KeptSecrets, PasswordSecrets } from './password-secrets.ts';
 import { SALT_OCTETS } from './scram-key-maker.ts';
 import { VerifiedPasswords } from './verified-passwords.ts';
@@ -106,8 +106,8 @@ export class Authenticator implements Authentication {
     source: string | undefined,
   ): Promise<Result<Principal, AuthProblem>> {
     const credential = await this.#credential(name);
-    return this.#attempt(source, toNameKey(name), credential, async () =>
-      this.#judge(name, password, scope, credential),
+    return this.#attempt(source, toNameKey(name), credential, async (turn) =>
+      this.#judge(name, password, scope, credential, turn),
     );
   }
 
@@ -161,7 +161,7 @@ export class Authenticator implements Authentication {
     source: string | undefined,
     name: string,
     credential: Credential | undefined,
-    judge: () => Result<Accepted, AuthProblem> | Promise<Result<Accepted, AuthProblem>>,
+    judge: (turn: LoginTurn) => Result<Accepted, AuthProblem> | Promise<Result<Accepted, AuthProblem>>,
   ): Promise<Result<Accepted, AuthProblem>> {
     const network = this.#throttle.networkOf(source);
     const seenAtMs = credential?.networks.find((one) => one.network === network)?.seenAtMs;
@@ -169,7 +169,13 @@ export class Authenticator implements Authentication {
     const isAtHome = seenAtMs !== undefined && nowMs - seenAtMs < LIMITS.homeNetworkMs;
     const attempt = { network, name, isAtHome };
     if (!this.#throttle.admits(attempt)) return err({ kind: 'throttled' });
-    const answer = await judge();
+    const answer = await judge({
+      network: network ?? '',
+      // What strangers send keeps nobody out at home.
+      isFirst: network === undefined || isAtHome,
+      // Others that came with this one may have failed meanwhile.
+      isWanted: () => this.#throttle.admits(attempt),
+    });
     if (!answer.ok) {
       // Where nobody was judged, nothing is held against the source.
       if (answer.error.kind !== 'throttled') this.#throttle.failed(attempt);
@@ -213,6 +219,7 @@ export class Authenticator implements Authentication {
     password: string,
     scope: Scope,
     credential: Credential | undefined,
+    turn: LoginTurn,
   ): Promise<Result<Principal, AuthProblem>> {
     const key = toAddressKey(name)?.key;
     const prepared = preparePassword(password);
@@ -229,7 +236,7 @@ export class Authenticator implements Authentication {
     }
 
     const kept = prepared === undefined || appPassword !== undefined ? undefined : credential?.passwordHash;
-    const verdict = await this.#verify(key ?? '', prepared ?? '', kept, credential);
+    const verdict = await this.#verify(key ?? '', prepared ?? '', kept, credential, turn);
     if (!verdict.ok) return err({ kind: 'throttled' });
     if (credential === undefined) return err({ kind: 'refused' });
     if (credential.disabled && (verdict.value || appPassword !== undefined)) return err({ kind: 'disabled' });
@@ -242,13 +249,14 @@ export class Authenticator implements Authentication {
     password: string,
     kept: string | undefined,
     credential: Credential | undefined,
+    turn: LoginTurn,
   ): Promise<Result<boolean, Overloaded>> {
     const mark = this.#verified.mark(name, kept, password);
     // A disabled account must cost what the others cost.
     if (credential?.disabled !== true && this.#verified.isVerified(mark)) return ok(true);
     const running = this.#running.get(mark);
     if (running !== undefined) return running;
-    const verifying = this.#passwords.hasher.verify(password, kept);
+    const verifying = this.#passwords.hasher.verify(password, kept, turn);
     this.#running.set(mark, verifying);
     try {
       const verdict = await verifying;

@@ -63,27 +63,87 @@ test('a hash reads back', async () => {
   );
 });
 
-test('a gate lets some in, some wait in order, and turns the rest away', async () => {
-  const gate = new HashGate(2, 1);
+/** A gate of one place and four to wait in, already taken by `first`, and who was let in or turned away since. */
+function busyGate() {
+  const gate = new HashGate(1, 4);
   const doors: (() => void)[] = [];
-  const order: number[] = [];
-  const work = (name: number) => async (): Promise<void> => {
-    order.push(name);
+  const seen: string[] = [];
+  const work = (name: string) => async (): Promise<string> => {
+    seen.push(name);
     await new Promise<void>((resolve) => void doors.push(resolve));
+    return name;
   };
-  const inside = [gate.enter(work(1)), gate.enter(work(2)), gate.enter(work(3))];
-  assert.equal(gate.enter(work(4)), undefined);
-  const patient = gate.patiently(work(5));
-  assert.deepEqual(order, [1, 2]);
-  while (order.length < 4 || doors.length > 0) {
-    doors.shift()?.();
-    await new Promise((resolve) => void setImmediate(resolve));
-  }
-  await Promise.all([...inside, patient]);
-  assert.deepEqual(order, [1, 2, 3, 5]);
-  const again = gate.enter(async () => {
+  const entered: Promise<unknown>[] = [gate.enter(work('first'))];
+  return {
+    gate,
+    work,
+    seen,
+    enter: (name: string, network = name, isFirst = false): void => {
+      const entering = gate.enter(work(name), { network, isFirst });
+      entered.push(entering.then((value) => value ?? seen.push(`-${name}`)));
+    },
+    wait: (name: string): void => void entered.push(gate.patiently(work(name))),
+    /** Lets out one after the other. */
+    empty: async (): Promise<void> => {
+      do {
+        doors.shift()?.();
+        await new Promise((resolve) => void setImmediate(resolve));
+      } while (doors.length > 0);
+      await Promise.all(entered);
+    },
+  };
+}
+
+const gates: readonly (readonly [string, (gate: ReturnType<typeof busyGate>) => void, readonly string[]])[] =
+  [
+    [
+      'some wait in order, and the rest is turned away',
+      ({ enter }) => ['a', 'b', 'c', 'd', 'e'].forEach((name) => enter(name)),
+      ['first', '-e', 'a', 'b', 'c', 'd'],
+    ],
+    [
+      'networks take turns',
+      ({ enter }) => [1, 2, 3].forEach((at) => (at === 3 ? enter('b') : enter(`a${at}`, 'a'))),
+      ['first', 'a1', 'b', 'a2'],
+    ],
+    [
+      'where all places are taken, the network with most of them gives way',
+      ({ enter }) => {
+        for (const at of [1, 2, 3, 4]) enter(`a${at}`, 'a');
+        for (const at of [1, 2, 3]) enter(`b${at}`, 'b');
+      },
+      ['first', '-a4', '-a3', '-b3', 'a1', 'b1', 'a2', 'b2'],
+    ],
+    [
+      'those who go first go first, and have places of their own',
+      ({ enter }) => {
+        for (const name of ['a', 'b', 'c', 'd']) enter(name);
+        enter('home', 'e', true);
+      },
+      ['first', 'home', 'a', 'b', 'c', 'd'],
+    ],
+    [
+      'the patient ones are never turned away, and take turns with the others',
+      ({ enter, wait }) => {
+        for (const name of ['a', 'b', 'c', 'd']) enter(name);
+        for (const name of ['p', 'q', 'r', 's', 't', 'u']) wait(name);
+      },
+      ['first', 'p', 'a', 'q', 'b', 'r', 'c', 's', 'd', 't', 'u'],
+    ],
+  ];
+for (const [what, come, want] of gates)
+  test(`a gate: ${what}`, async () => {
+    const gate = busyGate();
+    come(gate);
+    await gate.empty();
+    assert.deepEqual(gate.seen, want);
+  });
+
+test('a gate stays open although work throws', async () => {
+  const gate = new HashGate(1, 1);
+  const broken = gate.enter(async () => {
     throw new Error('broken');
   });
-  await assert.rejects(async () => again, /broken/);
+  await assert.rejects(broken, /broken/);
   assert.equal(await gate.enter(async () => 'still open'), 'still open');
 });

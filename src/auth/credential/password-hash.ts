@@ -9,6 +9,7 @@ import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
+import type { Turn } from './hash-gate.ts';
 import { HashGate } from './hash-gate.ts';
 
 export type HashParameters = {
@@ -32,15 +33,23 @@ export type ComputeHash = (
   tagOctets: number,
 ) => Promise<Buffer>;
 
-/** More logins wait for their hash than is sensible to let wait. */
+/** More logins wait for their hash than is sensible to let wait; or when its turn came, this one was not to have one. */
 export type Overloaded = { readonly kind: 'overloaded' };
+
+/** When a login is hashed. */
+export type LoginTurn = Turn & {
+  /** Asked when its turn has come. */
+  isWanted(): boolean;
+};
+
+const AT_ANY_TIME: LoginTurn = { network: '', isFirst: true, isWanted: () => true };
 
 /** The passwords' keeper. An interface, so that tests can count what is hashed. */
 export type PasswordHasher = {
   /** For those who set a password: waits its turn, however long. */
   hash(password: string): Promise<string>;
   /** Exactly one hash is computed in every case; `undefined` stands for an account that is not there, and is false. */
-  verify(password: string, kept: string | undefined): Promise<Result<boolean, Overloaded>>;
+  verify(password: string, kept: string | undefined, turn?: LoginTurn): Promise<Result<boolean, Overloaded>>;
   /** True when the parameters differ from those used today. */
   isOutdated(kept: string): boolean;
 };
@@ -108,15 +117,20 @@ export class Argon2Hasher implements PasswordHasher {
     return formatPasswordHash({ parameters, salt, tag });
   }
 
-  async verify(password: string, kept: string | undefined): Promise<Result<boolean, Overloaded>> {
+  async verify(
+    password: string,
+    kept: string | undefined,
+    turn: LoginTurn = AT_ANY_TIME,
+  ): Promise<Result<boolean, Overloaded>> {
     const parsed = kept === undefined ? undefined : parsePasswordHash(kept);
-    const against = parsed ?? this.#nobody;
-    const computing = this.#gate.enter(() =>
-      this.#compute(password, against.parameters, against.salt, against.tag.length),
+    const { parameters, salt, tag } = parsed ?? this.#nobody;
+    const computed = await this.#gate.enter(
+      async () => (turn.isWanted() ? this.#compute(password, parameters, salt, tag.length) : undefined),
+      turn,
     );
-    if (computing === undefined) return err({ kind: 'overloaded' });
-    const isEqual = timingSafeEqual(await computing, against.tag);
-    return ok(isEqual && parsed !== undefined);
+    return computed === undefined
+      ? err({ kind: 'overloaded' })
+      : ok(timingSafeEqual(computed, tag) && parsed !== undefined);
   }
 
   isOutdated(kept: string): boolean {

@@ -38,9 +38,8 @@ export function introspection(options: IntrospectionOptions): TokenVerifier {
     const found = known.get(mark);
     if (found !== undefined && clock.nowMs() < found.endsAtMs) return found.address;
     known.delete(mark);
-    const asking = gate.enter(() => ask(token, options));
-    if (asking === undefined) throw new Fault(ASKING, new Error('Too many wait for an answer'));
-    const answer = await asking;
+    const answer = await gate.enter(() => ask(token, options));
+    if (answer === undefined) throw new Fault(ASKING, new Error('Too many wait for an answer'));
     const nowMs = clock.nowMs();
     const address = addressIn(answer, options, nowMs);
     if (address === undefined) return undefined;
