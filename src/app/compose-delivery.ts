@@ -18,6 +18,7 @@ import { createQueueIds } from '../queue/queue-id.ts';
 import { nextDueMs, RETRY_SCHEDULE } from '../queue/retry.ts';
 import { SMTP_TIMEOUTS } from '../smtp/client/timeouts.ts';
 import { composeTls } from './outgoing-tls.ts';
+import { addressFamilies, lookingAnew } from './address-families.ts';
 import { ownAddresses } from './own-addresses.ts';
 import type { Policies } from './compose-policy.ts';
 import { withMachineUsers } from './machine-users.ts';
@@ -27,6 +28,8 @@ import { returnPathOptions } from './return-paths.ts';
 import type { ServiceOptions } from './service-options.ts';
 
 const CONNECT_MS = 30_000;
+/** Where another address of the host is left to try. */
+const CONNECT_SOON_MS = 10_000;
 
 export type Delivery = {
   readonly intake: DeliveryIntake;
@@ -94,6 +97,7 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
     ownNames: [config.hostname.toLowerCase()],
     ownAddresses: ownAddresses(config, networkInterfaces()),
     loopbackAllowed: options.loopbackAllowed,
+    families: lookingAnew(clock, () => addressFamilies(config.outgoing.addressFamily, networkInterfaces())),
   });
   const sessions = new SessionPool(clock, {
     idleMs: config.outgoing.idleConnectionSeconds * 1000,
@@ -106,6 +110,7 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
     sessions,
     clock,
     connectTimeoutMs: CONNECT_MS,
+    connectSoonMs: CONNECT_SOON_MS,
     random,
     timeouts: SMTP_TIMEOUTS,
   });

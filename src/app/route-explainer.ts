@@ -7,6 +7,7 @@ import { explainRoute } from '../delivery/remote/explain.ts';
 import { Routing } from '../delivery/remote/routing.ts';
 import { MemoryTlsRecords } from '../tls-policy/memory/tls-records.ts';
 import { composeTls, readOutgoingTls } from './outgoing-tls.ts';
+import { addressFamilies } from './address-families.ts';
 import { ownAddresses } from './own-addresses.ts';
 import { createResolver } from './resolver.ts';
 import { accountIds, createRouter } from './routes.ts';
@@ -41,6 +42,7 @@ export function routeExplainer(
         ownNames: [config.hostname.toLowerCase()],
         ownAddresses: ownAddresses(config, networkInterfaces()),
         loopbackAllowed,
+        families: () => addressFamilies(config.outgoing.addressFamily, networkInterfaces()),
       }),
       tlsPolicy: policy,
       clock: systemClock,

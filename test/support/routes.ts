@@ -65,6 +65,7 @@ export function hopTarget(more: Partial<HopTarget> = {}): HopTarget {
     localAddress: undefined,
     helloName: 'here.example',
     proxy: undefined,
+    isLast: true,
     ...more,
   };
 }

@@ -4,6 +4,7 @@ export const OUTGOING = {
   description: 'How this host speaks to others.',
   required: [
     'port',
+    'addressFamily',
     'tls',
     'dane',
     'mtaSts',
@@ -19,6 +20,13 @@ export const OUTGOING = {
       maximum: 65_535,
       default: 25,
       description: 'The port of other hosts; anything but 25 is for test networks.',
+    },
+    addressFamily: {
+      type: 'string',
+      enum: ['auto', 'ipv6-first', 'ipv4-first', 'ipv6-only', 'ipv4-only'],
+      default: 'auto',
+      description:
+        'Which addresses of a host are gone to, and which first. `auto`: IPv6 first where this host has a global IPv6 address, else IPv4 (RFC 6724).',
     },
     tls: {
       type: 'string',

@@ -41,6 +41,7 @@ const ZONE = {
 type FirstHost = (server: MemoryConnection, clock: FakeClock, visit: number) => Promise<void> | 'no-answer';
 
 const CONNECT_MS = 30_000;
+const CONNECT_SOON_MS = 10_000;
 
 async function send(
   first: FirstHost,
@@ -49,12 +50,14 @@ async function send(
     later,
     tls = { kind: 'opportunistic' },
     brokenTlsMs = 0,
+    zone = ZONE,
     times = 1,
   }: {
     /** Where given, a second attempt is made by this zone. */
     readonly later?: Zone;
     readonly tls?: TlsRequirement;
     readonly brokenTlsMs?: number;
+    readonly zone?: Zone;
     /** Messages, one after the other. */
     readonly times?: number;
   } = {},
@@ -78,7 +81,7 @@ async function send(
     }
     return ok(client);
   };
-  const resolver = new MemoryResolver(ZONE);
+  const resolver = new MemoryResolver(zone);
   const blobs = openMemoryBlobStore();
   const writer = blobs.create();
   await writer.write(fromLatin1(content));
@@ -96,6 +99,7 @@ async function send(
       clock,
       random: seededRandom(),
       connectTimeoutMs: CONNECT_MS,
+      connectSoonMs: CONNECT_SOON_MS,
       timeouts: SMTP_TIMEOUTS,
       sessions: singleSessions(clock),
     }),
@@ -210,6 +214,19 @@ for (const [step, first, secondAfterMs, said = 'relayed two.example'] of stalls)
     assert.deepEqual(found.visits, ['one.example after 0', ...second]);
     assert.equal(found.left, 0, 'no timer is left');
   });
+
+test('of a host with several addresses those that are silent cost less, but for the last', async () => {
+  const zone = { ...ZONE, 'one.example': { a: ['192.0.2.1'], aaaa: ['2001:db8::1'] } };
+  const { said, visits } = await send(() => 'no-answer', undefined, { zone });
+  const afterMs = CONNECT_SOON_MS + CONNECT_MS;
+  assert.deepEqual(
+    [said, visits],
+    [
+      'relayed two.example',
+      ['one.example after 0', `one.example after ${CONNECT_SOON_MS}`, `two.example after ${afterMs}`],
+    ],
+  );
+});
 
 test('a host that takes no more of the content is given up after three minutes (RFC 5321 §4.5.3.2.5)', async () => {
   const { said, visits } = await send(deaf, LARGE);

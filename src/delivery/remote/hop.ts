@@ -24,6 +24,8 @@ export type HopTarget = {
   /** Our name in EHLO: one that leads back to us (RFC 5321 §4.1.4). */
   readonly helloName: string;
   readonly proxy: SocksProxy | undefined;
+  /** No other address of the host is left to go to; says nothing of the session. */
+  readonly isLast: boolean;
 };
 
 export type HopMessage = Pick<

@@ -77,6 +77,7 @@ for (const startTls of [true, false])
         connect,
         clock: REAL_CLOCK,
         connectTimeoutMs: 2000,
+        connectSoonMs: 2000,
         random: seededRandom(),
         timeouts: SMTP_TIMEOUTS,
         sessions: singleSessions(REAL_CLOCK),

@@ -621,6 +621,7 @@ test('a host that the operator names takes everything, without MX', async () => 
         localAddress: undefined,
         helloName: 'here.example',
         proxy: undefined,
+        isLast: true,
       },
     ],
   );

@@ -239,9 +239,21 @@ export class RemoteDelivery {
       return true;
     }
     const { protocol, implicitTls, credentials, proxy } = speech;
+    const final = found.addresses.at(-1);
     for (const address of found.addresses) {
       if (!goesOn()) return false;
-      const target = { host, address, port, protocol, implicitTls, tls: required.tls, credentials, proxy };
+      const isLast = address === final;
+      const target = {
+        host,
+        address,
+        port,
+        protocol,
+        implicitTls,
+        tls: required.tls,
+        credentials,
+        proxy,
+        isLast,
+      };
       // oxlint-disable-next-line no-await-in-loop -- one address after the other is the point
       const visit = await this.#visitFromPool(target, { ...attempt, told: required.told });
       if (visit === undefined) continue;

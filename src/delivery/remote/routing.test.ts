@@ -4,6 +4,7 @@ import { seededRandom } from '../../../test/support/world.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
 import type { RoutingOptions } from './routing.ts';
+import type { AddressFamily } from './routing.ts';
 import { Routing } from './routing.ts';
 
 const mx = (...list: readonly (readonly [number, string])[]) =>
@@ -190,3 +191,24 @@ for (const { host, want } of hosts)
     const found = await routing().addressesOf(host, 'by-dns');
     assert.deepEqual(found.kind === 'addresses' ? found.addresses : found.kind, want);
   });
+
+const byFamily: readonly (readonly [families: readonly AddressFamily[], host: string, want: unknown])[] = [
+  [['ipv4', 'ipv6'], 'a.example', ['192.0.2.10', '2001:db8::10', '192.0.2.11']],
+  [['ipv4'], 'a.example', ['192.0.2.10', '192.0.2.11']],
+  [['ipv6'], 'a.example', ['2001:db8::10']],
+  [['ipv6'], 'half.example', 'failed The host half.example has no IPv6 address'],
+  [['ipv6'], '192.0.2.4', 'failed The host 192.0.2.4 has no IPv6 address'],
+  [['ipv4'], '2001:db8::10', 'failed The host 2001:db8::10 has no IPv4 address'],
+  [['ipv4'], 'silent.example', 'delayed'],
+];
+for (const [families, host, want] of byFamily)
+  test(`addresses of ${host} by ${families.join(', ')}`, async () => {
+    const found = await routing({ families: () => families }).addressesOf(host, 'by-dns');
+    const said = found.kind === 'failed' ? `failed ${found.text}` : found.kind;
+    assert.deepEqual(found.kind === 'addresses' ? found.addresses : said, want);
+  });
+
+test('an address that the operator names is gone to, of whatever version it is', async () => {
+  const found = await routing({ families: () => ['ipv6'] }).addressesOf('192.0.2.4', 'by-operator');
+  assert.equal(found.kind, 'addresses');
+});

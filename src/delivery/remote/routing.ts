@@ -20,7 +20,11 @@ export type RoutingOptions = {
    * False: an address of this machine's loopback is never connected to, as any domain's owner could point his MX at it.
    */
   readonly loopbackAllowed: boolean;
+  /** Over which IP versions hosts are gone to, the preferred one first; left out: IPv6, then IPv4. */
+  readonly families?: () => readonly AddressFamily[];
 };
+
+export type AddressFamily = 'ipv4' | 'ipv6';
 
 export type Exchanges =
   | ({ readonly kind: 'exchanges'; readonly exchanges: readonly string[] } & Pick<
@@ -136,14 +140,19 @@ export class Routing {
   }
 
   /**
-   * IPv6 and IPv4 by turns, IPv6 first; at most {@link LIMITS.mxAddressesMax}.
+   * By turns of the IP versions, the preferred one first, each in the order of the DNS; at most {@link LIMITS.mxAddressesMax}.
    *
    * @param host a name or an IP literal
    * @param named 'by-operator': who runs this server may send its mail through another on the same machine
    */
   async addressesOf(host: string, named: 'by-dns' | 'by-operator'): Promise<HostAddresses> {
-    if (isIpAddress(host))
-      return this.#checked(host, [host], named, { canonicalName: host, authentic: false });
+    const families = this.#options.families?.() ?? BOTH_FAMILIES;
+    if (isIpAddress(host)) {
+      const family = toIpv4Octets(host) === undefined ? 'ipv6' : 'ipv4';
+      return named === 'by-dns' && !families.includes(family)
+        ? { kind: 'failed', ...otherFamily(host, families) }
+        : this.#checked(host, [host], named, { canonicalName: host, authentic: false });
+    }
     if (toDnsName(host) === undefined)
       return {
         kind: 'failed',
@@ -152,26 +161,19 @@ export class Routing {
         text: `The exchange ${host} is no host name`,
       };
     const { resolver } = this.#options;
-    const [aaaa, a] = await Promise.all([resolver.aaaa(host), resolver.a(host)]);
-    const six = recordsOf(aaaa);
-    const four = recordsOf(a);
-    if (six.length + four.length === 0) {
-      const silent = [a, aaaa].find((answer) => answer.kind === 'unavailable');
+    const answers = await Promise.all(
+      families.map((family) => (family === 'ipv6' ? resolver.aaaa(host) : resolver.a(host))),
+    );
+    const mixed = byTurns(answers.map(recordsOf));
+    if (mixed.length === 0) {
+      const silent = answers.find((answer) => answer.kind === 'unavailable');
       if (silent?.kind === 'unavailable') return { kind: 'delayed', ...dnsProblem(host, silent.reason) };
-      return {
-        kind: 'failed',
-        status: '5.4.4',
-        reason: 'dns.no-address',
-        text: `The host ${host} has no address`,
-      };
+      return { kind: 'failed', ...otherFamily(host, families) };
     }
-    const mixed: string[] = [];
-    for (let turn = 0; turn < Math.max(six.length, four.length); turn += 1)
-      for (const address of [six[turn], four[turn]]) if (address !== undefined) mixed.push(address);
     return this.#checked(host, mixed.slice(0, LIMITS.mxAddressesMax), named, {
-      canonicalName: [a, aaaa].find((answer) => answer.kind === 'found')?.canonicalName ?? host,
+      canonicalName: answers.find((answer) => answer.kind === 'found')?.canonicalName ?? host,
       // What one family lacks, or keeps back, says nothing of what was found (RFC 7672 §2.2.2).
-      authentic: [a, aaaa].every((answer) => answer.kind !== 'found' || answer.authentic),
+      authentic: answers.every((answer) => answer.kind !== 'found' || answer.authentic),
     });
   }
 
@@ -203,6 +205,27 @@ export function loop(domain: string): Problem {
     reason: 'route.loop',
     text: `Mail for ${domain} leads back to this host, which is not its last`,
   };
+}
+
+const BOTH_FAMILIES: readonly AddressFamily[] = ['ipv6', 'ipv4'];
+const FAMILY_NAMES = { ipv4: 'IPv4 ', ipv6: 'IPv6 ' } as const;
+
+/** @param families those that it could have been of */
+function otherFamily(host: string, families: readonly AddressFamily[]): Problem {
+  const [only] = families;
+  const what = families.length === 1 && only !== undefined ? FAMILY_NAMES[only] : '';
+  return {
+    status: '5.4.4',
+    reason: 'dns.no-address',
+    text: `The host ${host} has no ${what}address`,
+  };
+}
+
+function byTurns(lists: readonly (readonly string[])[]): readonly string[] {
+  const turns = Math.max(0, ...lists.map(({ length }) => length));
+  return Array.from({ length: turns }, (_, turn) =>
+    lists.flatMap((list) => list.slice(turn, turn + 1)),
+  ).flat();
 }
 
 const BAD_DOMAIN: Problem = {

@@ -44,6 +44,7 @@ function world(options: Partial<SessionPoolOptions> = {}, answers: Readonly<Reco
     },
     clock,
     connectTimeoutMs: 1000,
+    connectSoonMs: 1000,
     random: seededRandom(),
     timeouts: SMTP_TIMEOUTS,
     sessions,

@@ -26,6 +26,8 @@ export type SmtpHopOptions = {
   readonly connect: Connect;
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
+  /** The same, where another address of the host is left: what is silent is not waited for as long. */
+  readonly connectSoonMs: number;
   readonly random: Random;
   readonly timeouts: SmtpTimeouts;
   readonly sessions: SessionPool;
@@ -74,8 +76,8 @@ export class SmtpHop implements RemoteHop {
   }
 
   async #open(target: HopTarget, message: HopMessage, signal: AbortSignal): Promise<HopSession | HopVisit> {
-    const { connect, clock, random, connectTimeoutMs, timeouts } = this.#options;
-    const { host, address, port, localAddress, proxy } = target;
+    const { connect, clock, random, connectTimeoutMs, connectSoonMs, timeouts } = this.#options;
+    const { host, address, port, localAddress, proxy, isLast } = target;
     const servername = servernameOf(target.tls, host, address);
     const handshake = { certificate: certificateRuleOf(target.tls), ...settingsOf(target.tls) };
     const connected = await connect(
@@ -83,7 +85,7 @@ export class SmtpHop implements RemoteHop {
         host,
         address,
         port,
-        timeoutMs: connectTimeoutMs,
+        timeoutMs: isLast ? connectTimeoutMs : connectSoonMs,
         ...(localAddress === undefined ? {} : { localAddress }),
         ...(proxy === undefined ? {} : { proxy }),
         ...(target.implicitTls
