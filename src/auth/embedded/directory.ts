@@ -71,7 +71,7 @@ import type { AuthProblem, Principal, Scope } from '../principal.ts';
 import type { Share } from '../rights.ts';
 import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
-import { ANYONE, inShareOrder, leadsTo, shareName, toIdentifier } from '../sharing.ts';
+import { ANYONE, inShareOrder, leadsTo, toIdentifier } from '../sharing.ts';
 import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 import { toShare } from './share-rows.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
@@ -149,15 +149,17 @@ export class EmbeddedDirectory implements Directory {
   }
 
   async resolve(address: string): Promise<Resolution> {
-    return this.#read(() => {
-      const cached = this.#resolutions.get(address);
-      if (cached !== undefined) return cached;
-      const found = this.#walk(address);
-      if (found.kind !== 'local') return found;
-      if (this.#resolutions.size >= CACHED_RESOLUTIONS_MAX) this.#resolutions.clear();
-      this.#resolutions.set(address, found);
-      return found;
-    });
+    return this.#read(() => this.#resolve(address));
+  }
+
+  #resolve(address: string): Resolution {
+    const cached = this.#resolutions.get(address);
+    if (cached !== undefined) return cached;
+    const found = this.#walk(address);
+    if (found.kind !== 'local') return found;
+    if (this.#resolutions.size >= CACHED_RESOLUTIONS_MAX) this.#resolutions.clear();
+    this.#resolutions.set(address, found);
+    return found;
   }
 
   async isLocalDomain(domain: string): Promise<boolean> {
@@ -222,11 +224,13 @@ export class EmbeddedDirectory implements Directory {
     return this.#read(() => {
       const address = this.#accountById(account)?.address;
       if (address === undefined) return [];
-      const named = this.#database.prepare(`${SHARES} WHERE s.name IN (?, ?) AND s.owner_id <> ?`);
-      const grouped = this.#database.prepare(`${SHARES} WHERE s.is_group = 1 AND s.owner_id <> ?`);
-      const ofGroups = grouped.rows(account).map(toShare);
-      const isMember = (share: Share): boolean => leadsTo(this.#walk(shareName(share)), account);
-      return [...named.rows(address, ANYONE, account).map(toShare), ...ofGroups.filter(isMember)];
+      const groups = this.#database.prepare('SELECT DISTINCT name FROM share WHERE is_group = 1').rows();
+      const joined = groups
+        .map((row) => textAt(row, 0))
+        .filter((name) => leadsTo(this.#resolve(name), account));
+      const named = `${SHARES} WHERE s.name IN (SELECT value FROM json_each(?)) AND s.owner_id <> ?`;
+      const names = JSON.stringify([address, ANYONE, ...joined]);
+      return this.#database.prepare(named).rows(names, account).map(toShare);
     });
   }
 

@@ -125,7 +125,7 @@ CREATE INDEX directory_share_by_name ON directory_share (name);
 CREATE INDEX directory_share_of_group ON directory_share (is_group);
 `;
 
-const SHARES = `SELECT s.owner_id, a.address, s.mailbox_id, s.name, s.negative, s.rights, s.is_group
+const SHARES = `SELECT s.owner_id, a.address, s.mailbox_id, s.name, s.negative, s.rights
   FROM directory_share s JOIN directory_account a ON a.id = s.owner_id`;
 
 export const DIRECTORY: TableKind = {
@@ -231,7 +231,8 @@ export const DIRECTORY_SQL = {
   removeGrants: 'DELETE FROM directory_send_grant WHERE account_id = $1',
 
   shares: `${SHARES} WHERE s.owner_id = $1`,
-  sharedWith: `${SHARES} WHERE (s.name = ANY($1::text[]) OR s.is_group = 1) AND s.owner_id <> $2`,
+  sharedGroups: 'SELECT DISTINCT name FROM directory_share WHERE is_group = 1',
+  sharedWith: `${SHARES} WHERE s.name = ANY($1::text[]) AND s.owner_id <> $2`,
   countShares: 'SELECT count(*) FROM directory_share WHERE owner_id = $1',
   removeShare:
     'DELETE FROM directory_share WHERE owner_id = $1 AND mailbox_id = $2 AND name = $3 AND negative = $4',

@@ -64,7 +64,7 @@ import type { AuthProblem, Principal, Scope } from '../principal.ts';
 import type { Share } from '../rights.ts';
 import { isBarePostmaster, resolveAddress, toAliasRow, walk } from '../resolve-address.ts';
 import type { DirectoryRow, DirectorySettings } from '../resolve-address.ts';
-import { ANYONE, inShareOrder, leadsTo, shareName, toIdentifier } from '../sharing.ts';
+import { ANYONE, inShareOrder, leadsTo, toIdentifier } from '../sharing.ts';
 import { changedSending, checkGrant, decodeSending, encodeSending, sendingRightOf } from '../sending.ts';
 import { toShare } from '../embedded/share-rows.ts';
 import { DIRECTORY_SQL } from './directory-tables.ts';
@@ -216,14 +216,12 @@ export class PostgresDirectory implements Directory {
     const address = (await this.account(account))?.address;
     if (address === undefined) return [];
     const names = [address, ANYONE];
-    const rows = await this.#postgres.rows(READING, DIRECTORY_SQL.sharedWith, names, account);
-    const found: Share[] = [];
-    for (const share of rows.map(toShare)) {
-      const name = shareName(share);
+    for (const row of await this.#postgres.rows(READING, DIRECTORY_SQL.sharedGroups)) {
+      const name = textAt(row, 0);
       // oxlint-disable-next-line no-await-in-loop -- groups are few, and remembered
-      if (names.includes(name) || leadsTo(await this.resolve(name), account)) found.push(share);
+      if (leadsTo(await this.resolve(name), account)) names.push(name);
     }
-    return found;
+    return (await this.#postgres.rows(READING, DIRECTORY_SQL.sharedWith, names, account)).map(toShare);
   }
 
   async setShare(share: Omit<Share, 'ownerAddress'>): Promise<Result<void, DirectoryProblem>> {
