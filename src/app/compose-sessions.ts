@@ -54,6 +54,7 @@ export function composeSessions(
     blobs: backends.blobs,
     ...(options.search === undefined ? {} : { search: options.search }),
     sharing: backends.directory,
+    sharesWithAnyone: config.sharing.anyone,
     signIn: offer.signIn('imap'),
     compress: (connection) => new DeflateConnection(connection),
     tlsAvailable: settings.tls === 'starttls',

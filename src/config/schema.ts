@@ -28,6 +28,7 @@ import { LOG } from './section/log.ts';
 import { SMTP } from './section/smtp.ts';
 import { SENDMAIL } from './section/sendmail.ts';
 import { SEARCH } from './section/search.ts';
+import { SHARING } from './section/sharing.ts';
 import { TRACE } from './section/trace.ts';
 import { TRUST } from './section/trust.ts';
 
@@ -82,6 +83,7 @@ const SECTIONS: {
   readonly log: typeof LOG;
   readonly sendmail: typeof SENDMAIL;
   readonly search: typeof SEARCH;
+  readonly sharing: typeof SHARING;
   readonly trace: typeof TRACE;
 } = {
   tls: TLS,
@@ -106,6 +108,7 @@ const SECTIONS: {
   log: LOG,
   sendmail: SENDMAIL,
   search: SEARCH,
+  sharing: SHARING,
   trace: TRACE,
 };
 
@@ -134,6 +137,7 @@ const REQUIRED = [
   'log',
   'sendmail',
   'search',
+  'sharing',
   'trace',
 ] as const;
 

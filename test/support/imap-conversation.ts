@@ -21,7 +21,8 @@ import { seededRandom } from './world.ts';
 import { memoryPair, type MemoryConnection, type MemoryOptions } from './memory-connection.ts';
 
 export const ACCOUNT: AccountId = known(toAccountId(1));
-const OTHER_ACCOUNT: AccountId = known(toAccountId(2));
+/** Bob's. */
+export const OTHER_ACCOUNT: AccountId = known(toAccountId(2));
 
 export const TEST_LIMITS: ImapLimits = {
   messageOctetsMax: 1_000_000,
@@ -61,6 +62,7 @@ export class ImapOffice {
       readonly search?: SearchIndex;
       readonly limits?: Partial<ImapLimits>;
       readonly tlsAvailable?: boolean;
+      readonly sharesWithAnyone?: boolean;
       readonly signIn?: Partial<SignInOptions>;
     } = {},
   ) {
@@ -77,6 +79,7 @@ export class ImapOffice {
       blobs: this.blobs,
       ...(change.search === undefined ? {} : { search: change.search }),
       sharing: this.directory,
+      sharesWithAnyone: change.sharesWithAnyone ?? true,
       signIn: signInWith({
         password: 'secret',
         principals: new Map([
@@ -126,7 +129,11 @@ export class ImapOffice {
   }
 }
 
-export type ConversationOptions = MemoryOptions & { readonly office?: ImapOffice };
+export type ConversationOptions = MemoryOptions & {
+  readonly office?: ImapOffice;
+  /** Left out: alice. */
+  readonly user?: 'alice' | 'bob';
+};
 
 /** One client's connection. */
 export class Conversation {
@@ -147,10 +154,10 @@ export class Conversation {
     });
   }
 
-  /** Signed in as alice, everything said so far taken away. */
+  /** Signed in, everything said so far taken away. */
   static async signedIn(options: ConversationOptions = {}): Promise<Conversation> {
     const conversation = new Conversation(options);
-    await conversation.say('x LOGIN alice secret\r\n');
+    await conversation.say(`x LOGIN ${options.user ?? 'alice'} secret\r\n`);
     return conversation;
   }
 

@@ -11,15 +11,22 @@ export type TwoUsers = {
   readonly bob: Conversation;
 };
 
-export async function twoUsers(office: ImapOffice = new ImapOffice()): Promise<TwoUsers> {
+/** Makes the two known to the directory, as those who sign in. */
+export async function addUsers(office: ImapOffice): Promise<void> {
   await office.directory.addDomain('example.test');
   for (const user of ['alice', 'bob'])
     assert.ok(
       (await office.directory.addAccount({ address: `${user}@example.test`, password: undefined })).ok,
     );
-  const bob = new Conversation({ office });
-  await bob.say('x LOGIN bob secret\r\n');
-  return { office, alice: await Conversation.signedIn({ office }), bob };
+}
+
+export async function twoUsers(office: ImapOffice = new ImapOffice()): Promise<TwoUsers> {
+  await addUsers(office);
+  return {
+    office,
+    alice: await Conversation.signedIn({ office }),
+    bob: await Conversation.signedIn({ office, user: 'bob' }),
+  };
 }
 
 /** Lets bob do this with a mailbox of alice; none: with all of them. */

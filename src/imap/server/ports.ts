@@ -36,6 +36,8 @@ export type ImapDeps = {
   /** Undefined: every search reads the messages. */
   readonly search?: SearchIndex;
   readonly sharing: Sharing;
+  /** Whether SETACL may give rights to everybody. */
+  readonly sharesWithAnyone: boolean;
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;

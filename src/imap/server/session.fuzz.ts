@@ -1,10 +1,18 @@
 /**
- * Two sessions on one mailbox take any commands: nothing throws or hangs, each command is answered once and with its own
+ * Three sessions on one mailbox take any commands: nothing throws or hangs, each command is answered once and with its own
  * tag, and what they are told of the mailbox adds up (RFC 9051 §7.4, §7.5). Lines that begin with `>` are the second
- * session's.
+ * session's, those with `<` of another user, with whom all is shared (RFC 4314).
  */
 import assert from 'node:assert/strict';
-import { ACCOUNT, Conversation, ImapOffice, letter } from '../../../test/support/imap-conversation.ts';
+import {
+  ACCOUNT,
+  Conversation,
+  ImapOffice,
+  letter,
+  OTHER_ACCOUNT,
+} from '../../../test/support/imap-conversation.ts';
+import { addUsers, ALICE } from '../../../test/support/imap-sharing.ts';
+import { ALL_RIGHTS } from '../../auth/rights.ts';
 import { latin1 } from '../../base/bytes.ts';
 import { FLAG } from '../../store/mail-store.ts';
 import { announcementAtEnd } from '../wire/cursor.ts';
@@ -25,6 +33,8 @@ export const seeds: readonly Uint8Array[] = [
   'APPEND INBOX CATENATE (URL /INBOX/;UID=1 URL "/INBOX/;UID=2/;section=HEADER/;partial=0.9")\nAPPEND INBOX (\\Seen) CATENATE (URL /INBOX/;UID=9 TEXT {5}\n>REPLACE 1 INBOX CATENATE (URL /INBOX/;UID=1)\nAPPEND Sent CATENATE (URL {5}\nNOOP',
   'ENABLE UIDONLY\nFETCH 1 FLAGS\nUID FETCH 1:* (UID FLAGS BODY[1])\n>STORE 1 +FLAGS (\\Deleted)\n>EXPUNGE\nUID STORE 2:3 FLAGS ($x)\nUID SEARCH 1\nUID REPLACE 2 INBOX {5}\nUID MOVE 3 Sent\nSELECT INBOX (QRESYNC (1 1 1:3 (1 2)))\nIDLE',
   'ENABLE METADATA\n>SETMETADATA INBOX (/shared/a "x" /private/b "y")\nNOOP\nGETMETADATA INBOX (DEPTH infinity) /shared\nLIST "" * RETURN (METADATA (/shared/a))\nRENAME INBOX b\n>DELETE b\nGETQUOTAROOT b\nSTATUS INBOX (DELETED-STORAGE)',
+  '<LIST "" "Other Users/%" RETURN (MYRIGHTS)\n<STORE 1 FLAGS (\\Seen $Work)\nSETACL INBOX bob@example.test -swt\n<STORE 1 FLAGS ()\n<FETCH 2 BODY[TEXT]\n<MOVE 1:2 INBOX\nGETACL INBOX\nDELETEACL INBOX anyone\n<CLOSE',
+  '<COPY 1:* Sent\n<CREATE "Other Users/alice@example.test/a/b"\n<RENAME "Other Users/alice@example.test/a" "Other Users/alice@example.test/Sent/a"\n<LISTRIGHTS "Other Users/alice@example.test/Sent/a" bob@example.test\n<SUBSCRIBE "Other Users/alice@example.test/INBOX"\n<LSUB "" *\n<GETQUOTAROOT "Other Users/alice@example.test/INBOX"\n<MYRIGHTS INBOX\n<EXPUNGE\nNOOP',
 ].map((text) => Buffer.from(text));
 
 /** What a client knows of its mailbox. */
@@ -106,26 +116,31 @@ async function office(): Promise<ImapOffice> {
   for (let at = 1; at <= 3; at += 1)
     await made.deliver(letter(`m${at}`, `Message-ID: <m${at}>\n`), { flags: at === 3 ? FLAG.deleted : 0 });
   // Else a few lines of COPY double the mailbox until it is everything.
-  await made.store.setQuota(ACCOUNT, 10_000);
+  for (const owner of [ACCOUNT, OTHER_ACCOUNT]) await made.store.setQuota(owner, 10_000);
+  await addUsers(made);
+  const identifier = 'bob@example.test';
+  await made.directory.setShare({ owner: ACCOUNT, mailbox: undefined, identifier, rights: ALL_RIGHTS });
   return made;
 }
 
 export async function fuzz(octets: Uint8Array): Promise<void> {
   const shared = await office();
-  const [first, second] = [
+  const [first, second, third] = [
     new Model(await Conversation.signedIn({ office: shared })),
     new Model(await Conversation.signedIn({ office: shared })),
+    new Model(await Conversation.signedIn({ office: shared, user: 'bob' })),
   ];
   await first.run('SELECT INBOX');
   await second.run('SELECT INBOX');
+  await third.run(`SELECT "${ALICE}/INBOX"`);
   for (const line of latin1(octets)
     .split(/[\r\n]+/)
     .slice(0, LINES_MAX)) {
-    const model = line.startsWith('>') ? second : first;
-    const command = line.replace(/^>/, '');
+    const model = line.startsWith('>') ? second : line.startsWith('<') ? third : first;
+    const command = line.replace(/^[<>]/, '');
     if (!model.isOver && command.trim() !== '') await model.run(command);
   }
-  for (const { conversation } of [first, second]) {
+  for (const { conversation } of [first, second, third]) {
     await conversation.client.close();
     await conversation.done;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { FLAG } from '../../../store/mail-store.ts';
-import { ACCOUNT, Conversation } from '../../../../test/support/imap-conversation.ts';
+import { ACCOUNT, Conversation, ImapOffice } from '../../../../test/support/imap-conversation.ts';
 import { ALICE, twoUsers } from '../../../../test/support/imap-sharing.ts';
 
 const EVERY = 'lrswipkxteacd';
@@ -131,6 +131,20 @@ describe('ACL (RFC 4314)', () => {
         [0],
       ],
     );
+  });
+
+  test('everybody is given rights only where the operator lets it; what is there can be taken back', async () => {
+    const { office, alice } = await twoUsers(new ImapOffice({ sharesWithAnyone: false }));
+    await alice.expect('SETACL INBOX anyone lr', '. NO [NOPERM] …');
+    await alice.expect('SETACL INBOX -anyone p', '. OK …');
+    await alice.expect('LISTRIGHTS INBOX anyone', '* LISTRIGHTS INBOX anyone ""', '. OK …');
+    const mailbox = (await office.store.mailboxes(ACCOUNT)).find(({ role }) => role === 'inbox')?.id;
+    const row = { owner: ACCOUNT, mailbox, identifier: 'anyone', rights: 'lrs' };
+    assert.ok((await office.directory.setShare(row)).ok);
+    await alice.expect('SETACL INBOX anyone +w', '. NO [NOPERM] …');
+    await alice.expect('SETACL INBOX anyone -s', '. OK …');
+    await alice.expect('DELETEACL INBOX anyone', '. OK …');
+    await alice.expect('GETACL INBOX', `* ACL INBOX alice@example.test ${EVERY} -anyone p`, '. OK …');
   });
 
   test('LISTRIGHTS: each right alone, the identifier as it was sent (§3.4)', async () => {

@@ -8,7 +8,7 @@ import {
   without,
   type Share,
 } from '../../../auth/rights.ts';
-import { formatIdentifier, toIdentifier } from '../../../auth/sharing.ts';
+import { ANYONE, formatIdentifier, toIdentifier, type Identifier } from '../../../auth/sharing.ts';
 import type { DirectoryProblem } from '../../../auth/directory.ts';
 import type { Result } from '../../../base/result.ts';
 import type { Command } from '../../wire/command.ts';
@@ -58,7 +58,10 @@ async function change(
   const shares = (await deps.sharing.shares(owner)).filter((share) => share.identifier === identifier);
   const everywhere = shares.find((share) => share.mailbox === undefined)?.rights ?? '';
   const here = shares.find((share) => share.mailbox === mailbox)?.rights ?? '';
-  const rights = next(changeRights(everywhere, `+${here}`) ?? here);
+  const before = changeRights(everywhere, `+${here}`) ?? here;
+  const rights = next(before);
+  if (!mayGive(parsed, deps) && !hasAll(before, rights))
+    return { status: 'NO', code: 'NOPERM', text: 'Only the operator shares with everybody' };
   // What holds for all mail cannot be taken away on one mailbox but by a negative identifier.
   if (!hasAll(rights, everywhere))
     return { status: 'NO', code: 'CANNOT', text: 'Those rights are on all mail of the owner' };
@@ -69,6 +72,10 @@ async function change(
     rights: without(rights, everywhere),
   });
   return set.ok ? done('The rights are set') : refusal(set.error);
+}
+
+function mayGive({ name, negative }: Identifier, { sharesWithAnyone }: Context['deps']): boolean {
+  return negative || name !== ANYONE || sharesWithAnyone;
 }
 
 function refusal({ kind }: DirectoryProblem): Outcome {
@@ -116,7 +123,7 @@ export async function* listRights(
   // RFC 4314 §2.1.1: each right may be granted alone, so the virtual ones stand alone too.
   const rights = isOwner
     ? { required: formatRights(ALL_RIGHTS), optional: [] }
-    : { required: '', optional: [...RIGHTS, 'c', 'd'] };
+    : { required: '', optional: mayGive(parsed, deps) ? [...RIGHTS, 'c', 'd'] : [] };
   // RFC 4314 §3.4: the identifier in the form in which it was sent.
   yield listRightsResponse(access.name, identifier, rights, enabled.utf8);
   return done('These rights can be given');

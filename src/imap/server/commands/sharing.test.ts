@@ -2,11 +2,16 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { LIMITS } from '../../../base/limits.ts';
-import { known, toAccountId, toMailboxId } from '../../../store/ids.ts';
-import { ACCOUNT, ImapOffice, letter, linesOf } from '../../../../test/support/imap-conversation.ts';
+import { known, toMailboxId } from '../../../store/ids.ts';
+import {
+  ACCOUNT,
+  ImapOffice,
+  letter,
+  linesOf,
+  OTHER_ACCOUNT as BOB,
+} from '../../../../test/support/imap-conversation.ts';
 import { ALICE, share, twoUsers, type TwoUsers } from '../../../../test/support/imap-sharing.ts';
 
-const BOB = known(toAccountId(2));
 const INBOX = `"${ALICE}/INBOX"`;
 const NO_MAILBOX = '. NO [NONEXISTENT] No such mailbox';
 
