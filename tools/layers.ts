@@ -36,6 +36,13 @@ const RULES: readonly Rule[] = [
   { ring: 'pure', path: /^src\/dns\/wire\//, mayImport: PURE, node: ['buffer'], npm: ['dns-packet'] },
   { ring: 'pure', path: /^src\/[^/]+\/wire\//, mayImport: PURE, node: ['buffer'], npm: [] },
   { ring: 'pure', path: /^src\/message\//, mayImport: PURE, node: ['buffer'], npm: ['iconv-lite'] },
+  {
+    ring: 'pure',
+    path: /^src\/search\/language\//,
+    mayImport: PURE,
+    node: ['buffer'],
+    npm: ['snowball-stemmers'],
+  },
   { ring: 'pure', path: /^src\/(mail-auth|sasl)\//, mayImport: PURE, node: ['buffer', 'crypto'], npm: [] },
   { ring: 'pure', path: /^src\/(sieve|ical|vcard)\//, mayImport: PURE, node: ['buffer'], npm: [] },
   // Addresses that carry another and the proof that we made them.

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { Clock } from '../base/clock.ts';
 import type { Config } from '../config/config.ts';
 import { Indexer } from '../search/embedded/indexer.ts';
 import { openHints } from '../sqlite/hint.ts';
@@ -45,9 +46,10 @@ export function startSearch(config: Config): SearchThread | undefined {
 
 export function openSearchIndex(
   config: Config,
+  clock: Clock,
   onFault: (cause: unknown) => void,
 ): EmbeddedSearchIndex | undefined {
-  return hasSearchIndex(config) ? new EmbeddedSearchIndex(config.dataDirectory, onFault) : undefined;
+  return hasSearchIndex(config) ? new EmbeddedSearchIndex(config.dataDirectory, clock, onFault) : undefined;
 }
 
 /**

@@ -44,7 +44,9 @@ async function start(): Promise<Services> {
   return startServices({
     config,
     backends,
-    search: openSearchIndex(config, (cause) => observers.server({ name: 'server.fault', cause })),
+    search: openSearchIndex(config, systemClock, (cause) =>
+      observers.server({ name: 'server.fault', cause }),
+    ),
     resolver: await createResolver(config, systemClock, systemRandom),
     connect: connectWith(outgoingTls.trustStore),
     outgoingTls,

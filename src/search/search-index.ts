@@ -25,7 +25,16 @@ export type SearchAnswer = {
   readonly candidates: ReadonlySet<EmailId>;
 };
 
+/** What is known of one fuzzy question: the messages that have its words, and how well they fit. `fuzzy.ts`. */
+export type FuzzyAnswer = {
+  readonly through: number;
+  /** Above 0; all others up to `through` have none, but for candidates. */
+  readonly scores: ReadonlyMap<EmailId, number>;
+  readonly candidates: ReadonlySet<EmailId>;
+};
+
+/** Undefined: the index cannot help with this one, and messages are to be read. */
 export type SearchIndex = {
-  /** Undefined: the index cannot help with this one, and messages are to be read. */
-  ask(account: AccountId, question: SearchQuestion): SearchAnswer | undefined;
+  ask(account: AccountId, question: SearchQuestion): Promise<SearchAnswer | undefined>;
+  askFuzzily(account: AccountId, question: SearchQuestion): Promise<FuzzyAnswer | undefined>;
 };

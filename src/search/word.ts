@@ -3,7 +3,7 @@
  * than `WORD_MAX` (a script without spaces, an encoded file) is kept as windows that overlap, so that every piece of up to
  * `PIECE_MAX` code units that occurs in a text is inside of one of its words.
  */
-import type { Needle } from './message-text.ts';
+import type { Needle, TextEvidence } from './message-text.ts';
 
 const RUN = /[\p{L}\p{M}\p{N}]+/gu;
 const WORD_MAX = 32;
@@ -24,6 +24,36 @@ export function addWords(words: Set<string>, text: Needle): void {
       if (at + WORD_MAX >= run.length) break;
     }
   }
+}
+
+/** Code units of one message whose words are kept; a longer one must be read for the rest. */
+const TEXT_MAX = 2_097_152;
+
+export type WordSets = {
+  readonly header: ReadonlySet<string>;
+  readonly body: ReadonlySet<string>;
+  /** All of its texts were gone through. */
+  readonly isWhole: boolean;
+};
+
+export function wordsOf(texts: TextEvidence | undefined): WordSets {
+  const header = new Set<string>();
+  const body = new Set<string>();
+  let left = TEXT_MAX;
+  const take = (words: Set<string>, some: readonly string[]): void => {
+    for (const text of some) {
+      if (text.length <= left) addWords(words, text);
+      left -= text.length;
+    }
+  };
+  take(header, texts === undefined ? [] : [texts.header, ...(texts.partHeaders ?? [])]);
+  take(body, texts?.body ?? []);
+  return { header, body, isWhole: left >= 0 };
+}
+
+/** The runs of a text in their order, those that are words of some language: no windows, no numbers. */
+export function* wordsInOrder(text: Needle): Generator<string, void, void> {
+  for (const [run] of text.matchAll(RUN)) if (run.length <= WORD_MAX) yield run;
 }
 
 export type Pieces = {

@@ -36,6 +36,7 @@ const SIGNED_IN = [
   'REPLACE',
   'RIGHTS=texk',
   'SAVEDATE',
+  'SEARCH=FUZZY',
   'SEARCHRES',
   'SORT',
   'SORT=DISPLAY',

@@ -233,7 +233,8 @@ export class ResponseWriter {
     this.#text(`* ${verb}${list}${suffix}\r\n`);
   }
 
-  #esearch({ tag, uid, min, max, count, all, partial, modSeq }: EsearchResponse): void {
+  #esearch(response: EsearchResponse): void {
+    const { tag, uid, min, max, count, all, partial, modSeq, relevancies } = response;
     this.#text('* ESEARCH');
     // RFC 9051 §9: tag-string is an astring; quoted, as every example shows it.
     if (tag !== undefined) this.#text(` (TAG "${tag.replaceAll(/["\\]/g, '\\$&')}")`);
@@ -247,6 +248,7 @@ export class ResponseWriter {
       this.#text(` PARTIAL (${partial.first}:${partial.last} ${set})`);
     }
     if (modSeq !== undefined) this.#text(` MODSEQ ${modSeq}`);
+    if (relevancies !== undefined) this.#text(` RELEVANCY (${relevancies.join(' ')})`);
     this.#text('\r\n');
   }
 

@@ -87,6 +87,8 @@ export type EsearchResponse = {
     readonly set: readonly SequenceRange[] | null;
   };
   readonly modSeq?: number;
+  /** RFC 6203 §4: of the messages that are told, in their order. */
+  readonly relevancies?: readonly number[];
 };
 
 /** A thread: the messages of its root in a line, then what branches off. RFC 5256 §4. */

@@ -1,17 +1,21 @@
 /**
- * The index of one account in its own SQLite file: what is in it, how it grows, how it is asked. docs/search.md.
+ * The index of one account in its own SQLite file: what is in it, and how it grows. docs/search.md.
  *
  * A message's words are known by numbers: FTS5 keeps which messages have which number, a second index the trigrams of
  * every word, so that words that contain a piece are found without going through all of them.
  */
 import { join } from 'node:path';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { Fault } from '../../base/fault.ts';
 import type { MessageDigest } from '../../message/digest.ts';
-import { numberAt, type Database, type Row } from '../../sqlite/database.ts';
+import { numberAt, type Database } from '../../sqlite/database.ts';
 import { applicationId, type FileKind } from '../../sqlite/migrate.ts';
-import { known, toEmailId, type AccountId, type EmailId } from '../../store/ids.ts';
+import type { AccountId, EmailId } from '../../store/ids.ts';
+import { hasStem, languageOf } from '../fuzzy.ts';
+import { bare, stemOf, type Language } from '../language/language.ts';
 import { toNeedle, type TextEvidence } from '../message-text.ts';
-import type { IndexedField, SearchAnswer, SearchQuestion } from '../search-index.ts';
-import { addWords, piecesOf } from '../word.ts';
+import type { IndexedField } from '../search-index.ts';
+import { wordsOf } from '../word.ts';
 
 const FIRST = `
 -- One row. Messages up to the id "through" are known; of those gone, the ones that went up to "vanished_through" are removed.
@@ -46,10 +50,39 @@ CREATE VIRTUAL TABLE said USING fts5 (
 );
 `;
 
+const FORGET = `DELETE FROM document; DELETE FROM word;
+  INSERT INTO word_gram (word_gram) VALUES ('delete-all'); INSERT INTO said (said) VALUES ('delete-all')`;
+
+/** What the first version knew has none of this: all is read again. */
+const TEXTS = `
+${FORGET};
+UPDATE state SET through = 0, vanished_through = 0;
+-- Changes when all is forgotten, so that who asks in pieces finds out.
+ALTER TABLE state ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE document ADD COLUMN language TEXT NOT NULL DEFAULT 'none';
+ALTER TABLE document ADD COLUMN words INTEGER NOT NULL DEFAULT 0;
+
+-- The folded texts, compressed, where the words of all of them are kept. A line is a header field, a part's header, a part.
+CREATE TABLE text (
+  email_id INTEGER PRIMARY KEY,
+  header BLOB NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+
+-- Which words are one word to a fuzzy search of messages in a language: those of one stem, and those that differ in accents.
+CREATE TABLE language (language TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE stem (
+  language TEXT NOT NULL,
+  stem TEXT NOT NULL,
+  word_id INTEGER NOT NULL,
+  PRIMARY KEY (language, stem, word_id)
+) STRICT, WITHOUT ROWID;
+`;
+
 export const kind: FileKind = {
   name: 'search index',
   applicationId: applicationId('PRse'),
-  migrations: [FIRST],
+  migrations: [FIRST, TEXTS],
 };
 
 export function searchFolder(dataDirectory: string): string {
@@ -60,7 +93,11 @@ export function searchFile(dataDirectory: string, account: AccountId): string {
   return join(searchFolder(dataDirectory), `${account}.sqlite`);
 }
 
-export type IndexState = { readonly through: number; readonly vanishedThrough: number };
+export type IndexState = {
+  readonly through: number;
+  readonly vanishedThrough: number;
+  readonly generation: number;
+};
 
 /** A message to be added; without texts where its octets cannot be read. */
 export type NewDocument = {
@@ -68,49 +105,42 @@ export type NewDocument = {
   readonly said: { readonly texts: TextEvidence; readonly subject: MessageDigest['subject'] } | undefined;
 };
 
-/** Code units of one message whose words are kept; a longer one must be read for the rest. */
-const TEXT_MAX = 2_097_152;
-/** Words that contain a piece; for more of them a scan of the mailbox is no dearer. */
-const WORDS_ASKED_MAX = 20_000;
-/** Numbers of words in one question to FTS5, whose parser holds all of them. */
-const WORDS_AT_ONCE = 200;
 const WORDS_REMEMBERED = 100_000;
 
-const COLUMNS: Readonly<Record<IndexedField, string>> = {
-  from: 'from_text',
-  to: 'to_text',
-  cc: 'cc_text',
-  bcc: 'bcc_text',
-  subject: 'subject_text',
-};
-
 export function readState(database: Database): IndexState {
-  const row = database.prepare('SELECT through, vanished_through FROM state').row();
+  const row = database.prepare('SELECT through, vanished_through, generation FROM state').row();
   return row === undefined
-    ? { through: 0, vanishedThrough: 0 }
-    : { through: numberAt(row, 0), vanishedThrough: numberAt(row, 1) };
+    ? { through: 0, vanishedThrough: 0, generation: 0 }
+    : { through: numberAt(row, 0), vanishedThrough: numberAt(row, 1), generation: numberAt(row, 2) };
 }
 
 /** Inside a transaction. */
-export function writeState(database: Database, { through, vanishedThrough }: IndexState): void {
+export function writeState(
+  database: Database,
+  { through, vanishedThrough }: Omit<IndexState, 'generation'>,
+): void {
   database.prepare('UPDATE state SET through = ?, vanished_through = ?').run(through, vanishedThrough);
 }
 
 /** Forgets everything; inside a transaction. */
 export function clearIndex(database: Database): void {
-  database.exec(`DELETE FROM document; DELETE FROM word;
-    INSERT INTO word_gram (word_gram) VALUES ('delete-all'); INSERT INTO said (said) VALUES ('delete-all')`);
-  writeState(database, { through: 0, vanishedThrough: 0 });
+  database.exec(`${FORGET}; DELETE FROM text; DELETE FROM language; DELETE FROM stem`);
+  database.exec('UPDATE state SET through = 0, vanished_through = 0, generation = generation + 1');
 }
 
 /** Adds to one file and remembers numbers of its words. */
 export class IndexGrowth {
   readonly #database: Database;
   #words = new Map<string, number>();
+  /** Words whose stems in a language are kept. */
+  #stems = new Map<Language, Set<number>>();
 
   constructor(database: Database) {
     this.#database = database;
-    database.onRollback(() => this.#words.clear());
+    database.onRollback(() => {
+      this.#words.clear();
+      this.#stems.clear();
+    });
   }
 
   /** Inside a transaction. A message that is there already is replaced. */
@@ -123,10 +153,11 @@ export class IndexGrowth {
         .map(({ value }) => value)
         .join('\n');
     const { header, body, isWhole } = wordsOf(said?.texts);
+    const language = said === undefined ? 'none' : languageOf(said.texts);
     database
       .prepare(
-        `INSERT INTO document (email_id, unread, from_text, to_text, cc_text, bcc_text, subject_text)
-         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO document (email_id, unread, from_text, to_text, cc_text, bcc_text, subject_text, language, words)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         emailId,
@@ -136,20 +167,51 @@ export class IndexGrowth {
         fieldOf('cc'),
         fieldOf('bcc'),
         toNeedle(said?.subject ?? ''),
+        language,
+        header.size + body.size,
       );
     database
       .prepare('INSERT INTO said (rowid, header, body) VALUES (?, ?, ?)')
-      .run(emailId, this.#numbers(header), this.#numbers(body));
+      .run(emailId, this.#numbers(header, language), this.#numbers(body, language));
+    if (said === undefined || !isWhole) return;
+    const { texts } = said;
+    database
+      .prepare('INSERT INTO text (email_id, header, body) VALUES (?, ?, ?)')
+      .run(emailId, packTexts([texts.header, ...(texts.partHeaders ?? [])]), packTexts(texts.body ?? []));
   }
 
   /** Inside a transaction. Its words stay known: others say them, or will. */
   remove(emailId: EmailId): void {
-    if (this.#database.prepare('DELETE FROM document WHERE email_id = ?').run(emailId) > 0)
-      this.#database.prepare('DELETE FROM said WHERE rowid = ?').run(emailId);
+    if (this.#database.prepare('DELETE FROM document WHERE email_id = ?').run(emailId) === 0) return;
+    this.#database.prepare('DELETE FROM said WHERE rowid = ?').run(emailId);
+    this.#database.prepare('DELETE FROM text WHERE email_id = ?').run(emailId);
   }
 
-  #numbers(words: ReadonlySet<string>): string {
-    return [...words].map((word) => toToken(this.#number(word))).join(' ');
+  #numbers(words: ReadonlySet<string>, language: Language): string {
+    const tokens: string[] = [];
+    for (const word of words) {
+      const number = this.#number(word);
+      if (hasStem(word)) this.#stem(language, word, number);
+      tokens.push(toToken(number));
+    }
+    return tokens.join(' ');
+  }
+
+  #stem(language: Language, word: string, number: number): void {
+    let known = this.#stems.get(language);
+    if (known === undefined || known.size >= WORDS_REMEMBERED) {
+      known = new Set();
+      this.#stems.set(language, known);
+      this.#database
+        .prepare('INSERT INTO language (language) VALUES (?) ON CONFLICT DO NOTHING')
+        .run(language);
+    }
+    if (known.has(number)) return;
+    const insert = this.#database.prepare(
+      'INSERT INTO stem (language, stem, word_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
+    );
+    for (const stem of new Set([stemOf(language, word), bare(word)])) insert.run(language, stem, number);
+    known.add(number);
   }
 
   #number(word: string): number {
@@ -168,92 +230,20 @@ export class IndexGrowth {
   }
 }
 
-function wordsOf(texts: TextEvidence | undefined): {
-  readonly header: ReadonlySet<string>;
-  readonly body: ReadonlySet<string>;
-  readonly isWhole: boolean;
-} {
-  const header = new Set<string>();
-  const body = new Set<string>();
-  let left = TEXT_MAX;
-  const take = (words: Set<string>, some: readonly string[]): void => {
-    for (const text of some) {
-      if (text.length <= left) addWords(words, text);
-      left -= text.length;
-    }
-  };
-  take(header, texts === undefined ? [] : [texts.header, ...(texts.partHeaders ?? [])]);
-  take(body, texts?.body ?? []);
-  return { header, body, isWhole: left >= 0 };
-}
-
 /** A token of FTS5's tokenizer for ASCII, and none of its operators, which are in capitals. */
-function toToken(number: number): string {
+export function toToken(number: number): string {
   return number.toString(36);
 }
 
-/** Undefined: too many words, or none, to be of help. */
-export function askIndex(database: Database, { where, needle }: SearchQuestion): SearchAnswer | undefined {
-  return database.snapshot(() => {
-    const { through } = readState(database);
-    if (where !== 'body' && where !== 'text') {
-      const matches = toIds(
-        database.prepare(`SELECT email_id FROM document WHERE instr(${COLUMNS[where]}, ?) > 0`).rows(needle),
-      );
-      return { through, matches, candidates: unread(database, 2) };
-    }
-    const { pieces, isExact } = piecesOf(needle);
-    let found: ReadonlySet<EmailId> | undefined;
-    for (const piece of pieces) {
-      const sayers = sayersOf(database, piece, where);
-      if (sayers !== undefined) found = found === undefined ? sayers : found.intersection(sayers);
-    }
-    if (found === undefined) return undefined;
-    const rest = unread(database, 1);
-    return isExact
-      ? { through, matches: found, candidates: rest }
-      : { through, matches: new Set(), candidates: found.union(rest) };
-  });
+/** No text holds the character that parts them: blanks are folded to spaces. */
+function packTexts(texts: readonly string[]): Buffer {
+  return zstdCompressSync(texts.join('\n'));
 }
 
-function unread(database: Database, least: number): Set<EmailId> {
-  return toIds(
-    database.prepare('SELECT email_id FROM document WHERE unread > 0 AND unread >= ?').rows(least),
-  );
-}
-
-/** The messages with a word that contains the piece. */
-function sayersOf(database: Database, piece: string, where: 'body' | 'text'): Set<EmailId> | undefined {
-  const words = wordsWith(database, piece);
-  if (words.length > WORDS_ASKED_MAX) return undefined;
-  const sayers = new Set<EmailId>();
-  for (let at = 0; at < words.length; at += WORDS_AT_ONCE) {
-    const tokens = words.slice(at, at + WORDS_AT_ONCE).map((row) => toToken(numberAt(row, 0)));
-    const any = tokens.map((token) => `"${token}"`).join(' OR ');
-    const rows = database
-      .prepare('SELECT rowid FROM said WHERE said MATCH ?')
-      .rows(where === 'body' ? `{body} : (${any})` : any);
-    for (const row of rows) sayers.add(known(toEmailId(numberAt(row, 0))));
+export function unpackTexts(octets: Uint8Array): string {
+  try {
+    return zstdDecompressSync(octets).toString('utf8');
+  } catch (cause) {
+    throw new Fault('Reading a text of the search index', cause);
   }
-  return sayers;
-}
-
-/** One more than may be asked for tells that there are too many. */
-function wordsWith(database: Database, piece: string): readonly Row[] {
-  const characters = Array.from(piece);
-  if (characters.length < 3)
-    return database
-      .prepare('SELECT word_id FROM word WHERE instr(word, ?) > 0 LIMIT ?')
-      .rows(piece, WORDS_ASKED_MAX + 1);
-  const grams = characters.slice(2).map((_, at) => `"${characters.slice(at, at + 3).join('')}"`);
-  return database
-    .prepare(
-      `SELECT word_id FROM word_gram JOIN word ON word_id = word_gram.rowid
-       WHERE word_gram MATCH ? AND instr(word.word, ?) > 0 LIMIT ?`,
-    )
-    .rows(grams.join(' AND '), piece, WORDS_ASKED_MAX + 1);
-}
-
-function toIds(rows: readonly Row[]): Set<EmailId> {
-  return new Set(rows.map((row) => known(toEmailId(numberAt(row, 0)))));
 }

@@ -1,13 +1,14 @@
 /** SEARCH. Source: RFC 9051 §6.4.4, RFC 3501 §6.4.4 (the plain response), RFC 7162 §3.1.5, RFC 9394 §3.1. */
 import type { Uid } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
-import type { SearchReturn } from '../../wire/command/search.ts';
+import type { SearchCommand, SearchReturn } from '../../wire/command/search.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
 import type { EsearchResponse } from '../../wire/response.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { limitSearch, sayingLimit, tooMany } from '../message-limit.ts';
 import { largestPlain, partialOf } from '../message-set.ts';
+import { leavesOf } from '../search/indexed.ts';
 import { runSearch, type Found } from '../search/run.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
 
@@ -19,7 +20,7 @@ export async function* search(state: Selected, command: Search, context: Context
   const { selected } = state;
   const { enabled, tag } = context;
   const { messagesMax } = context.deps.limits;
-  const found = await searched(state, command.key, command.returns, context);
+  const found = await searched(state, command, context);
   if ('status' in found) return found;
   const { uids, modSeqs, lowest } = found;
   if (command.returns === undefined && !enabled.imap4rev2) {
@@ -45,25 +46,32 @@ export async function* search(state: Selected, command: Search, context: Context
  */
 export async function searched(
   state: Selected,
-  key: SearchKey,
-  returns: SearchReturn | undefined,
+  command: SearchCommand,
   context: Context,
-  whole = false,
 ): Promise<(Found & { readonly lowest: Uid | undefined }) | Outcome> {
   const { messagesMax } = context.deps.limits;
-  let wrong = refused(key, state.selected);
+  const { key } = command;
+  const returns = command.verb === 'THREAD' ? undefined : command.returns;
+  const isRanked = wantsRelevancy(command);
+  let wrong = refused(key, isRanked, state.selected);
   const limited = wrong === undefined ? limitSearch(key, state.selected, messagesMax) : undefined;
   // RFC 9738 §3.3: an order or threads of some of the messages are of no use.
-  if (whole && limited?.lowest !== undefined) wrong = tooMany(messagesMax);
+  if (command.verb !== 'SEARCH' && limited?.lowest !== undefined) wrong = tooMany(messagesMax);
   if (wrong !== undefined) {
     // RFC 9051 §6.4.4.1: NO empties what was saved, BAD does not.
     if (returns?.save === true && wrong.status === 'NO') state.selected.saved = [];
     return wrong;
   }
-  const found = await runSearch(state, limited?.key ?? key, context);
+  const found = await runSearch(state, limited?.key ?? key, isRanked, context);
   // RFC 7162 §3.1.2: MODSEQ is CONDSTORE enabling.
   if (found.modSeqs !== undefined) context.enabled.condstore = true;
   return { ...found, lowest: limited?.lowest };
+}
+
+function wantsRelevancy(command: SearchCommand): boolean {
+  if (command.verb === 'THREAD') return false;
+  if (command.returns?.relevancy === true) return true;
+  return command.verb === 'SORT' && command.criteria.some(({ key }) => key === 'RELEVANCY');
 }
 
 /** Sequence numbers or UIDs, in the order given. */
@@ -82,17 +90,18 @@ export function numbersOf(
 export function* extended(
   tag: string,
   uid: boolean,
-  { min, max, all, count, partial }: SearchReturn,
-  { uids, modSeqs }: Found,
+  { min, max, all, count, partial, relevancy }: SearchReturn,
+  { uids, modSeqs, relevancies }: Found,
   selected: SelectedMailbox,
 ): Generator<EsearchResponse, void, void> {
-  if (!min && !max && !all && !count && partial === undefined) return;
+  if (!min && !max && !all && !count && partial === undefined && relevancy === undefined) return;
   const numbers = numbersOf(uids, uid, selected);
   const first = numbers[0];
   const last = numbers.at(-1);
   // RFC 4731 §3.2: of the messages that are told, where those are only the ends.
   const told = all || count || partial !== undefined ? uids : [...ends(min, max, uids)];
   const modSeq = highest(told, modSeqs);
+  const scored = partial === undefined ? uids : partialOf(uids, partial);
   yield {
     kind: 'esearch',
     tag,
@@ -103,6 +112,7 @@ export function* extended(
     ...(all && numbers.length > 0 ? { all: rangesOf(numbers) } : {}),
     ...(partial === undefined ? {} : { partial: { ...partial, set: rangesOf(partialOf(numbers, partial)) } }),
     ...(modSeq === undefined ? {} : { modSeq }),
+    ...(relevancy === undefined ? {} : { relevancies: scored.map((one) => relevancies?.get(one) ?? 1) }),
   };
 }
 
@@ -136,12 +146,11 @@ export function savedOf(
 }
 
 /** What makes a search wrong before it begins: numbers beyond the last message, filters that do not exist. */
-function refused(key: SearchKey, selected: SelectedMailbox): Outcome | undefined {
-  const open: SearchKey[] = [key];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (next.kind === 'and' || next.kind === 'or') open.push(...next.keys);
-    else if (next.kind === 'not' || next.kind === 'fuzzy') open.push(next.key);
-    else if (next.kind === 'filter') return { status: 'NO', code: 'NONEXISTENT', text: 'No such filter' };
+function refused(key: SearchKey, isRanked: boolean, selected: SelectedMailbox): Outcome | undefined {
+  let hasFuzzy = false;
+  for (const { key: next, isFuzzy } of leavesOf(key)) {
+    hasFuzzy ||= isFuzzy;
+    if (next.kind === 'filter') return { status: 'NO', code: 'NONEXISTENT', text: 'No such filter' };
     else if (
       next.kind === 'sequence' &&
       next.set.kind === 'ranges' &&
@@ -149,5 +158,7 @@ function refused(key: SearchKey, selected: SelectedMailbox): Outcome | undefined
     )
       return { status: 'BAD', text: `There are only ${selected.view.exists} messages` };
   }
+  // RFC 6203 §4 and §6.
+  if (isRanked && !hasFuzzy) return { status: 'BAD', text: 'RELEVANCY needs a FUZZY key' };
   return undefined;
 }

@@ -7,15 +7,16 @@ import type { Command } from '../../wire/command.ts';
 import type { SortCriterion } from '../../wire/command/search.ts';
 import { done, type Context, type Replies } from '../command-context.ts';
 import type { Selected } from '../state.ts';
+import type { Found } from '../search/run.ts';
 import { extended, numbersOf, savedOf, searched } from './search.ts';
 
 type Sort = Extract<Command, { verb: 'SORT' }>;
 
 export async function* sort(state: Selected, command: Sort, context: Context): Replies {
   const { selected } = state;
-  const found = await searched(state, command.key, command.returns, context, true);
+  const found = await searched(state, command, context);
   if ('status' in found) return found;
-  const uids = await sorted(state, found.uids, command.criteria, context);
+  const uids = await sorted(state, found, command.criteria, context);
   if (command.returns === undefined) {
     yield { kind: 'sort', numbers: numbersOf(uids, command.uid, selected) };
     return done('Sorted');
@@ -31,13 +32,13 @@ type Column = { readonly values: readonly Value[]; readonly compare: (a: Value, 
 
 async function sorted(
   { selected }: Selected,
-  uids: readonly Uid[],
+  { uids, relevancies }: Found,
   criteria: readonly SortCriterion[],
   { deps }: Context,
 ): Promise<readonly Uid[]> {
   const part = criteria.some(({ key }) => ADDRESS_KEYS.has(key)) ? 'addresses' : undefined;
   const rows = await deps.store.sortables(selected.account, selected.id, uids, part);
-  const columns = criteria.map((criterion) => toColumn(criterion, rows));
+  const columns = criteria.map((criterion) => toColumn(criterion, rows, relevancies));
   // What arrived first comes first where all criteria are equal: the rows ascend.
   const compare = (a: number, b: number): number => {
     for (const column of columns) {
@@ -51,8 +52,15 @@ async function sorted(
 }
 
 /** REVERSE turns its own criterion round, not the order of arrival behind them all. */
-function toColumn({ key, reverse }: SortCriterion, rows: readonly Sortable[]): Column {
-  const values = rows.map((row) => valueOf(key, row));
+function toColumn(
+  { key, reverse }: SortCriterion,
+  rows: readonly Sortable[],
+  relevancies: Found['relevancies'],
+): Column {
+  // RFC 6203 §6: the highest score first.
+  const values = rows.map((row) =>
+    key === 'RELEVANCY' ? -(relevancies?.get(row.uid) ?? 0) : valueOf(key, row),
+  );
   const isPlain = values.every((value) => typeof value === 'number' || !SURROGATE.test(value));
   const compare = isPlain ? comparePlain : compareAny;
   return { values, compare: reverse ? (a, b) => compare(b, a) : compare };
@@ -71,7 +79,7 @@ const ADDRESS_KEYS: ReadonlySet<SortCriterion['key']> = new Set([
   'TO',
 ]);
 
-function valueOf(key: SortCriterion['key'], row: Sortable): Value {
+function valueOf(key: Exclude<SortCriterion['key'], 'RELEVANCY'>, row: Sortable): Value {
   switch (key) {
     case 'ARRIVAL':
       return row.receivedAtMs;

@@ -12,7 +12,7 @@ type ThreadCommand = Extract<Command, { verb: 'THREAD' }>;
 
 export async function* thread(state: Selected, command: ThreadCommand, context: Context): Replies {
   const { view } = state.selected;
-  const found = await searched(state, command.key, undefined, context, true);
+  const found = await searched(state, command, context);
   if ('status' in found) return found;
   const { account, id } = state.selected;
   const part = command.algorithm === 'REFERENCES' ? 'thread' : undefined;

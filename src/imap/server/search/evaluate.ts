@@ -11,10 +11,11 @@ import { rangesHave, resolveRanges, type Ranges } from '../../wire/sequence-set.
 import { DAY_MS } from '../../wire/date-time.ts';
 import { bitOf } from '../flags.ts';
 import { parseEmailId, parseThreadId } from '../object-id.ts';
-import type { SearchAnswer } from '../../../search/search-index.ts';
+import type { FuzzyAnswer, SearchAnswer, SearchQuestion } from '../../../search/search-index.ts';
 import type { SelectedMailbox } from '../state.ts';
-import type { Answers } from './indexed.ts';
+import { questionOf, type Answers } from './indexed.ts';
 import type { EmailId } from '../../../store/ids.ts';
+import { fuzzyScan, pieceScore, type FuzzyText } from '../../../search/fuzzy.ts';
 import { contains, toNeedle, type Needle, type TextEvidence } from '../../../search/message-text.ts';
 
 /** Longer than any date that is read. */
@@ -33,19 +34,25 @@ export type Evidence = {
   readonly placed?: PlacedMessage;
   readonly full?: StoredMessage;
   readonly text?: TextEvidence;
+  /** Where FUZZY is among the keys, made of the whole text. */
+  readonly fuzzy?: FuzzyText;
 };
 
 export type Test = (evidence: Evidence) => Verdict;
 
 /** What a key looks at, at the deepest. */
-export type Depth = 'number' | 'entry' | 'placed' | 'full' | 'header' | 'body';
-const DEPTHS: readonly Depth[] = ['number', 'entry', 'placed', 'full', 'header', 'body'];
+export type Depth = 'number' | 'entry' | 'placed' | 'full' | 'header' | 'body' | 'words';
+const DEPTHS: readonly Depth[] = ['number', 'entry', 'placed', 'full', 'header', 'body', 'words'];
 
 export type Compiled = {
   readonly test: Test;
   readonly depth: Depth;
   /** MODSEQ is among the keys */ readonly asksModSeq: boolean;
+  /** How well a message fits each text with FUZZY before it that it may match; 0: not at all (RFC 6203 §4). */
+  readonly scores: readonly Score[];
 };
+/** Undefined: not known from what was read. */
+export type Score = (evidence: Evidence) => number | undefined;
 
 /**
  * @param nowMs for OLDER and YOUNGER
@@ -58,8 +65,46 @@ export function compile(
   answers: Answers,
 ): Compiled {
   const compiled = compileKey(key, selected, nowMs, answers);
-  const answer = answers.get(key);
+  const answer = answers.exact.get(key);
   return answer === undefined ? compiled : { ...compiled, test: indexed(compiled.test, answer) };
+}
+
+function compileFuzzy(key: SearchKey, selected: SelectedMailbox, nowMs: number, answers: Answers): Compiled {
+  if (key.kind === 'fuzzy') return compileFuzzy(key.key, selected, nowMs, answers);
+  if (key.kind === 'not') return not(compileFuzzy(key.key, selected, nowMs, answers));
+  if (key.kind === 'and' || key.kind === 'or')
+    return combine(
+      key.keys.map((one) => compileFuzzy(one, selected, nowMs, answers)),
+      key.kind === 'or',
+    );
+  const exact = compile(key, selected, nowMs, answers);
+  const question = questionOf(key);
+  // RFC 6203 §5: keys that are no texts match as they always do.
+  return question === undefined ? exact : fuzzyText(exact, question, answers.fuzzy.get(key));
+}
+
+function fuzzyText(exact: Compiled, question: SearchQuestion, answer: FuzzyAnswer | undefined): Compiled {
+  const score: Score = (evidence) => {
+    const words =
+      (answer && indexedScore(answer, evidence)) ?? (evidence.fuzzy && fuzzyScan(evidence.fuzzy, question));
+    if (words === undefined || words > 0) return words;
+    const isPiece = exact.test(evidence);
+    return isPiece === undefined ? undefined : pieceScore(isPiece);
+  };
+  const test: Test = (evidence) => {
+    if (exact.test(evidence) === true) return true;
+    const scored = score(evidence);
+    return scored === undefined ? undefined : scored > 0;
+  };
+  return { depth: 'words', test, asksModSeq: false, scores: [score] };
+}
+
+function indexedScore(
+  { through, scores, candidates }: FuzzyAnswer,
+  { emailId }: Evidence,
+): number | undefined {
+  if (emailId === undefined || emailId > through || candidates.has(emailId)) return undefined;
+  return scores.get(emailId) ?? 0;
 }
 
 /** Reads only what the index does not know for sure. */
@@ -86,13 +131,10 @@ function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, an
         key.keys.map((one) => compile(one, selected, nowMs, answers)),
         true,
       );
-    case 'not': {
-      const { test, depth, asksModSeq } = compile(key.key, selected, nowMs, answers);
-      return { depth, asksModSeq, test: (evidence) => negate(test(evidence)) };
-    }
+    case 'not':
+      return not(compile(key.key, selected, nowMs, answers));
     case 'fuzzy':
-      // RFC 6203 §3: an exact match is a match.
-      return compile(key.key, selected, nowMs, answers);
+      return compileFuzzy(key.key, selected, nowMs, answers);
     case 'flag':
       return flag(key.flag);
     // RFC 9051 Appendix E: no message here is ever \Recent.
@@ -123,7 +165,10 @@ function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, an
     case 'younger':
       return at('placed', ({ placed }) => placed && placed.receivedAtMs >= nowMs - key.seconds * 1000);
     case 'modseq':
-      return { depth: 'entry', asksModSeq: true, test: ({ entry }) => entry && entry.modSeq >= key.modSeq };
+      return {
+        ...at('entry', ({ entry }) => entry && entry.modSeq >= key.modSeq),
+        asksModSeq: true,
+      };
     case 'savedate-supported':
       return at('number', () => true);
     case 'email-id': {
@@ -143,7 +188,12 @@ function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, an
 }
 
 function at(depth: Depth, test: Test): Compiled {
-  return { depth, test, asksModSeq: false };
+  return { depth, test, asksModSeq: false, scores: [] };
+}
+
+/** What must not fit adds nothing to how well the rest does. */
+function not({ test, depth, asksModSeq }: Compiled): Compiled {
+  return { depth, asksModSeq, scores: [], test: (evidence) => negate(test(evidence)) };
 }
 
 function negate(verdict: Verdict): Verdict {
@@ -157,6 +207,7 @@ function combine(keys: readonly Compiled[], decides: boolean): Compiled {
   return {
     depth: ordered.at(-1)?.depth ?? 'number',
     asksModSeq: keys.some(({ asksModSeq }) => asksModSeq),
+    scores: keys.flatMap(({ scores }) => scores),
     test: (evidence) => {
       let unknown = false;
       for (const test of tests) {

@@ -28,13 +28,14 @@ async function office(
         },
       }),
     search: {
-      ask: (_account, question): SearchAnswer | undefined => {
+      ask: async (_account, question): Promise<SearchAnswer | undefined> => {
         asked.push(question);
         const told = tell(ids);
         return (
           told && { through: told.through, matches: toIds(told.matches), candidates: toIds(told.candidates) }
         );
       },
+      askFuzzily: async () => undefined,
     },
   });
   for (const body of ['pear\n', 'apple\n', 'pear\n', 'apple\n']) await opened.deliver(letter('s', '', body));

@@ -2,7 +2,8 @@
  * What the index says of a search before any message is read: for each key over texts, which messages match, which do not,
  * and which must be read. A message's id never changes, so the session asks for those of its mailbox once.
  */
-import type { SearchAnswer, SearchQuestion } from '../../../search/search-index.ts';
+import { Pace } from '../../../base/pace.ts';
+import type { FuzzyAnswer, SearchAnswer, SearchQuestion } from '../../../search/search-index.ts';
 import { toNeedle } from '../../../search/message-text.ts';
 import type { EmailId } from '../../../store/ids.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
@@ -10,26 +11,56 @@ import type { Context } from '../command-context.ts';
 import type { SelectedMailbox } from '../state.ts';
 
 /** Answers of the index by the key that was asked. */
-export type Answers = ReadonlyMap<SearchKey, SearchAnswer>;
+export type Answers = {
+  readonly exact: ReadonlyMap<SearchKey, SearchAnswer>;
+  readonly fuzzy: ReadonlyMap<SearchKey, FuzzyAnswer>;
+};
+export const NO_ANSWERS: Answers = { exact: new Map(), fuzzy: new Map() };
 
 const ENTRIES_PAGE = 5000;
 
-export function askIndex(key: SearchKey, { account }: SelectedMailbox, { deps }: Context): Answers {
-  const answers = new Map<SearchKey, SearchAnswer>();
-  if (deps.search === undefined) return answers;
-  const open: SearchKey[] = [key];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    if (next.kind === 'and' || next.kind === 'or') open.push(...next.keys);
-    else if (next.kind === 'not' || next.kind === 'fuzzy') open.push(next.key);
-    const question = questionOf(next);
-    const answer = question && deps.search.ask(account, question);
-    if (answer !== undefined) answers.set(next, answer);
+export async function askIndex(
+  key: SearchKey,
+  { account }: SelectedMailbox,
+  { deps }: Context,
+): Promise<Answers> {
+  const { search, clock } = deps;
+  if (search === undefined) return NO_ANSWERS;
+  const exact = new Map<SearchKey, SearchAnswer>();
+  const fuzzy = new Map<SearchKey, FuzzyAnswer>();
+  const pace = new Pace(clock);
+  for (const { key: one, isFuzzy } of leavesOf(key)) {
+    const question = questionOf(one);
+    if (question === undefined) continue;
+    // oxlint-disable-next-line no-await-in-loop -- one question after the other
+    const answer = await search.ask(account, question);
+    if (answer !== undefined) exact.set(one, answer);
+    // oxlint-disable-next-line no-await-in-loop -- one question after the other
+    const scores = isFuzzy ? await search.askFuzzily(account, question) : undefined;
+    if (scores !== undefined) fuzzy.set(one, scores);
+    // oxlint-disable-next-line no-await-in-loop -- others have their turn
+    await pace.give();
   }
-  return answers;
+  return { exact, fuzzy };
+}
+
+/** The keys that are made of no others, and whether FUZZY stands before them. */
+export function* leavesOf(
+  key: SearchKey,
+): Generator<{ readonly key: SearchKey; readonly isFuzzy: boolean }, void, void> {
+  const open = [{ key, isFuzzy: false }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { key: one, isFuzzy } = next;
+    if (one.kind === 'and' || one.kind === 'or')
+      for (const inner of one.keys) open.push({ key: inner, isFuzzy });
+    else if (one.kind === 'not') open.push({ key: one.key, isFuzzy });
+    else if (one.kind === 'fuzzy') open.push({ key: one.key, isFuzzy: true });
+    else yield { key: one, isFuzzy };
+  }
 }
 
 /** Keys without a text ask whether a field is there, which the index does not know. */
-function questionOf(key: SearchKey): SearchQuestion | undefined {
+export function questionOf(key: SearchKey): SearchQuestion | undefined {
   if (key.kind !== 'field' && key.kind !== 'body' && key.kind !== 'text') return undefined;
   const needle = toNeedle(key.value);
   if (needle === '') return undefined;

@@ -8,10 +8,12 @@ import { pagesOf, toUids } from '../message-set.ts';
 import type { Selected } from '../state.ts';
 import { compile, type Compiled, type Evidence } from './evaluate.ts';
 import { askIndex, emailIdsOf } from './indexed.ts';
+import { toFuzzyText } from '../../../search/fuzzy.ts';
 import { readTexts } from '../../../search/message-text.ts';
 
 /** Keys may be a thousand. */
 const ASKED_AT_ONCE = 100;
+const RELEVANCY_MAX = 100;
 const ENTRIES_PAGE = 2000;
 const PLACED_PAGE = 500;
 const FULL_PAGE = 250;
@@ -21,13 +23,24 @@ export type Found = {
   readonly uids: readonly Uid[];
   /** The mod-sequence of each, where MODSEQ was among the keys (RFC 7162 §3.1.5). */
   readonly modSeqs: ReadonlyMap<number, number> | undefined;
+  /** From 1 to 100, where they were asked for (RFC 6203 §4). */
+  readonly relevancies: ReadonlyMap<number, number> | undefined;
 };
 
-export async function runSearch(state: Selected, key: SearchKey, context: Context): Promise<Found> {
-  const answers = askIndex(key, state.selected, context);
-  const emailIds = answers.size === 0 ? undefined : await emailIdsOf(state.selected, context);
-  const compiled = compile(key, state.selected, context.deps.clock.nowMs(), answers);
+/** @param isRanked how well each message fits is asked as well: more of it may have to be read */
+export async function runSearch(
+  state: Selected,
+  key: SearchKey,
+  isRanked: boolean,
+  context: Context,
+): Promise<Found> {
+  const answers = await askIndex(key, state.selected, context);
+  const emailIds =
+    answers.exact.size + answers.fuzzy.size === 0 ? undefined : await emailIdsOf(state.selected, context);
+  const plain = compile(key, state.selected, context.deps.clock.nowMs(), answers);
+  const compiled = isRanked ? ranked(plain) : plain;
   const found: number[] = [];
+  const scores = new Map<number, number>();
   const open: Evidence[] = [];
   const pace = new Pace(context.deps.clock);
   let seq = 0;
@@ -38,27 +51,63 @@ export async function runSearch(state: Selected, key: SearchKey, context: Contex
     const emailId = emailIds?.get(uid);
     const evidence = emailId === undefined ? { uid, seq } : { uid, seq, emailId };
     const verdict = compiled.asksModSeq ? undefined : compiled.test(evidence);
-    if (verdict === true) found.push(uid);
-    else if (verdict === undefined) open.push(evidence);
+    if (verdict === true) {
+      found.push(uid);
+      if (isRanked) scores.set(uid, total(compiled, evidence));
+    } else if (verdict === undefined) open.push(evidence);
   }
   const modSeqs = new Map<number, number>();
-  for await (const { uid, entry } of decide(state, open, compiled, context)) {
+  for await (const evidence of decide(state, open, compiled, context)) {
+    const { uid, entry } = evidence;
     found.push(uid);
     if (entry !== undefined) modSeqs.set(uid, entry.modSeq);
+    if (isRanked) scores.set(uid, total(compiled, evidence));
   }
   return {
     uids: toUids(found.toSorted((a, b) => a - b)),
     modSeqs: compiled.asksModSeq ? modSeqs : undefined,
+    relevancies: isRanked ? toRelevancies(scores) : undefined,
   };
+}
+
+/** A message is read until it is known how well it fits, unless it does not match. */
+function ranked(compiled: Compiled): Compiled {
+  const { test, scores } = compiled;
+  return {
+    ...compiled,
+    test: (evidence) => {
+      const verdict = test(evidence);
+      return verdict === true && scores.some((score) => score(evidence) === undefined) ? undefined : verdict;
+    },
+  };
+}
+
+function total({ scores }: Compiled, evidence: Evidence): number {
+  let sum = 0;
+  for (const score of scores) sum += score(evidence) ?? 0;
+  return sum;
+}
+
+/** RFC 6203 §4: 1 to 100, the best of this search has 100. */
+function toRelevancies(scores: ReadonlyMap<number, number>): ReadonlyMap<number, number> {
+  let best = 0;
+  for (const score of scores.values()) best = Math.max(best, score);
+  return new Map(
+    [...scores].map(([uid, score]) => [
+      uid,
+      best === 0 ? RELEVANCY_MAX : Math.max(1, Math.round((score / best) * RELEVANCY_MAX)),
+    ]),
+  );
 }
 
 /** Gives what matches. Step by step: whatever a step settles is not read any further. */
 async function* decide(
   state: Selected,
   undecided: readonly Evidence[],
-  { test, depth }: Compiled,
+  compiled: Compiled,
   context: Context,
 ): AsyncGenerator<Evidence, void, void> {
+  const { test } = compiled;
   let open = undecided;
   for (const step of STEPS) {
     if (open.length === 0) return;
@@ -73,7 +122,8 @@ async function* decide(
     open = still;
   }
   for (const evidence of open) {
-    if (await textMatches(evidence, depth === 'body', test, context)) yield evidence;
+    const read = await withText(evidence, compiled, context);
+    if (read !== undefined && test(read) === true) yield read;
     context.progress.of(1, open.length);
   }
 }
@@ -125,24 +175,27 @@ function withEvidence<Read extends { readonly uid: number }>(
   return joined;
 }
 
-/** One message at a time: octets are not gathered, and other sessions get their turn in between. */
-async function textMatches(
+/**
+ * Reads the header, and the rest where that does not settle it; one message at a time: octets are not gathered, and other
+ * sessions get their turn in between. Undefined: it cannot be read.
+ */
+async function withText(
   evidence: Evidence,
-  wantsBody: boolean,
-  test: Compiled['test'],
+  { test, depth }: Compiled,
   { deps }: Context,
-): Promise<boolean> {
+): Promise<Evidence | undefined> {
   const { placed, full } = evidence;
-  if (placed === undefined || full === undefined) return false;
-  const { headerOctets } = full.digest;
+  if (placed === undefined || full === undefined) return undefined;
+  const { headerOctets, subject } = full.digest;
   try {
-    const verdict = test({ ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, false) });
-    if (verdict !== undefined || !wantsBody) return verdict ?? false;
-    return test({ ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, true) }) ?? false;
+    const header = { ...evidence, text: await readTexts(placed, headerOctets, deps.blobs, false) };
+    if ((depth !== 'body' && depth !== 'words') || test(header) !== undefined) return header;
+    const text = await readTexts(placed, headerOctets, deps.blobs, true);
+    return { ...evidence, text, ...(depth === 'words' ? { fuzzy: toFuzzyText(text, subject) } : {}) };
   } catch (cause) {
     // A message that cannot be read matches nothing; the rest of the answer still counts.
     if (!(cause instanceof BlobError)) throw cause;
     deps.emit({ name: 'imap.blob.unreadable', blob: placed.blob.id, problem: cause.problem.kind });
-    return false;
+    return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
  * SEARCH, SORT and THREAD. Sources: RFC 9051 §6.4.4, RFC 5256, RFC 5957 (DISPLAY…), RFC 5267 §3 (RETURN of SORT),
- * RFC 9394 §3.1 (PARTIAL).
+ * RFC 9394 §3.1 (PARTIAL), RFC 6203 §4 and §6 (RELEVANCY).
  */
 import { ATOM } from '../character.ts';
 import type { Cursor } from '../cursor.ts';
@@ -16,10 +16,22 @@ export type SearchReturn = {
   /** RFC 9051 §6.4.4.1: keep the result as `$`. */
   readonly save: boolean;
   readonly partial?: PartialRange;
+  /** RFC 6203 §4. */
+  readonly relevancy?: true;
 };
 
 export type SortCriterion = {
-  readonly key: 'ARRIVAL' | 'CC' | 'DATE' | 'FROM' | 'SIZE' | 'SUBJECT' | 'TO' | 'DISPLAYFROM' | 'DISPLAYTO';
+  readonly key:
+    | 'ARRIVAL'
+    | 'CC'
+    | 'DATE'
+    | 'DISPLAYFROM'
+    | 'DISPLAYTO'
+    | 'FROM'
+    | 'RELEVANCY'
+    | 'SIZE'
+    | 'SUBJECT'
+    | 'TO';
   readonly reverse: boolean;
 };
 
@@ -49,9 +61,20 @@ const NOTHING: SearchReturn = { min: false, max: false, all: false, count: false
 /** More criteria than there are keys change nothing. */
 const CRITERIA_MAX = 32;
 const SORT_KEYS: ReadonlyMap<string, SortCriterion['key']> = new Map(
-  (['ARRIVAL', 'CC', 'DATE', 'FROM', 'SIZE', 'SUBJECT', 'TO', 'DISPLAYFROM', 'DISPLAYTO'] as const).map(
-    (key) => [key, key] as const,
-  ),
+  (
+    [
+      'ARRIVAL',
+      'CC',
+      'DATE',
+      'DISPLAYFROM',
+      'DISPLAYTO',
+      'FROM',
+      'RELEVANCY',
+      'SIZE',
+      'SUBJECT',
+      'TO',
+    ] as const
+  ).map((key) => [key, key] as const),
 );
 
 export function parseSearch(cursor: Cursor, uid: boolean): SearchCommand | undefined {
@@ -154,6 +177,8 @@ function parseReturnOption(cursor: Cursor, returns: SearchReturn): SearchReturn 
       return { ...returns, count: true };
     case 'SAVE':
       return { ...returns, save: true };
+    case 'RELEVANCY':
+      return { ...returns, relevancy: true };
     case 'PARTIAL': {
       const partial = cursor.space('a range') && parsePartialRange(cursor);
       return partial && { ...returns, partial };
