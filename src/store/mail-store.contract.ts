@@ -1807,6 +1807,16 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           await new Promise((resolve) => setTimeout(resolve, 10));
         assert.ok(heard.has(state) && Math.max(...heard) === state);
         assert.ok(heard.has(-1) && !heard.has(-2));
+        heard.clear();
+        must(await store.subscribe(one.id, 'Somewhere', true));
+        const subscribed = await one.state();
+        assert.ok(subscribed > state);
+        for (let tries = 0; tries < 500 && !heard.has(subscribed); tries += 1)
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        assert.ok(heard.has(subscribed));
+        must(await store.subscribe(one.id, 'Somewhere', true));
+        must(await store.subscribe(one.id, 'Nowhere', false));
+        assert.equal(await one.state(), subscribed);
         first.close();
         first.close();
         second.close();

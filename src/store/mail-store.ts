@@ -249,7 +249,7 @@ export type MailStore = {
 
   /**
    * Subscriptions are names (paths joined with '/'), and outlive the mailbox: RFC 9051 §6.3.7. Sorted by code units;
-   * normalised as names of mailboxes are. Taking away what is not there is no problem.
+   * normalised as names of mailboxes are. Taking away what is not there is no problem, and no change.
    */
   subscriptions(account: AccountId): Promise<readonly string[]>;
   subscribe(

@@ -328,15 +328,16 @@ export class MailWriter {
     ...to
   }: Parameters<MailOperations['subscribe']>[0]): Result<void, SubscriptionProblem> {
     const account = this.account(to);
-    if (!subscribed) {
-      this.#run(SQL.unsubscribe, account.id, path);
-      return ok(undefined);
-    }
-    this.#run(SQL.subscribe, account.id, path);
+    const changed = this.#run(subscribed ? SQL.subscribe : SQL.unsubscribe, account.id, path);
+    if (changed === 0) return ok(undefined);
     const count = this.#row(SQL.countSubscriptions, account.id);
-    if (count === undefined || numberAt(count, 0) <= LIMITS.subscriptionsMax) return ok(undefined);
-    this.#run(SQL.unsubscribe, account.id, path);
-    return err({ kind: 'too-many' });
+    if (subscribed && count !== undefined && numberAt(count, 0) > LIMITS.subscriptionsMax) {
+      this.#run(SQL.unsubscribe, account.id, path);
+      return err({ kind: 'too-many' });
+    }
+    account.modSeq += 1;
+    this.#save(account);
+    return ok(undefined);
   }
 
   setMetadata({

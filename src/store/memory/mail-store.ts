@@ -248,13 +248,17 @@ class MemoryMailStore implements MailStore {
     path: string,
     subscribed: boolean,
   ): Promise<Result<void, SubscriptionProblem>> {
-    const { subscriptions } = this.#account(account);
+    const of = this.#account(account);
+    const { subscriptions } = of;
     const stored = toMailboxPath(path);
     if (stored === undefined) return Promise.resolve(err({ kind: 'bad-name' }));
+    if (subscriptions.has(stored) === subscribed) return Promise.resolve(ok(undefined));
     if (!subscribed) subscriptions.delete(stored);
-    else if (!subscriptions.has(stored) && subscriptions.size >= LIMITS.subscriptionsMax)
+    else if (subscriptions.size >= LIMITS.subscriptionsMax)
       return Promise.resolve(err({ kind: 'too-many' }));
     else subscriptions.add(stored);
+    this.#nextModSeq(of);
+    this.#changed(account, of);
     return Promise.resolve(ok(undefined));
   }
 

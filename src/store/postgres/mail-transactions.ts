@@ -215,15 +215,16 @@ export class AccountTransaction {
 
   async subscribe(path: string, subscribed: boolean): Promise<Result<void, SubscriptionProblem>> {
     const { id } = this.#account;
-    if (!subscribed) {
-      this.#writeAsIs(numbered(SQL.unsubscribe), id, path);
-      return ok(undefined);
-    }
-    this.#writeAsIs(numbered(SQL.subscribe), id, path);
+    const sql = `${numbered(subscribed ? SQL.subscribe : SQL.unsubscribe)} RETURNING 1`;
+    if ((await this.#transaction.row(sql, id, path)) === undefined) return ok(undefined);
     const count = await this.#transaction.row(numbered(SQL.countSubscriptions), id);
-    if (count === undefined || numberAt(count, 0) <= LIMITS.subscriptionsMax) return ok(undefined);
-    this.#writeAsIs(numbered(SQL.unsubscribe), id, path);
-    return err({ kind: 'too-many' });
+    if (subscribed && count !== undefined && numberAt(count, 0) > LIMITS.subscriptionsMax) {
+      this.#writeAsIs(numbered(SQL.unsubscribe), id, path);
+      return err({ kind: 'too-many' });
+    }
+    this.#account.modSeq += 1;
+    this.#save();
+    return ok(undefined);
   }
 
   /** Asked for: the mailbox, the sizes of its annotations, the octets of all of them. */
