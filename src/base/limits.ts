@@ -110,6 +110,9 @@ export const LIMITS = {
   imapSearchKeysMax: 1000,
   /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
   imapCopyBetweenMessagesMax: 10_000,
+  /** Of NOTIFY: groups of events besides the selected mailbox's, and mailboxes of an account that can be watched. */
+  imapNotifyGroupsMax: 50,
+  imapNotifyMailboxesMax: 2000,
   /** Bad commands in a row before an IMAP session is ended. */
   imapErrorsMax: 25,
   /** RFC 9051 §5.4: at least 30 minutes. */

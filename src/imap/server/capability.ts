@@ -26,6 +26,7 @@ const SIGNED_IN = [
   'MOVE',
   'MULTIAPPEND',
   'NAMESPACE',
+  'NOTIFY',
   'OBJECTID',
   'PARTIAL',
   'PREVIEW',

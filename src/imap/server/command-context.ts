@@ -2,6 +2,7 @@
 import type { Fault } from '../../base/fault.ts';
 import type { Completion, Untagged } from '../wire/response.ts';
 import type { MetadataWatch } from './metadata-watch.ts';
+import type { Notifications } from './notify/notifications.ts';
 import type { ImapDeps } from './ports.ts';
 import type { Progress } from './progress.ts';
 import type { Enabled, State } from './state.ts';
@@ -10,6 +11,7 @@ export type Context = {
   readonly deps: ImapDeps;
   readonly enabled: Enabled;
   readonly metadata: MetadataWatch;
+  readonly notifications: Notifications;
   /** Of the command being answered: ESEARCH repeats it. */
   readonly tag: string;
   readonly progress: Progress;

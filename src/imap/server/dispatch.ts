@@ -8,6 +8,7 @@ import { fetch } from './commands/fetch.ts';
 import { list, lsub, namespace } from './commands/list.ts';
 import { create, remove, rename, subscribe } from './commands/mailbox.ts';
 import { getMetadata, setMetadata } from './commands/metadata.ts';
+import { notify } from './commands/notify.ts';
 import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
 import { search } from './commands/search.ts';
 import { select } from './commands/select.ts';
@@ -60,6 +61,8 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return namespace();
     case 'STATUS':
       return status(signedIn(state), command, context);
+    case 'NOTIFY':
+      return notify(signedIn(state), command, context);
     case 'GETMETADATA':
       return getMetadata(signedIn(state), command, context);
     case 'SETMETADATA':

@@ -50,5 +50,7 @@ export type ImapEvent =
       readonly doing: string;
       readonly cause: string;
     }
+  /** RFC 5465 §5.8. */
+  | { readonly name: 'imap.notify.overflowed'; readonly account: number }
   | { readonly name: 'imap.blob.unreadable'; readonly blob: string; readonly problem: string }
   | { readonly name: 'imap.bug'; readonly remote: string; readonly verb: string; readonly error: string };

@@ -4,7 +4,7 @@ import { ALL_RIGHTS, hasOneOf, rightsOn, type Share } from '../../auth/rights.ts
 import { err, ok, type Result } from '../../base/result.ts';
 import type { AccountId, MailboxId } from '../../store/ids.ts';
 import type { Mailbox } from '../../store/mail-store.ts';
-import type { Outcome } from './command-context.ts';
+import type { Completion } from '../wire/response.ts';
 import { mailboxTree, normalPath, type MailboxNode, type MailboxTree } from './mailbox-tree.ts';
 import type { OtherOwner } from './object-id.ts';
 import type { ImapDeps } from './ports.ts';
@@ -141,11 +141,11 @@ export async function currentRights({ principal, selected }: Selected, { sharing
   return selected.rights;
 }
 
-export const NO_SUCH_MAILBOX: Outcome = { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
-export const NO_RIGHT: Outcome = { status: 'NO', code: 'NOPERM', text: 'You have no right to do that' };
+export const NO_SUCH_MAILBOX: Completion = { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
+export const NO_RIGHT: Completion = { status: 'NO', code: 'NOPERM', text: 'You have no right to do that' };
 
 /** How a command is refused that needs one of these rights; undefined where one is there. */
-export function lacking(access: Access, anyOf: string): Outcome | undefined {
+export function lacking(access: Access, anyOf: string): Completion | undefined {
   if (hasOneOf(access.rights, anyOf)) return undefined;
   // RFC 4314 §6: without `l` nothing tells it from a mailbox that does not exist.
   return access.rights.includes('l') ? NO_RIGHT : NO_SUCH_MAILBOX;
@@ -157,7 +157,7 @@ export async function allowed(
   name: string,
   anyOf: string,
   ports: Ports,
-): Promise<Result<Access, Outcome>> {
+): Promise<Result<Access, Completion>> {
   const access = await accessTo(principal, name, ports);
   if (access === undefined) return err(NO_SUCH_MAILBOX);
   const refused = lacking(access, anyOf);
@@ -169,7 +169,7 @@ export async function target(
   principal: Principal,
   name: string,
   ports: Ports,
-): Promise<Result<Access, Outcome>> {
+): Promise<Result<Access, Completion>> {
   const access = await allowed(principal, name, 'i', ports);
   // RFC 9051 §6.3.12, §6.4.7: the client may create it and try again.
   return !access.ok && access.error === NO_SUCH_MAILBOX

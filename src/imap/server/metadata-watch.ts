@@ -1,4 +1,4 @@
-/** Tells a session that enabled METADATA of annotations that others changed. Source: RFC 5464 §4.1, §4.4.2. */
+/** Tells a session that enabled METADATA, or asked for it by NOTIFY, of annotations that others changed. Source: RFC 5464 §4.1, §4.4.2. */
 import type { Principal } from '../../auth/principal.ts';
 import { known, toModSeq, type ModSeq } from '../../store/ids.ts';
 import type { MailStore } from '../../store/mail-store.ts';
@@ -31,7 +31,13 @@ export class MetadataWatch {
     if (this.#since !== undefined) this.#own.add(modSeq);
   }
 
-  async news({ account }: Principal, store: MailStore, utf8: boolean): Promise<readonly Untagged[]> {
+  /** @param wants of which mailbox; '' for the account as a whole */
+  async news(
+    { account }: Principal,
+    store: MailStore,
+    utf8: boolean,
+    wants: (path: string) => boolean,
+  ): Promise<readonly Untagged[]> {
     if (this.#since === undefined) return [];
     const { modSeq, changed } = await store.metadataNews(account, account, this.#since);
     const others = changed.filter((one) => !this.#own.has(one.modSeq));
@@ -43,7 +49,7 @@ export class MetadataWatch {
     return [...Map.groupBy(others, ({ mailbox }) => mailbox)].flatMap(([mailbox, entries]) => {
       const path = mailbox === undefined ? '' : paths.get(mailbox);
       const names = entries.map(({ name }) => name);
-      return path === undefined ? [] : [metadataNews(path, names, utf8)];
+      return path === undefined || !wants(path) ? [] : [metadataNews(path, names, utf8)];
     });
   }
 }

@@ -35,6 +35,9 @@ export const seeds: readonly Uint8Array[] = [
   'ENABLE METADATA\n>SETMETADATA INBOX (/shared/a "x" /private/b "y")\nNOOP\nGETMETADATA INBOX (DEPTH infinity) /shared\nLIST "" * RETURN (METADATA (/shared/a))\nRENAME INBOX b\n>DELETE b\nGETQUOTAROOT b\nSTATUS INBOX (DELETED-STORAGE)',
   '<LIST "" "Other Users/%" RETURN (MYRIGHTS)\n<STORE 1 FLAGS (\\Seen $Work)\nSETACL INBOX bob@example.test -swt\n<STORE 1 FLAGS ()\n<FETCH 2 BODY[TEXT]\n<MOVE 1:2 INBOX\nGETACL INBOX\nDELETEACL INBOX anyone\n<CLOSE',
   '<COPY 1:* Sent\n<CREATE "Other Users/alice@example.test/a/b"\n<RENAME "Other Users/alice@example.test/a" "Other Users/alice@example.test/Sent/a"\n<LISTRIGHTS "Other Users/alice@example.test/Sent/a" bob@example.test\n<SUBSCRIBE "Other Users/alice@example.test/INBOX"\n<LSUB "" *\n<GETQUOTAROOT "Other Users/alice@example.test/INBOX"\n<MYRIGHTS INBOX\n<EXPUNGE\nNOOP',
+  'NOTIFY SET STATUS (selected (MessageNew (UID FLAGS ENVELOPE) MessageExpunge FlagChange)) (personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))\n>STORE 1 +FLAGS (\\Deleted \\Seen)\n>EXPUNGE\n>APPEND INBOX {5}\n>COPY 1 Sent\n>CREATE q/r\n>SELECT Sent\nNOOP\nSELECT Sent\n>RENAME q s\nNOTIFY NONE\nUID FETCH 1:* FLAGS',
+  'NOTIFY SET (selected-delayed (MessageNew MessageExpunge)) (mailboxes (Sent Trash) (MessageNew MessageExpunge)) (subtree a NONE) (subscribed (MailboxMetadataChange ServerMetadataChange))\n>MOVE 1 Sent\n>SETMETADATA Sent (/shared/a "x")\nFETCH 1:* FLAGS\nIDLE\nEXPUNGE\nNOTIFY SET (selected NONE)\n>UID EXPUNGE 1:*\nCLOSE',
+  '<NOTIFY SET STATUS (subtree "Other Users" (MessageNew MessageExpunge FlagChange MailboxName)) (selected (MessageNew (UID) MessageExpunge))\n>APPEND INBOX {5}\nSETACL INBOX bob@example.test -r\n<NOOP',
 ].map((text) => Buffer.from(text));
 
 /** What a client knows of its mailbox. */
@@ -53,6 +56,8 @@ class Model {
     const { conversation } = this;
     this.#tags += 1;
     const tag = `t${this.#tags}`;
+    // What NOTIFY brought since the last command came before this one.
+    this.#hear(await conversation.hear(), false, false);
     let heard = await conversation.say(`${tag} ${whole(line)}\r\n`);
     // Who was not let into IDLE says no DONE.
     if (/^idle *$/i.test(line) && /^\+ /m.test(heard)) heard += await conversation.say('DONE\r\n');
@@ -61,17 +66,23 @@ class Model {
       await conversation.office.clock.advance(2000);
       heard += await conversation.hear();
     }
-    this.#reader.push(Buffer.from(heard, 'latin1'));
-    const answers: string[] = [];
     const byNumber = /^(fetch|store|search|sort|thread) /i.test(line);
     const isSelecting = /^(select|examine) /i.test(line);
+    const answers = this.#hear(heard, byNumber, isSelecting);
+    if (!this.isOver) assert.deepEqual(answers, [tag], line);
+    else assert(answers.length <= 1, line);
+  }
+
+  /** Gives the tags of what was answered. */
+  #hear(heard: string, byNumber: boolean, isSelecting: boolean): readonly string[] {
+    this.#reader.push(Buffer.from(heard, 'latin1'));
+    const answers: string[] = [];
     for (let said = this.#reader.next(); said !== undefined; said = this.#reader.next()) {
       if (said.kind === 'tagged') answers.push(said.tag);
       else if (said.kind === 'status' && said.status === 'BYE') this.isOver = true;
       else if (said.kind === 'data') this.#data(said, byNumber, isSelecting);
     }
-    if (!this.isOver) assert.deepEqual(answers, [tag], line);
-    else assert(answers.length <= 1, line);
+    return answers;
   }
 
   #data(

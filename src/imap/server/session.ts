@@ -38,12 +38,14 @@ import type { ImapEvent } from './event.ts';
 import { Output } from './output.ts';
 import { MetadataWatch } from './metadata-watch.ts';
 import { currentRights, NO_RIGHT } from './mailbox-access.ts';
+import { accountNews } from './notify/account-news.ts';
+import { Notifications } from './notify/notifications.ts';
+import { selectedNews, type Occasion } from './notify/selected-news.ts';
 import type { ImapDeps } from './ports.ts';
 import { Progress } from './progress.ts';
 import { placeToReplace } from './replace.ts';
 import { NEEDS, NOTHING_ENABLED, type Enabled, type State } from './state.ts';
 import { UID_REQUIRED, usesNumbers } from './uid-only.ts';
-import { updates } from './updates.ts';
 
 type EndReason = Extract<ImapEvent, { name: 'imap.session.ended' }>['reason'];
 type SessionEvent = Exclude<ReaderEvent, { kind: 'need-more' }>;
@@ -81,10 +83,13 @@ class ImapSession {
   #state: State = { phase: 'not-authenticated' };
   #enabled: Enabled = { ...NOTHING_ENABLED };
   readonly #metadata = new MetadataWatch();
+  readonly #notifications = new Notifications(() => this.#connection.wake());
   #append: Append | undefined;
   #commands = 0;
   #strangerCommands = 0;
   #turnStartMs: number;
+  /** When the client last said something, or was last answered. */
+  #heardMs: number;
   #errors = 0;
   #authFailures = 0;
   #verb = '';
@@ -103,6 +108,7 @@ class ImapSession {
     this.#startedMs = deps.clock.monotonicMs();
     this.#signedOutMs = this.#startedMs;
     this.#turnStartMs = this.#startedMs;
+    this.#heardMs = this.#startedMs;
   }
 
   async run(): Promise<void> {
@@ -119,6 +125,7 @@ class ImapSession {
       await this.#bye('Something went wrong here', 'SERVERBUG').catch(() => this.#connection.destroy());
     } finally {
       this.#append?.abort();
+      this.#notifications.forget();
       this.#compression?.layer.release();
       const account = this.#principal?.account;
       emit({
@@ -164,6 +171,7 @@ class ImapSession {
       if (event.kind === 'need-more') await this.#fill();
       else {
         await this.#handle(event);
+        this.#heardMs = this.#deps.clock.monotonicMs();
         await this.#giveWay();
       }
     }
@@ -199,10 +207,16 @@ class ImapSession {
       this.#reader.push(toBuffer(had));
       return;
     }
+    if (this.#notifications.isStale)
+      await this.#update(this.#notifications.selected.unasked === 'now', 'unasked');
     await this.#flush();
-    const got = await this.#connection.read(left);
+    const waitMs = this.#notifications.isOn ? Math.min(IDLE_KEEPALIVE_MS, left) : left;
+    const got = await this.#connection.read(waitMs);
     this.#turnStartMs = this.#deps.clock.monotonicMs();
-    if (typeof got !== 'string') this.#reader.push(toBuffer(got));
+    if (typeof got !== 'string') {
+      this.#heardMs = this.#turnStartMs;
+      this.#reader.push(toBuffer(got));
+    } else if (got === 'timeout' && waitMs < left) this.#notifications.suspect();
     else if (got === 'timeout') await this.#timedOut();
     else if (got !== 'woken') this.#end = got === 'end' ? 'closed' : 'reset';
   }
@@ -211,7 +225,7 @@ class ImapSession {
     const { limits, clock } = this.#deps;
     return this.#principal === undefined
       ? limits.signInMs - (clock.monotonicMs() - this.#signedOutMs)
-      : limits.idleMs;
+      : limits.idleMs - (clock.monotonicMs() - this.#heardMs);
   }
 
   async #timedOut(): Promise<void> {
@@ -359,9 +373,14 @@ class ImapSession {
         if (step.value.next !== undefined) this.#state = step.value.next;
         if (command.verb === 'ENABLE') this.#setUtf8(this.#enabled.utf8);
         // RFC 9051 §7.1.3: a command that is BAD was not carried out.
-        if (step.value.status !== 'BAD') await this.#update(mayExpunge(command), command);
+        if (step.value.status !== 'BAD') {
+          if (step.value.status === 'OK') this.#notifications.did(command);
+          this.#notifications.putHere(step.value.code);
+          await this.#update(mayExpunge(command), command.verb);
+        }
         return this.#complete(tag, step.value);
       }
+      if ('kind' in step.value && step.value.kind === 'status') this.#notifications.putHere(step.value.code);
       this.#say(step.value);
       if (this.#output.isFull) await this.#flush();
       if (this.#connection.gone !== undefined) {
@@ -377,6 +396,7 @@ class ImapSession {
       deps: this.#deps,
       enabled: this.#enabled,
       metadata: this.#metadata,
+      notifications: this.#notifications,
       tag,
       fault: (verb, fault) => this.#fault(verb, fault),
     };
@@ -393,13 +413,22 @@ class ImapSession {
     this.#output.writer.setUtf8(utf8);
   }
 
-  /** What others did to the selected mailbox; after SELECT there is nothing to add. */
-  async #update(expunges: boolean, command?: Command): Promise<void> {
+  /** What others did, as far as the client wants to hear of it; of a mailbox that was just selected there is nothing to add. */
+  async #update(expunges: boolean, occasion: Occasion): Promise<void> {
+    const principal = this.#principal;
+    if (principal === undefined) return;
+    const state = this.#state;
+    const context = this.#context('');
     try {
-      await this.#updateMetadata();
-      if (this.#state.phase !== 'selected' || command?.verb === 'SELECT' || command?.verb === 'EXAMINE')
-        return;
-      this.#say(await updates(this.#state, this.#deps, this.#enabled, expunges));
+      await this.#updateMetadata(principal);
+      if (state.phase === 'selected' && occasion !== 'SELECT' && occasion !== 'EXAMINE')
+        for await (const said of selectedNews(state, expunges, occasion, context)) {
+          this.#say(said);
+          if (this.#output.isFull) await this.#flush();
+          if (this.#connection.gone !== undefined) return;
+        }
+      const selected = state.phase === 'selected' ? state.selected : undefined;
+      this.#say(await accountNews(this.#notifications, { ...context, principal, selected }));
     } catch (cause) {
       // What the command did stays done; the news comes with a later command.
       if (!(cause instanceof Fault)) throw cause;
@@ -407,10 +436,10 @@ class ImapSession {
     }
   }
 
-  async #updateMetadata(): Promise<void> {
-    const principal = this.#principal;
-    if (principal !== undefined && this.#metadata.isOn)
-      this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8));
+  async #updateMetadata(principal: Principal): Promise<void> {
+    if (!this.#metadata.isOn) return;
+    const wants = (path: string): boolean => this.#notifications.wantsMetadata(path);
+    this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8, wants));
   }
 
   async #complete(tag: string, { status, code, text }: Outcome): Promise<void> {
@@ -634,6 +663,7 @@ class ImapSession {
     this.#signedOutMs = this.#deps.clock.monotonicMs();
     this.#enabled = { ...NOTHING_ENABLED };
     this.#metadata.turnOff();
+    this.#notifications.forget();
     this.#setUtf8(false);
     await this.#complete(tag, { status: 'OK', text: 'Signed out' });
     await this.#endCompression();
@@ -662,11 +692,11 @@ class ImapSession {
         if (this.#deps.shutdown.aborted) return await this.#shutDown();
         if (changed) {
           changed = false;
-          await this.#update(true);
+          await this.#update(true, 'IDLE');
         }
         const event = this.#reader.next();
         if (event.kind === 'idle-done') {
-          await this.#update(true);
+          await this.#update(true, 'IDLE');
           return await this.#complete(tag, { status: 'OK', text: 'No longer idle' });
         }
         if (event.kind === 'bad') return await this.#bad({ ...event, tag });
@@ -679,6 +709,7 @@ class ImapSession {
           // RFC 9051 §5.4: a silent client is let go, also one that idles.
           if (this.#deps.clock.monotonicMs() >= endMs) return await this.#timedOut();
           changed = true;
+          this.#notifications.suspect();
           this.#output.writer.untagged({ kind: 'status', status: 'OK', text: 'Still here' });
         } else if (got !== 'woken') {
           this.#end = got === 'end' ? 'closed' : 'reset';
@@ -784,13 +815,14 @@ class ImapSession {
     if (append === undefined)
       return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     const outcome = await append.commit();
+    this.#notifications.putHere(outcome.code);
     if (append.replaced === undefined || outcome.status !== 'OK') {
-      await this.#update(true);
+      await this.#update(true, 'APPEND');
       return this.#complete(tag, outcome);
     }
     // RFC 8508 §4.3: the client hears of the new message before the old one goes.
     this.#say({ kind: 'status', ...outcome, status: 'OK', text: 'The replacement is there' });
-    await this.#update(true);
+    await this.#update(true, 'REPLACE');
     const { account, mailbox } = append.replaced;
     // RFC 8508 §4.5: as after a UID EXPUNGE.
     await this.#complete(tag, await withModSeq(done('Replaced'), account, mailbox, this.#context(tag)));

@@ -14,12 +14,14 @@ export async function updates(
   deps: ImapDeps,
   enabled: Enabled,
   mayExpunge: boolean,
+  tellFlags: boolean = true,
 ): Promise<readonly Untagged[]> {
   const { view } = selected;
   const rights = changedRights(selected);
   const changes = await deps.store.mailboxChanges(selected.account, selected.id, view.modSeq);
   // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
-  const notices = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
+  const all = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
+  const notices = tellFlags ? all : all.filter(({ kind }) => kind !== 'flags');
   if (notices.length === 0) return rights;
   const entries = notices.flatMap((notice) => (notice.kind === 'flags' ? [notice.entry] : []));
   return [...rights, ...newKeywords(entries, selected), ...formatNotices(notices, enabled)];

@@ -19,6 +19,7 @@ import {
   type MailboxCommand,
 } from './command/mailbox.ts';
 import { parseGetMetadata, parseSetMetadata, type MetadataCommand } from './command/metadata.ts';
+import { parseNotify, type NotifyCommand } from './command/notify.ts';
 import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
 import { parseSearch, parseSort, parseThread, type SearchCommand } from './command/search.ts';
 import {
@@ -42,6 +43,7 @@ export type Command =
   | StoreCommand
   | SearchCommand
   | QuotaCommand
+  | NotifyCommand
   | MetadataCommand
   | AclCommand;
 export type Verb = Command['verb'];
@@ -89,6 +91,7 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   LISTRIGHTS: { parse: parseAclOf('LISTRIGHTS') },
   MYRIGHTS: { parse: parseAcl('MYRIGHTS') },
   IDLE: { parse: parsePlain('IDLE') },
+  NOTIFY: { parse: parseNotify },
   CHECK: { parse: parsePlain('CHECK') },
   CLOSE: { parse: parsePlain('CLOSE') },
   UNSELECT: { parse: parsePlain('UNSELECT') },

@@ -94,6 +94,14 @@ export const IMAP_EVENTS = {
       },
       metrics: [{ name: 'postrider_imap_faults_total', help: 'Commands answered NO for a fault.' }],
     },
+    'imap.notify.overflowed': {
+      level: 'info',
+      text: 'A client that asked for news of mailboxes gets none any more: there are too many',
+      fields: { account: { type: 'number', description: 'The account.' } },
+      metrics: [
+        { name: 'postrider_imap_notify_overflows_total', help: 'Clients that are no longer notified.' },
+      ],
+    },
     'imap.blob.unreadable': {
       level: 'error',
       text: 'The octets of a message cannot be read',

@@ -254,8 +254,7 @@ class MemoryMailStore implements MailStore {
     if (stored === undefined) return Promise.resolve(err({ kind: 'bad-name' }));
     if (subscriptions.has(stored) === subscribed) return Promise.resolve(ok(undefined));
     if (!subscribed) subscriptions.delete(stored);
-    else if (subscriptions.size >= LIMITS.subscriptionsMax)
-      return Promise.resolve(err({ kind: 'too-many' }));
+    else if (subscriptions.size >= LIMITS.subscriptionsMax) return Promise.resolve(err({ kind: 'too-many' }));
     else subscriptions.add(stored);
     this.#nextModSeq(of);
     this.#changed(account, of);

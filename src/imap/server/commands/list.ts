@@ -24,7 +24,7 @@ type List = Extract<Command, { verb: 'LIST' }>;
 type Lsub = Extract<Command, { verb: 'LSUB' }>;
 
 /** What LIST says of a name, without subscription. What another's mailbox is for, it is for its owner. */
-function listAttributes({ node: { hasChildren, mailbox }, isOwn }: Access): readonly string[] {
+export function listAttributes({ node: { hasChildren, mailbox }, isOwn }: Access): readonly string[] {
   const use = isOwn ? specialUse(mailbox.role) : undefined;
   const children = hasChildren ? '\\HasChildren' : '\\HasNoChildren';
   return use === undefined ? [children] : [children, use];
@@ -205,7 +205,7 @@ function matchingAncestor(path: string, pattern: ListPattern): string | undefine
 }
 
 /** Nearest first. */
-function ancestorsOf(path: string): readonly string[] {
+export function ancestorsOf(path: string): readonly string[] {
   const ancestors: string[] = [];
   for (let end = path.lastIndexOf(DELIMITER); end > 0; end = path.lastIndexOf(DELIMITER, end - 1))
     ancestors.push(path.slice(0, end));

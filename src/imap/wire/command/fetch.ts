@@ -136,6 +136,11 @@ function parseItems(cursor: Cursor): readonly FetchItem[] | undefined {
     const item = parseItem(cursor, name);
     return item && [item];
   }
+  return parseFetchItems(cursor);
+}
+
+/** After `(`, up to and with `)`; also of NOTIFY (RFC 5465 §5.2). */
+export function parseFetchItems(cursor: Cursor): readonly FetchItem[] | undefined {
   const items: FetchItem[] = [];
   do {
     const name = cursor.label('a data item');
