@@ -1,7 +1,9 @@
 /** `postrider trace`: what an operator sees of mail that came, was refused, went on, failed, and of connections turned away. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
 import { ALICE, BOB, postrider, startPostrider, type RunningPostrider } from '../support/postrider.ts';
@@ -133,3 +135,63 @@ test('without traces mail goes on, and nothing is kept', { skip: swaks.skip }, a
   const file = `${server.directory}/postrider.toml`;
   assert.match(await postrider(['trace', ALICE.address, '--config', file]), /^Nothing matches/);
 });
+
+test(
+  'what an operator does on a stopped server is in the story, as on a running one',
+  { skip: swaks.skip },
+  async () => {
+    const config = `[queue]\nretryAfterSeconds = [3600]\n[[routes]]\nname = "all"\nhosts = ["127.0.0.1:${await freePort()}"]\n`;
+    await using server = await startPostrider({ config });
+    const sent = await run('swaks', [
+      '--server',
+      `127.0.0.1:${server.port('submission')}`,
+      '-tls',
+      '-a',
+      'PLAIN',
+      '-au',
+      BOB.address,
+      '-ap',
+      BOB.password,
+      '--from',
+      BOB.address,
+      '--to',
+      'one@far.test,two@far.test',
+    ]);
+    assert.equal(sent.code, 0, sent.stdout);
+    const at = ['--config', join(server.directory, 'postrider.toml')];
+    const traced = async (word: string): Promise<readonly TraceSummaryView[]> => {
+      const text = await postrider(['trace', word, '--json', ...at]);
+      return (JSON.parse(text) as { traces: readonly TraceSummaryView[] }).traces;
+    };
+    let [before] = await traced('one@far.test');
+    for (let tries = 0; before?.outcome !== 'delayed' && tries < 100; tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      [before] = await traced('one@far.test');
+    }
+    const id = before?.id ?? '';
+    await server.stop();
+    const queue = (...words: readonly string[]): Promise<string> => postrider(['queue', ...words, ...at]);
+    await queue('hold', id, '--recipient', 'two@far.test');
+    await queue('release', id);
+    await queue('retry', '--all');
+    await queue('drop', '--recipient', 'one@far.test');
+    await queue('expire', id);
+    const { trace } = JSON.parse(await postrider(['trace', id, '--json', ...at])) as { trace: TraceView };
+    const acts = lines(trace).filter((text) => text.startsWith('The operator'));
+    assert.deepEqual(acts, [
+      'The operator: hold (1 of its recipients: two@far.test)',
+      'The operator: release (1 of its recipients)',
+      'The operator: retry (2 of its recipients)',
+      'The operator: drop (1 of its recipients: one@far.test)',
+      'The operator: expire (1 of its recipients)',
+    ]);
+    const [after] = await traced('one@far.test');
+    assert.deepEqual(
+      after?.recipients.map(({ address, fate }) => [address, fate]),
+      [
+        ['one@far.test', 'dropped'],
+        ['two@far.test', 'queued'],
+      ],
+    );
+  },
+);

@@ -106,6 +106,11 @@ async function openClient(what: string, options: PostOfficeOptions): Promise<Con
       },
       simulation: async () => (await import('../open-stores.ts')).openSimulation(dataDirectory, config),
       openTraces: async () => (await import('../open-stores.ts')).openTraces(dataDirectory, config),
+      openNotes: async () => (await import('../open-stores.ts')).openNotes(dataDirectory, config),
+      onNotesLost: (cause) =>
+        void process.stderr.write(
+          `postrider: what was done is not in the traces: ${cause instanceof Error ? cause.message : String(cause)}\n`,
+        ),
       ...(config?.store.backend !== 'postgres'
         ? {}
         : {

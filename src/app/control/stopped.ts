@@ -18,6 +18,7 @@ import { answer } from './answer.ts';
 import type { ControlClient } from './client.ts';
 import type { ControlMethod, ControlParams, ControlPorts, ControlResult } from './methods.ts';
 import type { ControlProblem } from './problem.ts';
+import type { QueueEvent } from './queue-methods.ts';
 import type { SearchControl } from './search-methods.ts';
 import type { TlsReports } from './tls-methods.ts';
 
@@ -29,6 +30,9 @@ export type StoppedStores = {
   readonly search: SearchControl | undefined;
   close(): Promise<void>;
 };
+
+/** Where the traces hear of what a command does. */
+export type StoppedNotes = { note(event: QueueEvent): void; close(): Promise<void> };
 
 export type StoppedDirectory = { readonly directory: Directory; close(): Promise<void> };
 
@@ -42,6 +46,10 @@ export type StoppedOptions = {
   openStores(): Promise<StoppedStores>;
   explainerFor(directory: Directory): ControlPorts['explainRoute'];
   openTraces(): Promise<OpenedReader>;
+  /** Opened by the first act only. */
+  openNotes(): Promise<StoppedNotes>;
+  /** What was done is done, but the traces do not tell of it. */
+  onNotesLost(cause: unknown): void;
   simulation: ControlPorts['simulation'];
   /** Undefined: the embedded one. */
   readonly openDirectory?: (settings: DirectorySettings) => Promise<StoppedDirectory>;
@@ -61,6 +69,10 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
     let stores: Promise<StoppedStores> | undefined;
     const opened = async (): Promise<StoppedStores> => (stores ??= options.openStores());
     let traces: Promise<OpenedReader> | undefined;
+    let notes: Promise<StoppedNotes> | undefined;
+    const note = async (event: QueueEvent): Promise<void> =>
+      (await (notes ??= options.openNotes())).note(event);
+    let noting: Promise<unknown> = Promise.resolve();
     const ports: ControlPorts = {
       clock: systemClock,
       directory: kept.directory,
@@ -71,12 +83,21 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       tlsReports: async () => (await opened()).tlsReports,
       search: async () => (await opened()).search,
       explainRoute: options.explainerFor(kept.directory),
-      // No log is open: what the command prints is all that is said.
-      queueEvents: () => undefined,
+      // No log is open: what the command prints is all that is said, but for the traces.
+      queueEvents: (event) => {
+        noting = Promise.all([noting, note(event)]);
+        noting.catch(() => undefined);
+      },
       traces: async () => (await (traces ??= options.openTraces())).reader,
       server: undefined,
     };
     const close = async (): Promise<void> => {
+      try {
+        await noting;
+        await (await notes)?.close();
+      } catch (cause) {
+        options.onNotesLost(cause);
+      }
       await kept.close();
       await (await traces)?.close();
       await (await stores)?.close();
