@@ -237,8 +237,9 @@ export const LIMITS = {
   traceCandidatesMax: 5000,
   /** Questions to the DNS on their way at once; each holds a socket. */
   dnsQuestionsMax: 256,
-  /** Answers of the DNS that are remembered. */
+  /** Answers of the DNS that are remembered by each thread, and their octets. */
   dnsCacheEntriesMax: 20_000,
+  dnsCacheOctetsMax: 33_554_432,
   /** Exchanges of one domain, and addresses of one exchange, that one attempt may go to. */
   mxHostsMax: 8,
   mxAddressesMax: 6,

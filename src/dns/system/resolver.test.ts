@@ -209,6 +209,8 @@ test('the cache forgets by TTL and by number, the least recently used first', ()
   const clock = new FakeClock();
   const cache = new AnswerCache<string>(clock, {
     entriesMax: 2,
+    octetsMax: 100_000,
+    octetsOf: (data) => data.length,
     ttlMaxS: 100,
     negativeTtlMaxS: 10,
     failureTtlS: 5,
@@ -226,10 +228,41 @@ test('the cache forgets by TTL and by number, the least recently used first', ()
   assert.ok(cache.get('a'));
 });
 
+test('the cache forgets by octets: large answers leave no room for many', () => {
+  const cache = new AnswerCache<string>(new FakeClock(), {
+    entriesMax: 1000,
+    octetsMax: 10_000,
+    octetsOf: (data) => data.length,
+    ttlMaxS: 100,
+    negativeTtlMaxS: 10,
+    failureTtlS: 5,
+  });
+  const put = (key: string, octets: number): void =>
+    cache.put(key, {
+      kind: 'found',
+      records: ['x'.repeat(octets)],
+      ttlS: 50,
+      authentic: false,
+      canonicalName: key,
+    });
+  for (let times = 0; times < 3; times += 1) for (const key of ['a', 'b', 'c']) put(key, 2500);
+  assert.equal(cache.size, 3);
+  assert.ok(cache.get('a'));
+  put('d', 2500);
+  assert.equal(cache.get('b'), undefined);
+  assert.ok(cache.get('a'));
+  put('huge', 60_000);
+  assert.equal(cache.size, 0);
+  put('e', 100);
+  assert.ok(cache.get('e'));
+});
+
 test('the cache gives what is left of a TTL', async () => {
   const clock = new FakeClock();
   const cache = new AnswerCache<string>(clock, {
     entriesMax: 2,
+    octetsMax: 100_000,
+    octetsOf: (data) => data.length,
     ttlMaxS: 100,
     negativeTtlMaxS: 10,
     failureTtlS: 5,

@@ -69,6 +69,8 @@ export class SystemResolver implements Resolver {
     this.#servers = trusted.length > 0 ? trusted : options.servers;
     this.#cache = new AnswerCache(options.clock, {
       entriesMax: options.cacheEntriesMax ?? LIMITS.dnsCacheEntriesMax,
+      octetsMax: LIMITS.dnsCacheOctetsMax,
+      octetsOf,
       ttlMaxS: TTL_MAX_S,
       negativeTtlMaxS: NEGATIVE_TTL_MAX_S,
       failureTtlS: FAILURE_TTL_S,
@@ -231,6 +233,14 @@ function localhost(name: string, type: RecordType): RawAnswer {
   const text = type === 'A' ? '127.0.0.1' : '::1';
   return { kind: 'found', records: [{ type, text }], ttlS, authentic: false, canonicalName: name };
 }
+
+/** What one record takes in memory, about. */
+function octetsOf(data: RecordData): number {
+  if (data.type === 'MX') return RECORD_OCTETS + data.mx.exchange.length;
+  return RECORD_OCTETS + (data.type === 'TLSA' ? data.tlsa.data : data.text).length;
+}
+
+const RECORD_OCTETS = 150;
 
 function textOf(data: RecordData): string | undefined {
   return data.type === 'MX' || data.type === 'TLSA' ? undefined : data.text;
