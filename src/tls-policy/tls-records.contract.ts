@@ -77,6 +77,13 @@ export function tlsRecordsContract(name: string, open: () => Promise<TlsRecordsU
       found.map(({ domain }) => domain),
       ['a.example', 'b.example'],
     );
+    await records.keepStsPolicy(policy('d.example', 20, 900));
+    const more = await records.stsPoliciesToRefresh(50, 100, 5, found[1]);
+    assert.deepEqual(
+      more.map(({ domain }) => domain),
+      ['d.example', 'c.example'],
+    );
+    assert.deepEqual(await records.stsPoliciesToRefresh(50, 100, 5, more[1]), []);
   });
 
   check(

@@ -18,6 +18,12 @@ export type KeptStsPolicy = {
   readonly expiresAtMs: number;
 };
 
+/** Where a policy stands among those to refresh. */
+export type StsPolicyPlace = Pick<KeptStsPolicy, 'fetchedAtMs' | 'domain'>;
+
+/** Before all of them. */
+export const FIRST_STS_POLICY: StsPolicyPlace = { fetchedAtMs: Number.MIN_SAFE_INTEGER, domain: '' };
+
 export type TlsResultFilter = { readonly day?: string; readonly domain?: string };
 
 export interface TlsRecords {
@@ -25,11 +31,14 @@ export interface TlsRecords {
   stsPolicy(domain: string): Promise<KeptStsPolicy | undefined>;
   /** In the place of the one there is. */
   keepStsPolicy(policy: KeptStsPolicy): Promise<void>;
-  /** Those fetched before `fetchedBeforeMs` and good at `nowMs`, the oldest first, at most `count`. */
+  /**
+   * Those fetched before `fetchedBeforeMs` and good at `nowMs`, the oldest first: those behind `after`, at most `count`.
+   */
   stsPoliciesToRefresh(
     fetchedBeforeMs: number,
     nowMs: number,
     count: number,
+    after?: StsPolicyPlace,
   ): Promise<readonly KeptStsPolicy[]>;
 
   /**

@@ -222,6 +222,32 @@ test('policies of domains that get no mail are fetched again each day too (RFC 8
   assert.equal(far.fetched.length, 2);
 });
 
+test('domains whose policies cannot be fetched any more do not keep the others from it (RFC 8461 §3.3)', async () => {
+  const far = new FarDomain();
+  const dead = Array.from({ length: LIMITS.stsRefreshesMax }, (_, index) => `dead${index}.example`);
+  const domains = [...dead, 'far.example'];
+  far.resolver.replace(Object.fromEntries(domains.map((domain) => [`_mta-sts.${domain}`, txt('1')])));
+  const fetchedAtMs = far.clock.nowMs();
+  for (const [order, domain] of domains.entries())
+    await far.records.keepStsPolicy({
+      domain,
+      id: '1',
+      text: document('enforce'),
+      fetchedAtMs: fetchedAtMs + order,
+      expiresAtMs: fetchedAtMs + 30 * DAY_MS,
+    });
+  await far.clock.advance(2 * DAY_MS);
+  far.answer = async () => err({ kind: 'unreachable', text: 'ECONNREFUSED' });
+  const { signal } = new AbortController();
+  await far.policies.refresh(signal);
+  assert.equal(far.fetched.length, dead.length);
+  await far.policies.refresh(signal);
+  assert.deepEqual(far.fetched.slice(dead.length), ['mta-sts.far.example']);
+  await far.clock.advance(LIMITS.stsFetchRetryMs);
+  await far.policies.refresh(signal);
+  assert.equal(far.fetched.length, 2 * dead.length + 1);
+});
+
 test('a policy that cannot be kept holds all the same, and that is told', async () => {
   class Full extends MemoryTlsRecords {
     override async keepStsPolicy(): Promise<never> {

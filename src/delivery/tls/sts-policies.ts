@@ -6,7 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import { LIMITS } from '../../base/limits.ts';
 import type { Resolver } from '../../dns/resolver.ts';
 import type { PolicyFetch, PolicyFetchProblem } from '../../tls-policy/policy-fetch.ts';
-import type { KeptStsPolicy, TlsRecords } from '../../tls-policy/tls-records.ts';
+import type { KeptStsPolicy, StsPolicyPlace, TlsRecords } from '../../tls-policy/tls-records.ts';
 import { formatStsPolicy, parseStsPolicy, type StsPolicy } from '../../tls-policy/wire/sts-policy.ts';
 import { parseStsRecords } from '../../tls-policy/wire/sts-record.ts';
 import type { ReportedPolicy, ResultType } from '../../tls-policy/wire/tls-report.ts';
@@ -34,6 +34,8 @@ export class StsPolicies {
   readonly #fetching = new Map<string, Promise<KeptStsPolicy | undefined>>();
   /** When a fetch failed, by domain and id. */
   readonly #failed = new Map<string, number>();
+  /** How far they have been refreshed. Those that fail stay old: the next pass must not begin with them again. */
+  #refreshed: StsPolicyPlace | undefined;
 
   constructor(ports: StsPoliciesPorts) {
     this.#ports = ports;
@@ -65,9 +67,12 @@ export class StsPolicies {
       nowMs - LIMITS.stsRefreshMs,
       nowMs,
       LIMITS.stsRefreshesMax,
+      this.#refreshed,
     );
+    if (old.length < LIMITS.stsRefreshesMax) this.#refreshed = undefined;
     for (const kept of old) {
       if (signal.aborted) return;
+      if (old.length === LIMITS.stsRefreshesMax) this.#refreshed = kept;
       // oxlint-disable-next-line no-await-in-loop -- nobody waits for these, and one at a time is kind
       const answer = await resolver.txt(`_mta-sts.${kept.domain}`);
       const id = answer.kind === 'found' ? parseStsRecords(answer.records) : undefined;

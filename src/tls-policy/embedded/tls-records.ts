@@ -8,8 +8,10 @@ import { numberAt, reading } from '../../sqlite/database.ts';
 import { openDatabase } from '../../sqlite/open-database.ts';
 import {
   encodeResult,
+  FIRST_STS_POLICY,
   withoutDetails,
   type KeptStsPolicy,
+  type StsPolicyPlace,
   type TlsRecords,
   type TlsResultFilter,
 } from '../tls-records.ts';
@@ -55,10 +57,13 @@ export class EmbeddedTlsRecords implements TlsRecords {
     fetchedBeforeMs: number,
     nowMs: number,
     count: number,
+    { fetchedAtMs, domain }: StsPolicyPlace = FIRST_STS_POLICY,
   ): Promise<readonly KeptStsPolicy[]> {
     const sql = `SELECT ${STS_POLICY_COLUMNS} FROM sts_policy
-      WHERE fetched_at_ms < ? AND expires_at_ms > ? ORDER BY fetched_at_ms LIMIT ?`;
-    return this.#read(() => this.#database.prepare(sql).rows(fetchedBeforeMs, nowMs, count)).map(toStsPolicy);
+      WHERE fetched_at_ms < ? AND expires_at_ms > ? AND (fetched_at_ms, domain) > (?, ?)
+      ORDER BY fetched_at_ms, domain LIMIT ?`;
+    const values = [fetchedBeforeMs, nowMs, fetchedAtMs, domain, count];
+    return this.#read(() => this.#database.prepare(sql).rows(...values)).map(toStsPolicy);
   }
 
   async addResults(tallies: readonly TlsTally[]): Promise<number> {

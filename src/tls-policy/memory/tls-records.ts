@@ -2,8 +2,10 @@
 import { LIMITS } from '../../base/limits.ts';
 import {
   encodeResult,
+  FIRST_STS_POLICY,
   withoutDetails,
   type KeptStsPolicy,
+  type StsPolicyPlace,
   type TlsRecords,
   type TlsResultFilter,
 } from '../tls-records.ts';
@@ -26,10 +28,14 @@ export class MemoryTlsRecords implements TlsRecords {
     fetchedBeforeMs: number,
     nowMs: number,
     count: number,
+    after: StsPolicyPlace = FIRST_STS_POLICY,
   ): Promise<readonly KeptStsPolicy[]> {
+    const order = (one: StsPolicyPlace, other: StsPolicyPlace): number =>
+      one.fetchedAtMs - other.fetchedAtMs || (one.domain < other.domain ? -1 : 1);
     return [...this.#policies.values()]
       .filter(({ fetchedAtMs, expiresAtMs }) => fetchedAtMs < fetchedBeforeMs && expiresAtMs > nowMs)
-      .toSorted((one, other) => one.fetchedAtMs - other.fetchedAtMs)
+      .filter((one) => one.domain !== after.domain && order(one, after) > 0)
+      .toSorted(order)
       .slice(0, count);
   }
 

@@ -4,8 +4,10 @@ import type { Postgres, Transaction } from '../../postgres/postgres.ts';
 import { numberAt } from '../../sqlite/database.ts';
 import {
   encodeResult,
+  FIRST_STS_POLICY,
   withoutDetails,
   type KeptStsPolicy,
+  type StsPolicyPlace,
   type TlsRecords,
   type TlsResultFilter,
 } from '../tls-records.ts';
@@ -54,10 +56,12 @@ export class PostgresTlsRecords implements TlsRecords {
     fetchedBeforeMs: number,
     nowMs: number,
     count: number,
+    { fetchedAtMs, domain }: StsPolicyPlace = FIRST_STS_POLICY,
   ): Promise<readonly KeptStsPolicy[]> {
     const sql = `SELECT ${STS_POLICY_COLUMNS} FROM tls_sts_policy
-      WHERE fetched_at_ms < $1 AND expires_at_ms > $2 ORDER BY fetched_at_ms LIMIT $3`;
-    const values = [Math.trunc(fetchedBeforeMs), Math.trunc(nowMs), count];
+      WHERE fetched_at_ms < $1 AND expires_at_ms > $2 AND (fetched_at_ms, domain) > ($3, $4)
+      ORDER BY fetched_at_ms, domain LIMIT $5`;
+    const values = [Math.trunc(fetchedBeforeMs), Math.trunc(nowMs), fetchedAtMs, domain, count];
     return (await this.#postgres.rows(READING, sql, ...values)).map(toStsPolicy);
   }
 
