@@ -93,8 +93,12 @@ async function checkPasswords({ routes, oauth }: Config): Promise<readonly Found
 }
 
 async function checkData({ dataDirectory }: Config): Promise<readonly Found[]> {
-  const found = await findDataDirectory(dataDirectory);
-  if (!found.ok) return [problem(describeDirectoryProblem(dataDirectory, found.error))];
+  try {
+    const found = await findDataDirectory(dataDirectory);
+    if (!found.ok) return [problem(describeDirectoryProblem(dataDirectory, found.error))];
+  } catch (cause) {
+    return [problem(`${dataDirectory} cannot be read: ${messageOf(cause)}`)];
+  }
   const folder = await nearestFolder(dataDirectory);
   try {
     await access(folder, constants.W_OK | constants.X_OK);

@@ -119,6 +119,19 @@ const refused = [
     want: ['store.url (line 5): is missing, and the backend is "postgres"'],
   },
   {
+    name: 'a URL that is wrong is not told again: there may be a password in it',
+    text: `${MINIMAL}[store]\nbackend = "postgres"\nurl = "postgres:/me:secret@db/mail"\n`,
+    want: ['store.url (line 7): must be a URL such as "postgres://user@host/database"'],
+  },
+  {
+    name: 'control characters, which would end a path, or a line of a reply',
+    text: `${MINIMAL}[sendmail]\ndirectory = "/a\\u0000b"\n[[rules]]\nname = "a"\nclients = ["192.0.2.1"]\naction = "refuse"\ntext = "No\\r\\n250 Yes"\n`,
+    want: [
+      'sendmail.directory (line 6): must hold no line ends and no other control characters',
+      'rules[0].text (line 11): must hold no line ends and no other control characters',
+    ],
+  },
+  {
     name: 'a password in the clear',
     text: `${MINIMAL}[[routes]]\nname = "r"\nhosts = ["relay.example.net"]\ntls = "none"\nusername = "u"\npasswordFile = "/p"\n`,
     want: ['routes[0].tls (line 8): cannot be "none" where a password is sent'],

@@ -67,7 +67,15 @@ function isHttpsUrl(text: string): boolean {
 }
 
 export const FORMATS: Readonly<
-  Record<FormatName, { readonly test: (text: string) => boolean; readonly wanted: string }>
+  Record<
+    FormatName,
+    {
+      readonly test: (text: string) => boolean;
+      readonly wanted: string;
+      /** What is written there is not told again, well formed or not. */
+      readonly holdsSecret?: boolean;
+    }
+  >
 > = {
   hostname: { test: isHostname, wanted: 'a host name such as "mail.example.org"' },
   host: { test: (text) => isHostname(text) || isIP(text) !== 0, wanted: 'a host name or an IP address' },
@@ -109,6 +117,11 @@ export const FORMATS: Readonly<
   'https-url': {
     test: isHttpsUrl,
     wanted: 'a URL such as "https://login.example.org/introspect"',
+    holdsSecret: true,
   },
-  'postgres-url': { test: isPostgresUrl, wanted: 'a URL such as "postgres://user@host/database"' },
+  'postgres-url': {
+    test: isPostgresUrl,
+    wanted: 'a URL such as "postgres://user@host/database"',
+    holdsSecret: true,
+  },
 };

@@ -98,10 +98,17 @@ function checkText(node: TextNode, value: unknown, path: string, report: Report)
     report(path, `must be a text in quotes, not ${told(value)}`);
   } else if (value.length < (node.minLength ?? 0)) {
     report(path, 'must not be empty');
-  } else if (node.format !== undefined && !FORMATS[node.format].test(value)) {
-    report(path, `must be ${FORMATS[node.format].wanted}, not ${told(value)}`);
+  } else if (CONTROLS.test(value)) {
+    report(path, 'must hold no line ends and no other control characters');
+  } else if (node.format !== undefined) {
+    const { test, wanted, holdsSecret } = FORMATS[node.format];
+    if (!test(value)) report(path, `must be ${wanted}${holdsSecret ? '' : `, not ${told(value)}`}`);
   }
 }
+
+/** No path, name, address or line of a reply has any. */
+// oxlint-disable-next-line no-control-regex -- that is what it is about
+const CONTROLS = /[\0-\x1f\x7f]/;
 
 function checkWholeNumber(node: WholeNumberNode, value: unknown, path: string, report: Report): void {
   const { minimum, maximum } = node;
