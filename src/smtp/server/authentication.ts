@@ -9,6 +9,7 @@ import type { SaslEnd } from '../../sasl/converse.ts';
 import type { SaslMechanism } from '../../sasl/mechanism.ts';
 import { reply } from '../wire/reply.ts';
 import type { Channel } from './channel.ts';
+import { AUTH_LINE_TOO_LONG } from './commands/problem.ts';
 import type { Outcome } from './outcome.ts';
 import { refused } from './outcome.ts';
 import type { SessionFacts } from './ports.ts';
@@ -121,5 +122,4 @@ function stop(outcome: Outcome): Stop {
 const NOT_BASE64 = stop(refused('not-base64', reply(501, '5.5.2', 'Not base64')));
 const MALFORMED = stop(refused('malformed-response', reply(501, '5.5.2', 'Malformed response')));
 const CANCELLED = stop(refused('cancelled', reply(501, '5.7.0', 'Authentication cancelled')));
-/** RFC 4954 §6: X.5.6 authentication exchange line is too long. */
-const TOO_LONG = stop(refused('line-too-long', reply(500, '5.5.6', 'Authentication line too long')));
+const TOO_LONG = stop(AUTH_LINE_TOO_LONG);

@@ -645,9 +645,28 @@ const auths: readonly (readonly [string, boolean, readonly string[], string[]])[
   [
     'too long a line',
     true,
-    ['AUTH PLAIN\r\n', `${'A'.repeat(12_288)}\r\n`, 'NOOP\r\n'],
+    ['AUTH PLAIN\r\n', `${'A'.repeat(12_287)}\r\n`, 'NOOP\r\n'],
     ['334', '500 5.5.6', '250 2.0.0'],
   ],
+  [
+    'as long a line as may be: 12,288 octets',
+    true,
+    ['AUTH PLAIN\r\n', `${'A'.repeat(12_286)}\r\n`],
+    ['334', '501 5.5.2'],
+  ],
+  [
+    'too long a line with the initial response',
+    true,
+    [`auth PLAIN ${'A'.repeat(12_276)}\r\n`, 'NOOP\r\n'],
+    ['500 5.5.6', '250 2.0.0'],
+  ],
+  [
+    'as long a line with the initial response as may be',
+    true,
+    [`AUTH PLAIN ${'A'.repeat(12_275)}\r\n`],
+    ['501 5.5.2'],
+  ],
+  ['too long a line that is no AUTH', true, [`AUTHOR ${'A'.repeat(12_288)}\r\n`], ['500 5.5.2']],
   ['MAIL before AUTH', true, [MAIL], ['530 5.7.0']],
   ['MAIL before TLS', false, [MAIL], ['530 5.7.0']],
   [

@@ -21,7 +21,7 @@ import { admitAuth } from './commands/auth.ts';
 import { xclient, xforward } from './commands/forwarding.ts';
 import { hello } from './commands/hello.ts';
 import { mail } from './commands/mail.ts';
-import { BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
+import { AUTH_LINE_TOO_LONG, BARE_NEWLINE, LINE_TOO_LONG, problemOutcome } from './commands/problem.ts';
 import { rcpt } from './commands/rcpt.ts';
 import { expn, vrfy } from './commands/address-query.ts';
 import { help, noop, rset } from './commands/simple.ts';
@@ -172,9 +172,8 @@ class SmtpSession {
   async #work(): Promise<void> {
     const { commandOctetsMax, authLineOctetsMax } = this.#deps.limits;
     while (this.#channel.closed === undefined) {
-      const lineMax = this.#channel.input.beginsWith('AUTH')
-        ? Math.max(authLineOctetsMax, commandOctetsMax)
-        : commandOctetsMax;
+      const isAuth = this.#channel.input.beginsWith('AUTH ');
+      const lineMax = isAuth ? Math.max(authLineOctetsMax, commandOctetsMax) : commandOctetsMax;
       const next = this.#channel.input.nextLine(lineMax);
       switch (next.kind) {
         case 'line': {
@@ -193,7 +192,7 @@ class SmtpSession {
           this.#answer('', BARE_NEWLINE);
           break;
         case 'too-long':
-          this.#answer('', LINE_TOO_LONG);
+          this.#answer(isAuth ? 'AUTH' : '', isAuth ? AUTH_LINE_TOO_LONG : LINE_TOO_LONG);
           break;
         case 'endless':
           this.#channel.end('limit', TOO_MUCH);

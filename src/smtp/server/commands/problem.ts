@@ -25,6 +25,11 @@ export function problemOutcome(problem: CommandProblem): Outcome {
 }
 
 export const LINE_TOO_LONG: Outcome = refused('line-too-long', reply(500, '5.5.2', 'Line too long'));
+/** RFC 4954 §4 and §6: with the initial response, or in the exchange. */
+export const AUTH_LINE_TOO_LONG: Outcome = refused(
+  'line-too-long',
+  reply(500, '5.5.6', 'Authentication line too long'),
+);
 export const BARE_NEWLINE: Outcome = refused(
   'bare-newline',
   reply(500, '5.5.2', 'A CR or LF on its own, only CRLF ends a line'),
