@@ -109,7 +109,7 @@ export const LIMITS = {
   imapNestingMax: 50,
   imapSearchKeysMax: 1000,
   /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
-  imapCopyBetweenMessagesMax: 10_000,
+  imapCopyBetweenMessagesMax: 5_000,
   /** Of NOTIFY: groups of events besides the selected mailbox's, and mailboxes of an account that can be watched. */
   imapNotifyGroupsMax: 50,
   imapNotifyMailboxesMax: 2000,

@@ -280,8 +280,13 @@ class EmbeddedStore implements EmbeddedMailStore {
     messages: readonly NewMessage[],
   ): Promise<Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>> {
     for (const { keywords } of messages) checkKeywords(keywords);
-    const args = { ...this.#to(account), mailbox, messages: messages.map(pack) };
-    return this.#writer(account).call('append', args);
+    const packed: PackedMessage[] = [];
+    for (const message of messages) {
+      // oxlint-disable-next-line no-await-in-loop -- other work of the thread has its turn
+      if (packed.length > 0 && packed.length % MESSAGES_PAGE === 0) await turn();
+      packed.push(pack(message));
+    }
+    return this.#writer(account).call('append', { ...this.#to(account), mailbox, messages: packed });
   }
 
   async replace(
