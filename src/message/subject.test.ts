@@ -45,4 +45,6 @@ test('keys of strings that differ in case only are equal (RFC 5051 §2)', () => 
   assert.equal(collationKey('Ärger'), collationKey('äRGER'));
   assert.equal(collationKey('\u00e4'), collationKey('a\u0308'));
   assert.notEqual(collationKey('ß'), collationKey('ss'));
+  for (const [small, title] of ['ᾀᾈ', 'ᾗᾟ', 'ᾧᾯ', 'ᾳᾼ', 'ῃῌ', 'ῳῼ'])
+    assert.equal(collationKey(small ?? ''), collationKey(title ?? ''));
 });

@@ -100,6 +100,14 @@ function hasSuffix(text: string, ascii: string): boolean {
   return text.length >= ascii.length && hasPrefix(text, text.length - ascii.length, ascii);
 }
 
+/** Greek letters with an iota below: in title case they are one character, in what JavaScript takes for upper case two. */
+const WITH_IOTA: ReadonlyMap<string, string> = new Map(
+  [0x1f80, 0x1f90, 0x1fa0]
+    .flatMap((first) => Array.from({ length: 8 }, (_, at) => [first + at, first + at + 8] as const))
+    .concat([0x1fb3, 0x1fc3, 0x1ff3].map((letter) => [letter, letter + 9] as const))
+    .map(([small, title]) => [String.fromCodePoint(small), String.fromCodePoint(title)]),
+);
+
 /**
  * i;unicode-casemap (RFC 5051): equal keys are equal strings, and the order of keys in UTF-8 octets is the order of the
  * strings. Characters whose title case is not their upper case (a few digraphs) fall together with the latter.
@@ -111,7 +119,8 @@ export function collationKey(text: string): string {
     const upper = character.toUpperCase();
     // RFC 5051 §2 maps characters to characters: 'ß' has no upper case of one.
     const whole = upper.codePointAt(0);
-    out += whole !== undefined && upper.length === (whole > 0xffff ? 2 : 1) ? upper : character;
+    const isOne = whole !== undefined && upper.length === (whole > 0xffff ? 2 : 1);
+    out += isOne ? upper : (WITH_IOTA.get(character) ?? character);
   }
   return out.normalize('NFKD').toWellFormed();
 }

@@ -4,7 +4,7 @@ import type { TlsInfo } from '../../base/connection.ts';
 import type { ImapDeps, ImapLimits } from './ports.ts';
 import type { State } from './state.ts';
 
-const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE'] as const;
+const ALWAYS = ['IMAP4rev1', 'IMAP4rev2', 'LITERAL+', 'SASL-IR', 'ID', 'ENABLE', 'LANGUAGE'] as const;
 const SIGNED_IN = [
   'ACL',
   'APPENDLIMIT',
@@ -16,6 +16,7 @@ const SIGNED_IN = [
   'CREATE-SPECIAL-USE',
   'ESEARCH',
   'ESORT',
+  'I18NLEVEL=1',
   'IDLE',
   'INPROGRESS',
   'LIST-EXTENDED',

@@ -5,6 +5,7 @@ import type { Context, Outcome, Replies } from './command-context.ts';
 import { deleteAcl, getAcl, listRights, myRights, setAcl } from './commands/acl.ts';
 import { copy, expunge } from './commands/copy.ts';
 import { fetch } from './commands/fetch.ts';
+import { language } from './commands/language.ts';
 import { list, lsub, namespace } from './commands/list.ts';
 import { create, remove, rename, subscribe } from './commands/mailbox.ts';
 import { getMetadata, setMetadata } from './commands/metadata.ts';
@@ -39,6 +40,8 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return only({ status: 'OK', text: 'Nothing done' });
     case 'ID':
       return id(context);
+    case 'LANGUAGE':
+      return language(command);
     case 'ENABLE':
       return enable(signedIn(state), command.capabilities, context);
     case 'SELECT':

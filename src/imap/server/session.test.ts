@@ -26,7 +26,7 @@ describe('greeting and CAPABILITY (RFC 9051 §6.1.1, §7.1.5)', () => {
     const conversation = new Conversation({ tls: false });
     assert.equal(
       await conversation.hear(),
-      '* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED] mail.example.test Postrider is ready\r\n',
+      '* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LANGUAGE STARTTLS LOGINDISABLED] mail.example.test Postrider is ready\r\n',
     );
   });
 
@@ -54,7 +54,7 @@ describe('greeting and CAPABILITY (RFC 9051 §6.1.1, §7.1.5)', () => {
     const conversation = await plain({ tlsAvailable: false });
     await conversation.expect(
       'CAPABILITY',
-      '* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LOGINDISABLED',
+      '* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE LANGUAGE LOGINDISABLED',
       '. OK …',
     );
     await conversation.expect('STARTTLS', '. BAD There is no TLS');

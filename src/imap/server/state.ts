@@ -65,6 +65,7 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND' | 'REPLACE', readonly State[
   NOOP: ANY,
   LOGOUT: ANY,
   ID: ANY,
+  LANGUAGE: ANY,
   STARTTLS: NOT_YET,
   AUTHENTICATE: NOT_YET,
   LOGIN: NOT_YET,

@@ -25,7 +25,7 @@ export const seeds: readonly Uint8Array[] = [
   'a SORT (REVERSE DATE) UTF-8 ALL\r\na THREAD REFERENCES UTF-8 UNSEEN\r\na CREATE x (USE (\\Sent))\r\n',
   'a SETACL x "bob@a.test" +lr\r\na DELETEACL x -b\r\na GETACL x\r\na LISTRIGHTS x b\r\na MYRIGHTS x\r\n',
   'a GETQUOTAROOT x\r\na SETQUOTA "" (STORAGE 5 MAILBOX 1)\r\na GETMETADATA (DEPTH 1) x (/shared/a /private/b)\r\n',
-  'a NOTIFY SET STATUS (selected-delayed (MessageNew (UID BODY.PEEK[]) MessageExpunge)) (subtree (a {1}\r\nb) NONE)\r\na NOTIFY NONE\r\n',
+  'a NOTIFY SET STATUS (selected-delayed (MessageNew (UID BODY.PEEK[]) MessageExpunge)) (subtree (a {1}\r\nb) NONE)\r\na NOTIFY NONE\r\na LANGUAGE de-AT "*" {2+}\r\nen\r\n',
   'a GETMETADATA "" (MAXSIZE 5 DEPTH infinity) /shared\r\na SETMETADATA x (/shared/a {1+}\r\nb /private/c NIL /shared/d ~{1+}\r\n\0)\r\n',
 ].map((text) => Buffer.from(text));
 

@@ -18,6 +18,7 @@ import {
   parseStatus,
   type MailboxCommand,
 } from './command/mailbox.ts';
+import { parseLanguage, type LanguageCommand } from './command/language.ts';
 import { parseGetMetadata, parseSetMetadata, type MetadataCommand } from './command/metadata.ts';
 import { parseNotify, type NotifyCommand } from './command/notify.ts';
 import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
@@ -44,6 +45,7 @@ export type Command =
   | SearchCommand
   | QuotaCommand
   | NotifyCommand
+  | LanguageCommand
   | MetadataCommand
   | AclCommand;
 export type Verb = Command['verb'];
@@ -63,6 +65,7 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   NOOP: { parse: parsePlain('NOOP') },
   LOGOUT: { parse: parsePlain('LOGOUT') },
   ID: { parse: parseId },
+  LANGUAGE: { parse: parseLanguage },
   STARTTLS: { parse: parsePlain('STARTTLS') },
   AUTHENTICATE: { parse: parseAuthenticate },
   LOGIN: { parse: parseLogin },
