@@ -9,6 +9,7 @@ import { HostGate } from '../delivery/remote/host-gate.ts';
 import { BrokenTls } from '../delivery/remote/broken-tls.ts';
 import { RemoteDelivery } from '../delivery/remote/remote-delivery.ts';
 import { Routing } from '../delivery/remote/routing.ts';
+import { Relaying } from '../delivery/relaying.ts';
 import { ReturnPaths } from '../delivery/return-paths.ts';
 import { SessionPool } from '../delivery/remote/session-pool.ts';
 import { SmtpHop } from '../delivery/remote/smtp-hop.ts';
@@ -76,8 +77,9 @@ export function composeDelivery(options: ServiceOptions, policies: Policies): De
   const mailboxes = new LocalDelivery({ store: mail, blobs, directory, clock });
   const local = hook === undefined ? mailboxes : hookLocal(mailboxes, hook, clock);
   const now = new DeliverNow({ queue, local, settler, clock, events }, `${owner}now`);
+  const relaying = new Relaying(config.relaying);
   const intake = new DeliveryIntake(
-    { directory, returnPaths, router, blobs, mail, local, now, settler, newId, clock, events },
+    { directory, returnPaths, relaying, router, blobs, mail, local, now, settler, newId, clock, events },
     { lifetimeMs, hostname: config.hostname },
   );
   if (!runsQueue)

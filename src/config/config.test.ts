@@ -185,6 +185,15 @@ const refused = [
     ],
   },
   {
+    name: 'an open relay',
+    text: `${MINIMAL}[relaying]\nnetworks = ["10.0.0.0/8", "0.0.0.0/0", "::/0"]\ndomains = ["*"]\n`,
+    want: [
+      'relaying.networks[1] (line 6): would let everybody send to anywhere',
+      'relaying.networks[2] (line 6): would let everybody send to anywhere',
+      'relaying.domains[0] (line 7): would let everybody send to anywhere',
+    ],
+  },
+  {
     name: 'rules that contradict themselves',
     text: `${MINIMAL}[[rules]]\nname = "a"\naction = "refuse"\n[[rules]]\nname = "a"\naction = "tag"\ncontains = "x"\nsenders = ["*"]\n[[rules]]\nname = "b"\naction = "add-field"\nheader = "A B"\nfield = "no field"\n[[rules]]\nname = "c"\nlocalUsers = ["*"]\nclients = ["192.0.2.0/24"]\naction = "hold"\n`,
     want: [

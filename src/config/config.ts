@@ -78,7 +78,16 @@ function reportContradictions(config: Config, report: (path: string, text: strin
   reportRouteContradictions(config, report);
   reportRuleContradictions(config.rules, report);
   reportTlsPolicyContradictions(config, report);
+  reportOpenRelay(config, report);
   reportCollisions(config, report);
+}
+
+/** What would make this host everybody's. */
+function reportOpenRelay({ relaying }: Config, report: (path: string, text: string) => void): void {
+  for (const [index, network] of relaying.networks.entries())
+    if (network.endsWith('/0')) report(`relaying.networks[${index}]`, 'would let everybody send to anywhere');
+  for (const [index, domain] of relaying.domains.entries())
+    if (domain === '*') report(`relaying.domains[${index}]`, 'would let everybody send to anywhere');
 }
 
 function reportTlsPolicyContradictions(

@@ -30,6 +30,7 @@ import { SENDMAIL } from './section/sendmail.ts';
 import { SEARCH } from './section/search.ts';
 import { SHARING } from './section/sharing.ts';
 import { TRACE } from './section/trace.ts';
+import { RELAYING } from './section/relaying.ts';
 import { TRUST } from './section/trust.ts';
 
 /** The keys at the top that are no tables. */
@@ -66,6 +67,7 @@ const SECTIONS: {
   readonly store: typeof STORE;
   readonly threads: typeof THREADS;
   readonly trust: typeof TRUST;
+  readonly relaying: typeof RELAYING;
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
   readonly rates: typeof RATES;
@@ -91,6 +93,7 @@ const SECTIONS: {
   store: STORE,
   threads: THREADS,
   trust: TRUST,
+  relaying: RELAYING,
   limits: LIMITS,
   smtp: SMTP,
   rates: RATES,
@@ -121,6 +124,7 @@ const REQUIRED = [
   'store',
   'threads',
   'trust',
+  'relaying',
   'limits',
   'smtp',
   'rates',

@@ -23,6 +23,8 @@ import type { IntakeMessage } from './intake.ts';
 import { DeliveryIntake } from './intake.ts';
 import { LocalDelivery } from './local.ts';
 import { RETURN_PATHS } from '../../test/support/return-paths.ts';
+import type { RelayingRules } from './relaying.ts';
+import { Relaying } from './relaying.ts';
 import { ReturnPaths } from './return-paths.ts';
 import { Settler } from './settler.ts';
 
@@ -44,7 +46,7 @@ function copyIds() {
   return () => known(toQueueId(`copy${String((copies += 1)).padStart(8, '0')}`));
 }
 
-async function world() {
+async function world(relaying: RelayingRules = { networks: [], domains: [] }) {
   const clock = new FakeClock();
   const random = seededRandom();
   const store = openMemoryMailStore(clock);
@@ -98,6 +100,7 @@ async function world() {
     {
       directory,
       returnPaths,
+      relaying: new Relaying(relaying),
       router: ruleRouter({ rules: [REFUSES] }),
       blobs,
       mail: store,
@@ -318,6 +321,71 @@ for (const { address, role, want } of verdicts)
         : `${verdict.reply.code} ${verdict.reply.status} ${verdict.reason}`,
       want,
     );
+  });
+
+const RELAYED: readonly (readonly [
+  string,
+  Partial<RelayingRules>,
+  string,
+  'relay' | 'submission' | 'lmtp',
+  string,
+])[] = [
+  ['its network', { networks: ['192.0.2.0/24'] }, 'eve@far.example', 'relay', 'accept'],
+  ['its address', { networks: ['2001:db8::1', '192.0.2.9'] }, 'eve@far.example', 'relay', 'accept'],
+  [
+    'a network beside it',
+    { networks: ['192.0.3.0/24'] },
+    'eve@far.example',
+    'relay',
+    'recipient.relay-denied',
+  ],
+  [
+    'its network, by LMTP',
+    { networks: ['192.0.2.0/24'] },
+    'eve@far.example',
+    'lmtp',
+    'recipient.relay-denied',
+  ],
+  [
+    'its network, to a closed route',
+    { networks: ['192.0.2.9'] },
+    'eve@closed.example',
+    'relay',
+    'route.refused',
+  ],
+  [
+    'its network, to nobody here',
+    { networks: ['192.0.2.9'] },
+    'x@here.example',
+    'relay',
+    'recipient.unknown',
+  ],
+  ['the domain', { domains: ['far.example'] }, 'eve@FAR.example', 'relay', 'accept'],
+  ['what is below the domain', { domains: ['.far.example'] }, 'eve@a.far.example', 'relay', 'accept'],
+  [
+    'a domain is not below itself',
+    { domains: ['.far.example'] },
+    'eve@far.example',
+    'relay',
+    'recipient.relay-denied',
+  ],
+  ['the address', { domains: ['eve@far.example'] }, 'Eve@far.example', 'relay', 'accept'],
+  ['another address', { domains: ['eve@far.example'] }, 'eva@far.example', 'relay', 'recipient.relay-denied'],
+  ['a part of the domain', { domains: ['example'] }, 'eve@far.example', 'relay', 'recipient.relay-denied'],
+  ['the domain, by LMTP', { domains: ['far.example'] }, 'eve@far.example', 'lmtp', 'recipient.relay-denied'],
+];
+for (const [name, rules, address, role, want] of RELAYED)
+  test(`relaying for ${name}: ${want}`, async () => {
+    const { intake, session } = await world({ networks: [], domains: [], ...rules });
+    const transaction = {
+      traceId: '',
+      startedAtMs: 0,
+      reversePath: null,
+      parameters: NO_MAIL_PARAMETERS,
+      recipients: [],
+    };
+    const verdict = await intake.verify(path(address), transaction, session(role));
+    assert.equal(verdict.kind === 'accept' ? 'accept' : verdict.reason, want);
   });
 
 for (const role of ['relay', 'lmtp'] as const)

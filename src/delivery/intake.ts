@@ -31,6 +31,7 @@ import type { FactsGatherer, MessageFacts } from './message-facts.ts';
 import { gatherFacts } from './message-facts.ts';
 import type { Outcome } from './outcome.ts';
 import { faultAnswer, mailboxOf, ownAnswer } from './outcome.ts';
+import type { Relaying } from './relaying.ts';
 import type { Router } from './remote/router.ts';
 import { RecipientVerifier } from './recipient-verifier.ts';
 import type { ReturnPaths } from './return-paths.ts';
@@ -45,6 +46,7 @@ export type IntakePorts = {
   readonly now: DeliverNow;
   readonly settler: Pick<Settler, 'reportsOfTaking' | 'tellDsn'>;
   readonly returnPaths: ReturnPaths;
+  readonly relaying: Pick<Relaying, 'allows'>;
   /** A new id for a message of ours. */
   readonly newId: () => QueueId;
   readonly clock: Clock;

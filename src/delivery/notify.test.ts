@@ -27,6 +27,7 @@ import { BrokenTls } from './remote/broken-tls.ts';
 import { RemoteDelivery } from './remote/remote-delivery.ts';
 import { Routing } from './remote/routing.ts';
 import { uniformTlsPolicy } from './remote/tls-policy.ts';
+import { Relaying } from './relaying.ts';
 import { ReturnPaths } from './return-paths.ts';
 import { DeliveryRunner } from './runner.ts';
 import { Settler } from './settler.ts';
@@ -124,7 +125,20 @@ async function sent(
   const router = directRouter();
   const now = new DeliverNow({ queue, local, settler, clock, events }, 'thread-1');
   const intake = new DeliveryIntake(
-    { directory, returnPaths, router, blobs, mail: store, local, now, settler, newId, clock, events },
+    {
+      directory,
+      returnPaths,
+      relaying: new Relaying({ networks: [], domains: [] }),
+      router,
+      blobs,
+      mail: store,
+      local,
+      now,
+      settler,
+      newId,
+      clock,
+      events,
+    },
     { lifetimeMs: 120 * HOUR_MS, hostname: 'mx.here.example' },
   );
   const runner = new DeliveryRunner(

@@ -7,6 +7,7 @@ import { reply } from '../smtp/wire/reply.ts';
 import type { MailStore } from '../store/mail-store.ts';
 import type { IntakeRefusal, IntakeSession, IntakeTransaction } from './intake-facts.ts';
 import { refuse, reversePathOf, sourceOf } from './intake-facts.ts';
+import type { Relaying } from './relaying.ts';
 import type { Router } from './remote/router.ts';
 import type { SrsOriginal } from './return-path/srs.ts';
 import type { ReturnPaths } from './return-paths.ts';
@@ -17,6 +18,7 @@ export type RecipientVerifierPorts = {
   readonly mail: Pick<MailStore, 'quota'>;
   readonly returnPaths: ReturnPaths;
   readonly clock: Clock;
+  readonly relaying: Pick<Relaying, 'allows'>;
 };
 
 export class RecipientVerifier {
@@ -26,7 +28,7 @@ export class RecipientVerifier {
     this.#ports = ports;
   }
 
-  /** At RCPT. Relaying is for those who have authenticated; LMTP's clients deliver here and nowhere else. */
+  /** At RCPT. */
   async verify(
     forwardPath: ForwardPath,
     transaction: IntakeTransaction,
@@ -44,7 +46,7 @@ export class RecipientVerifier {
       case 'disabled':
         return refuse(reply(550, '5.2.1', 'This mailbox is closed'), 'recipient.disabled');
       case 'remote':
-        return session.principal !== undefined && session.role.name !== 'lmtp'
+        return this.#ports.relaying.allows(address, resolution.domain, session)
           ? this.#routable(address, resolution.domain, transaction, session)
           : refuse(reply(550, '5.7.1', 'Relaying is not permitted'), 'recipient.relay-denied');
     }

@@ -132,10 +132,10 @@ export const TRACE_EVENTS: Readonly<Record<string, TraceRow>> = {
   'smtp.mail': {
     of: OF_MESSAGE,
     session: 'begins',
-    keeps: ['reversePath', 'declaredOctets', 'body', 'smtpUtf8', 'envelopeId'],
+    keeps: ['reversePath', 'declaredOctets', 'body', 'smtpUtf8', 'priority', 'envelopeId'],
     keys: { reversePath: 'address' },
     tells: (said) =>
-      `MAIL FROM:<${said('reversePath')}>${labelled(said, { declaredOctets: ' SIZE=', body: ' BODY=', envelopeId: ' ENVID=' })}`,
+      `MAIL FROM:<${said('reversePath')}>${labelled(said, { declaredOctets: ' SIZE=', body: ' BODY=', priority: ' MT-PRIORITY=', envelopeId: ' ENVID=' })}`,
     sums: (story, said) => {
       story.sender = said('reversePath');
     },

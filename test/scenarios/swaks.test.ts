@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
+import { freePort } from '../support/free-port.ts';
 import { peer } from '../support/peer.ts';
 import type { RunningPostrider } from '../support/postrider.ts';
 import { ALICE, BOB, startPostrider } from '../support/postrider.ts';
+import { startSink } from '../support/smtp-sink.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 
 const swaks = peer('swaks');
+const sink = peer('smtp-sink');
 const curl = peer('curl');
 
 const ways = [
@@ -56,6 +59,26 @@ for (const { name, service, args } of ways) {
     assert.match(message ?? '', /\r\nHello\r\n\.\r\n\.\.dots/);
   });
 }
+
+test(
+  'who is in relaying.networks may send to anywhere, and anybody for relaying.domains',
+  { skip: swaks.skip ?? sink.skip },
+  async () => {
+    await using away = await startSink(await freePort());
+    const routes = `[[routes]]\nname = "all"\nhosts = ["127.0.0.1:${away.port}"]\n`;
+    const relaying = '[relaying]\nnetworks = ["127.0.0.2"]\ndomains = ["partner.test"]\n';
+    await using server = await startPostrider({ config: routes + relaying });
+    const from = async (client: string, recipient: string): Promise<string> => {
+      const where = ['--server', '127.0.0.1', '--port', String(server.port('smtp'))];
+      const local = ['--local-interface', client, '--from', 'x@elsewhere.test'];
+      return (await run('swaks', [...where, ...local, '--to', recipient])).stdout;
+    };
+    assert.match(await from('127.0.0.1', 'bob@far.test'), /^<\*\* 550 5\.7\.1 Relaying is not permitted/m);
+    assert.match(await from('127.0.0.2', 'bob@far.test'), /^<- {2}250 2\.0\.0 /m);
+    assert.match(await from('127.0.0.1', 'bob@partner.test'), /^<- {2}250 2\.0\.0 /m);
+    await away.reach(2);
+  },
+);
 
 test('a stranger may not relay, and mail for an unknown user is refused', { skip: swaks.skip }, async () => {
   await using server = await startPostrider();

@@ -10,6 +10,7 @@ import type { TlsInfo } from '../../base/connection.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Config } from '../../config/config.ts';
 import { RecipientVerifier } from '../../delivery/recipient-verifier.ts';
+import { Relaying } from '../../delivery/relaying.ts';
 import type { ReturnPaths } from '../../delivery/return-paths.ts';
 import type { CheckEvent } from '../../policy/event.ts';
 import { Pipeline } from '../../policy/pipeline.ts';
@@ -123,6 +124,7 @@ export async function simulate(ports: SimulationPorts, request: SimulationReques
       mail,
       returnPaths,
       clock,
+      relaying: new Relaying(config.relaying),
     });
     const intake: Intake = {
       begin: () => ({

@@ -66,7 +66,8 @@ function isFrom(pattern: string, sender: string | null): boolean {
   return pattern !== '<>' && isAddressed(pattern, sender, domainOf(sender));
 }
 
-function isAddressed(pattern: string, address: string, domain: string): boolean {
+/** `example.org`, `.example.org` (what is below it), `someone@example.org`, `*`. */
+export function isAddressed(pattern: string, address: string, domain: string): boolean {
   if (pattern === '*') return true;
   const wanted = pattern.toLowerCase();
   if (wanted.startsWith('.')) return domain.endsWith(wanted) && domain.length > wanted.length;

@@ -156,6 +156,7 @@ export const SMTP_EVENTS = {
         declaredOctets: { type: 'number', description: 'What SIZE announced.', optional: true },
         body: { type: 'text', description: 'What BODY announced.', optional: true },
         smtpUtf8: { type: 'boolean', description: 'Whether SMTPUTF8 was asked for.' },
+        priority: { type: 'number', description: 'MT-PRIORITY, as it was asked for.', optional: true },
         envelopeId: { type: 'text', description: 'ENVID.', optional: true, sensitive: 'detail' },
       },
     },

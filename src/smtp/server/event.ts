@@ -56,6 +56,8 @@ export type SmtpEvent =
       readonly declaredOctets: number | undefined;
       readonly body: string | undefined;
       readonly smtpUtf8: boolean;
+      /** As it was asked for (RFC 6710 §4.1). */
+      readonly priority: number | undefined;
       readonly envelopeId: string | undefined;
     })
   | (OfMessage & {

@@ -859,7 +859,13 @@ test('events tell the whole story of a message: who said what of whom, and what 
     const { sessionId: _id, role: _role, remoteAddress: _remote, ...fields } = rest;
     return [name, fields];
   });
-  const path = { declaredOctets: undefined, body: undefined, smtpUtf8: false, envelopeId: undefined };
+  const path = {
+    declaredOctets: undefined,
+    body: undefined,
+    smtpUtf8: false,
+    priority: undefined,
+    envelopeId: undefined,
+  };
   const mail = { verb: 'MAIL', code: 550, status: '5.7.1', reason: 'test.sender', text: 'Not from there' };
   const rcpt = { verb: 'RCPT', code: 550, status: '5.1.1', text: 'No such user' };
   assert.deepEqual(told.slice(1), [

@@ -55,6 +55,7 @@ function tell(command: Mail, traceId: string, session: SessionFacts, deps: SmtpS
     declaredOctets: parameters.declaredOctets,
     body: parameters.body,
     smtpUtf8: parameters.smtpUtf8,
+    priority: parameters.priority,
     envelopeId: parameters.envelopeId,
   });
   const { forwarded } = session;
