@@ -20,31 +20,42 @@ function isRows(value: unknown): value is readonly Row[] {
 /** One prepared statement. Parameters are given by place. */
 export class Statement {
   readonly #statement: StatementSync;
+  #givesBigInts = false;
 
   constructor(statement: StatementSync) {
     this.#statement = statement;
     statement.setReturnArrays(true);
   }
 
+  /**
+   * The rowid that was inserted last comes with whatever is run; full-text tables have rowids beyond 2^53 within, and one
+   * that failed leaves such a one behind: as a number it would be refused, after the statement was done.
+   */
+  #gives(bigInts: boolean): StatementSync {
+    if (this.#givesBigInts !== bigInts) this.#statement.setReadBigInts(bigInts);
+    this.#givesBigInts = bigInts;
+    return this.#statement;
+  }
+
   rows(...values: readonly Value[]): readonly Row[] {
-    const rows: unknown = this.#statement.all(...values);
+    const rows: unknown = this.#gives(false).all(...values);
     if (!isRows(rows)) throw new TypeError('SQLite gave rows that are no arrays');
     return rows;
   }
 
   row(...values: readonly Value[]): Row | undefined {
-    const row: unknown = this.#statement.get(...values);
+    const row: unknown = this.#gives(false).get(...values);
     return isRow(row) ? row : undefined;
   }
 
   /** Gives the number of rows changed. */
   run(...values: readonly Value[]): number {
-    return Number(this.#statement.run(...values).changes);
+    return Number(this.#gives(true).run(...values).changes);
   }
 
   /** As `run`, and gives the rowid of the row inserted. */
   insert(...values: readonly Value[]): number {
-    return Number(this.#statement.run(...values).lastInsertRowid);
+    return Number(this.#gives(true).run(...values).lastInsertRowid);
   }
 }
 

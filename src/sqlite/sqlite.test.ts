@@ -301,3 +301,14 @@ test('hints reach subscribers of the same scope only, gathered, the last value o
   assert.equal(seen.length, 5);
   for (const hints of [here, there, elsewhere]) hints.close();
 });
+
+test('a rowid beyond 2^53 is no trouble to what is run after it', () => {
+  const database = openDatabase(newFile(), counting.kind);
+  database.exec('CREATE TABLE large (id INTEGER PRIMARY KEY, value TEXT)');
+  database.exec("INSERT INTO large VALUES (9008436205322240, 'a')");
+  assert.equal(database.prepare('UPDATE large SET value = ?').run('b'), 1);
+  database.begin();
+  database.rollback();
+  assert.equal(database.prepare('SELECT value FROM large').row()?.[0], 'b');
+  database.close();
+});

@@ -6,6 +6,7 @@ import { hasAll } from '../../../auth/rights.ts';
 import { LIMITS } from '../../../base/limits.ts';
 import { err, ok, type Result } from '../../../base/result.ts';
 import { unreachable } from '../../../base/unreachable.ts';
+import { Fault } from '../../../base/fault.ts';
 import type { AccountId, MailboxId, Uid } from '../../../store/ids.ts';
 import { FLAG, type Copied, type MailStore, type NewMessage } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
@@ -133,17 +134,23 @@ async function removeMoved(
   for (const page of pagesOf(uids, PAGE)) await store.remove(account, id, page);
 }
 
-/** So that the client need not ask for it. */
+/** So that the client need not ask for it. What was done stays done, whether it can be read or not. */
 export async function withModSeq(
   outcome: Outcome,
   account: AccountId,
   id: MailboxId,
-  context: Pick<Context, 'deps' | 'enabled'>,
+  { deps, enabled, fault }: Pick<Context, 'deps' | 'enabled' | 'fault'>,
 ): Promise<Outcome> {
-  if (!context.enabled.condstore) return outcome;
-  const mailbox = await context.deps.store.mailbox(account, id);
-  if (mailbox === undefined) return outcome;
-  return { ...outcome, code: { kind: 'HIGHESTMODSEQ', value: mailbox.highestModSeq } };
+  if (!enabled.condstore) return outcome;
+  try {
+    const mailbox = await deps.store.mailbox(account, id);
+    if (mailbox === undefined) return outcome;
+    return { ...outcome, code: { kind: 'HIGHESTMODSEQ', value: mailbox.highestModSeq } };
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    fault('HIGHESTMODSEQ', cause);
+    return outcome;
+  }
 }
 
 export async function* expunge(state: Selected, command: Expunge, context: Context): Replies {

@@ -1,7 +1,8 @@
 /** STORE, COPY, MOVE and EXPUNGE: RFC 9051 §6.4.3, §6.4.6 to §6.4.9; RFC 7162 §3.1.3. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ACCOUNT, Conversation, ImapOffice, letter } from '../../../../test/support/imap-conversation.ts';
+import { Fault } from '../../../base/fault.ts';
+import { ACCOUNT, Conversation, ImapOffice, letter, overriding } from '../../../../test/support/imap-conversation.ts';
 
 async function four(): Promise<Conversation> {
   const office = new ImapOffice();
@@ -208,4 +209,27 @@ describe('MOVE (RFC 9051 §6.4.8, RFC 6851)', () => {
     );
     await conversation.expect('FETCH 4 UID', '* 4 FETCH (UID 5)', '. OK …');
   });
+});
+
+describe('what was done stays done, though the disk cannot be read after it', () => {
+  for (const command of ['UID MOVE 1 Archive', 'UID EXPUNGE 1'])
+    test(command, async () => {
+      let isBroken = false;
+      const office = new ImapOffice({
+        store: (store) =>
+          overriding(store, {
+            mailbox: (account, id) =>
+              isBroken ? Promise.reject(new Fault('Reading mail')) : store.mailbox(account, id),
+          }),
+      });
+      await office.deliver(letter('m1'));
+      const conversation = await Conversation.selected({ office });
+      await conversation.run('ENABLE CONDSTORE');
+      await conversation.run('UID STORE 1 +FLAGS (\\Deleted)');
+      isBroken = true;
+      const replies = await conversation.run(command);
+      assert.match(replies.at(-1) ?? '', /^\. OK /);
+      assert(replies.includes('* 1 EXPUNGE'));
+      assert(office.eventNames().includes('imap.fault'));
+    });
 });
