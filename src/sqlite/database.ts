@@ -97,7 +97,8 @@ export class Database {
     try {
       return read();
     } finally {
-      this.prepare('COMMIT').run();
+      // SQLite has rolled back by itself where the disk failed.
+      if (this.inTransaction) this.prepare('COMMIT').run();
     }
   }
 

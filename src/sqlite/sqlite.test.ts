@@ -312,3 +312,22 @@ test('a rowid beyond 2^53 is no trouble to what is run after it', () => {
   assert.equal(database.prepare('SELECT value FROM large').row()?.[0], 'b');
   database.close();
 });
+
+test('what a read says is what is thrown, also where the transaction is gone', () => {
+  const database = openDatabase(newFile(), counting.kind);
+  const cause = new Error('disk I/O error');
+  assert.throws(
+    () =>
+      database.snapshot(() => {
+        // As SQLite does by itself where the disk fails.
+        database.exec('ROLLBACK');
+        throw cause;
+      }),
+    cause,
+  );
+  assert.equal(
+    database.snapshot(() => 'read'),
+    'read',
+  );
+  database.close();
+});

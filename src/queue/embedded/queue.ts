@@ -117,7 +117,14 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
     const args = { owner, nowMs, untilMs: Math.trunc(untilMs), limit };
-    return this.#load(await this.#writer.lazy('lease', args));
+    const ids = await this.#writer.lazy('lease', args);
+    try {
+      return await this.#load(ids);
+    } catch (cause) {
+      // Nobody would work on them until their leases have run out.
+      await this.#writer.lazy('renew', { owner, ids: ids.map(toQueueId).filter(isId), untilMs: nowMs });
+      throw cause;
+    }
   }
 
   async renew(owner: string, ids: readonly QueueId[], untilMs: number): Promise<readonly QueueId[]> {

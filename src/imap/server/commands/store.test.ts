@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Fault } from '../../../base/fault.ts';
-import { ACCOUNT, Conversation, ImapOffice, letter, overriding } from '../../../../test/support/imap-conversation.ts';
+import {
+  ACCOUNT,
+  Conversation,
+  ImapOffice,
+  letter,
+  overriding,
+} from '../../../../test/support/imap-conversation.ts';
 
 async function four(): Promise<Conversation> {
   const office = new ImapOffice();
