@@ -1,12 +1,16 @@
 /** `postrider check`: is this configuration good, here? Reads, and changes nothing. */
 import { X509Certificate } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { openEmbeddedDirectory } from '../auth/embedded/directory.ts';
+import type { DirectorySettings } from '../auth/resolve-address.ts';
 import { Fault } from '../base/fault.ts';
 import type { Config } from '../config/config.ts';
 import { secureContext } from '../net/tls-context.ts';
-import { describeDirectoryProblem, findDataDirectory } from './data-directory.ts';
+import { checkPostmaster } from './check-postmaster.ts';
+import { DatabaseRefused } from '../sqlite/migrate.ts';
+import { describeDirectoryProblem, files, findDataDirectory } from './data-directory.ts';
 import { readOutgoingTls } from './outgoing-tls.ts';
 import { readConfig } from './read-config.ts';
 import { passwordFilesOf } from './routes.ts';
@@ -32,6 +36,7 @@ export async function runCheck(options: CheckOptions): Promise<number> {
           checkData(config.value),
           checkResolver(config.value),
           checkOutgoingTls(config.value),
+          checkPostmasters(config.value),
         ])
       ).flat()
     : config.error.map((text): Found => ({ kind: 'problem', text }));
@@ -129,14 +134,67 @@ async function checkResolver(config: Config): Promise<readonly Found[]> {
     return warning(
       `DANE is off: the resolver (${names}) is neither on loopback nor trusted by the configuration (resolver.trusted)`,
     );
-  switch (await (await createResolver(config, systemClock, systemRandom)).validates()) {
-    case true:
-      return [];
-    case false:
-      return warning(`DANE is off: the resolver (${names}) does not validate DNSSEC`);
-    case undefined:
-      return warning(`The resolver (${names}) gives no answer for the root of the DNS`);
+  const resolver = await createResolver(config, systemClock, systemRandom);
+  const { anchors } = config.resolver;
+  const found = await Promise.all(
+    (anchors.length === 0 ? [ROOT] : anchors).map(async (name) => {
+      const where = name === ROOT ? 'the root of the DNS' : name;
+      switch (await resolver.validates(name)) {
+        case true:
+          return [];
+        case false:
+          return warning(
+            name === ROOT
+              ? `DANE is off: the resolver (${names}) does not validate DNSSEC. If it has trust anchors of its own, name them (resolver.anchors)`
+              : `DANE is off for ${name} and what is below it: the resolver (${names}) does not validate it`,
+          );
+        case undefined:
+          return warning(`The resolver (${names}) gives no answer for ${where}`);
+      }
+    }),
+  );
+  return found.flat();
+}
+
+const ROOT = '';
+
+async function checkPostmasters(config: Config): Promise<readonly Found[]> {
+  const { dataDirectory, store, postmaster, subaddressSeparator, oauth } = config;
+  const settings = { postmasterAddress: postmaster, detailSeparator: subaddressSeparator };
+  const file = files.directory(dataDirectory);
+  // Nothing has been started yet.
+  if (store.backend === 'embedded' && !existsSync(file)) return [];
+  try {
+    const opened =
+      store.backend === 'postgres'
+        ? (await import('./postgres-backends.ts')).readPostgresDirectory(config, settings)
+        : readEmbeddedDirectory(file, settings);
+    try {
+      const found: Found[] = [];
+      for (const { name } of await opened.directory.domains()) {
+        // oxlint-disable-next-line no-await-in-loop -- one question after the other
+        const text = await checkPostmaster(opened.directory, name, oauth !== undefined);
+        if (text !== undefined) found.push({ kind: 'warning', text });
+      }
+      return found;
+    } finally {
+      await opened.close();
+    }
+  } catch (cause) {
+    if (!(cause instanceof Fault) && !(cause instanceof DatabaseRefused)) throw cause;
+    return [{ kind: 'warning', text: `The accounts cannot be looked at: ${messageOf(cause)}` }];
   }
+}
+
+function readEmbeddedDirectory(file: string, settings: DirectorySettings) {
+  const directory = openEmbeddedDirectory({
+    ...settings,
+    file,
+    readOnly: true,
+    clock: systemClock,
+    random: systemRandom,
+  });
+  return { directory, close: async () => directory.close() };
 }
 
 /** The folder itself, or the first one above it that is there. */

@@ -32,6 +32,7 @@ import type { Finding } from '../store/finding.ts';
 import { segmentDirectory } from './backends.ts';
 import { describeDirectoryProblem, files, findDataDirectory } from './data-directory.ts';
 import { describeInUse, takeDataLock } from './data-lock.ts';
+import { checkTls } from '../tls-policy/embedded/tls-check.ts';
 import { defaultDirectory } from './default-directory.ts';
 import type { FsckOptions } from './cli/options.ts';
 import { fromMailFinding } from './fsck-text.ts';
@@ -163,6 +164,7 @@ export async function* checkAll(config: Config, repair: boolean): AsyncGenerator
     if (queue !== undefined)
       yield* contained('queue.failed', checkQueue({ file: files.queue(dataDirectory), repair }));
     yield* contained('directory.failed', checkAccounts(dataDirectory, repair));
+    yield* contained('tls.failed', checkTlsRecords(dataDirectory, repair));
   } finally {
     mail?.close();
     queue?.close();
@@ -351,6 +353,12 @@ async function* checkAccounts(dataDirectory: string, repair: boolean): AsyncGene
   }
   for (const finding of checkDirectory({ file, repair, nowMs: systemClock.nowMs() }))
     yield fromDirectory(finding);
+}
+
+/** Made at the start by whoever needs it first: where it is missing nothing is lost that is not found out again. */
+async function* checkTlsRecords(dataDirectory: string, repair: boolean): AsyncGenerator<Finding, void, void> {
+  const file = files.tls(dataDirectory);
+  if (existsSync(file)) yield* checkTls({ file, repair });
 }
 
 function fromDirectory({ kind, subject, text, repaired }: DirectoryFinding): Finding {

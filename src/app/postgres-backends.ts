@@ -74,15 +74,23 @@ export function openPostgresTraces(
   };
 }
 
+/** To look at, with the tables as they are. */
+export function readPostgresDirectory(
+  config: Config,
+  settings: DirectorySettings,
+): { readonly directory: Directory; close(): Promise<void> } {
+  const postgres = connect(config);
+  return {
+    directory: new PostgresDirectory({ ...settings, postgres, clock: systemClock, random: systemRandom }),
+    close: () => postgres.close(),
+  };
+}
+
 /** For a command on a post office that does not run. */
 export async function openPostgresDirectory(
   config: Config,
   settings: DirectorySettings,
 ): Promise<{ readonly directory: Directory; close(): Promise<void> }> {
   await preparePostgres(config);
-  const postgres = connect(config);
-  return {
-    directory: new PostgresDirectory({ ...settings, postgres, clock: systemClock, random: systemRandom }),
-    close: () => postgres.close(),
-  };
+  return readPostgresDirectory(config, settings);
 }

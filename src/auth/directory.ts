@@ -141,6 +141,8 @@ export type DirectoryFinding = {
     | 'orphaned-app-password'
     | 'bad-certificate'
     | 'orphaned-home-network'
+    | 'orphaned-grant'
+    | 'orphaned-sending'
     | 'bad-share';
   /** The address, domain or account it is about. */
   readonly subject: string;

@@ -220,6 +220,18 @@ test('mail goes out as DANE, MTA-STS and the operator allow, and it is reported 
     }
     const taken = EXPECTED.filter(({ want, domain }) => want === 'relayed' && domain !== 'broken.test');
     assert.equal((await far.messages('carl')).length, taken.length, await far.log());
+    // It is down for TLS since then, and only for mail that needs it (RFC 8689 §4.2.2).
+    const again = (to: string, headers: Record<string, string> = {}): Promise<unknown> =>
+      mailer.sendMail({ from: BOB.address, to, subject: 'again', headers, text: 'x' });
+    await again('Carl@wrong.test', { 'TLS-Required': 'No' });
+    await again('CARL@wrong.test');
+    const excused = await settled(server, 'Carl@wrong.test');
+    assert.equal(excused.outcome, 'relayed', server.output());
+    assert.equal((await settled(server, 'CARL@wrong.test')).reason, 'tls.other-than-tlsa');
+    // Its handshake was seen to fail, and is not waited for again.
+    await again('Carl@broken.test');
+    assert.equal((await settled(server, 'Carl@broken.test')).outcome, 'relayed', server.output());
+    await server.heard(/plain, not tried as it failed before/);
     // RFC 8461 §3.3: each once, although several messages may have asked.
     const asked = Object.keys(world.policies).filter((domain) => domain !== 'stsexcused.test');
     assert.deepEqual(web.fetched.toSorted(), asked.toSorted());

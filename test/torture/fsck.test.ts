@@ -203,6 +203,22 @@ const CASES: readonly Case[] = [
     found: ['directory.failed'],
     left: ['directory.failed'],
   },
+  {
+    name: 'a grant of an account that is gone',
+    damage: ({ sql }) => sql(DIRECTORY, "INSERT INTO send_grant VALUES (99, 'alice@example.test', 1)"),
+    found: ['directory.orphaned-grant'],
+  },
+  {
+    name: 'a policy of another domain that is none',
+    damage: ({ sql }) => sql('tls.sqlite', "INSERT INTO sts_policy VALUES ('far.test', '1', 'x', 1, 2)"),
+    found: ['tls.bad-policy'],
+  },
+  {
+    name: 'the pages of what is known of TLS',
+    damage: ({ directory }) => writeFile(join(directory, 'tls.sqlite'), Buffer.alloc(8192, 'x')),
+    found: ['tls.failed'],
+    left: ['tls.failed'],
+  },
 ];
 
 suite('fsck', () => {

@@ -84,6 +84,8 @@ const damages = [
   { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (1, 3, 'anyone', 1, 0, 'rl')" },
   { want: 'bad-share', repaired: true, sql: "INSERT INTO share VALUES (1, 0, 'anyone', 0, 0, '')" },
   { want: 'bad-share', repaired: true, sql: "UPDATE share SET is_group = 0 WHERE name = 'team@a.test'" },
+  { want: 'orphaned-grant', repaired: true, sql: "INSERT INTO send_grant VALUES (99, 'alice@a.test', 1)" },
+  { want: 'orphaned-sending', repaired: true, sql: "INSERT INTO sending VALUES (99, '{}')" },
   { want: 'orphaned-home-network', repaired: true, sql: "INSERT INTO home_network VALUES (99, '::/64', 1)" },
 ];
 for (const { want, repaired, sql } of damages) {

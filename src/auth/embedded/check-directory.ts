@@ -45,6 +45,7 @@ export function checkDirectory(options: CheckDirectoryOptions): readonly Directo
     checkCertificates(database, report);
     checkAliases(database, report);
     checkShares(database, report);
+    checkSending(database, report);
     if (options.repair) database.commit();
     return findings;
   } finally {
@@ -205,6 +206,25 @@ function checkShares(database: Database, report: Report): void {
         const fix = database.prepare(`UPDATE share SET is_group = ? ${where}`);
         fix.run(Number(isGroup), owner, mailbox, name, negative);
       });
+  }
+}
+
+/** What somebody who is gone might send. An id is never given twice, so it is of no use to anybody. */
+function checkSending(database: Database, report: Report): void {
+  const grants =
+    'SELECT account_id, address FROM send_grant WHERE account_id NOT IN (SELECT id FROM account)';
+  for (const row of database.prepare(grants).rows()) {
+    const [id, address] = [numberAt(row, 0), textAt(row, 1)];
+    report('orphaned-grant', `account ${id}`, `the grant of ${address} is nobody's`, () => {
+      database.prepare('DELETE FROM send_grant WHERE account_id = ? AND address = ?').run(id, address);
+    });
+  }
+  const sending = 'SELECT account_id FROM sending WHERE account_id NOT IN (SELECT id FROM account)';
+  for (const row of database.prepare(sending).rows()) {
+    const id = numberAt(row, 0);
+    report('orphaned-sending', `account ${id}`, "what it may send is nobody's", () => {
+      database.prepare('DELETE FROM sending WHERE account_id = ?').run(id);
+    });
   }
 }
 

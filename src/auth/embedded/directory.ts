@@ -77,8 +77,10 @@ import { toShare } from './share-rows.ts';
 import { DIRECTORY_FILE } from './directory-file.ts';
 
 export type EmbeddedDirectoryOptions = DirectorySettings & {
-  /** A path, or ':memory:'. Made if it is missing. */
+  /** A path, or ':memory:'. Made if it is missing, unless it is only read. */
   readonly file: string;
+  /** Whatever changes something throws `Fault`; the file must be of this version. */
+  readonly readOnly?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher?: PasswordHasher;
@@ -97,7 +99,8 @@ const ALIAS_COLUMNS = 'address, created_at_ms, owner, verp';
 const ACCOUNT_COLUMNS = 'id, address, display_name, disabled, quota_octets, created_at_ms';
 
 export function openEmbeddedDirectory(options: EmbeddedDirectoryOptions): EmbeddedDirectory {
-  return new EmbeddedDirectory(openDatabase(options.file, DIRECTORY_FILE), options);
+  const readOnly = options.readOnly === true;
+  return new EmbeddedDirectory(openDatabase(options.file, DIRECTORY_FILE, { readOnly }), options);
 }
 
 export class EmbeddedDirectory implements Directory {

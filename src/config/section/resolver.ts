@@ -2,7 +2,7 @@
 export const RESOLVER = {
   type: 'object',
   description: 'Who answers questions of DNS.',
-  required: ['servers', 'trusted', 'timeoutMs', 'attempts'],
+  required: ['servers', 'trusted', 'anchors', 'timeoutMs', 'attempts'],
   properties: {
     servers: {
       type: 'array',
@@ -17,6 +17,14 @@ export const RESOLVER = {
       default: false,
       description:
         'Whether `servers` validate DNSSEC and nobody can change their answers on the way: what DANE needs. Servers on loopback are trusted in any case, and where one is trusted, the others are not asked.',
+    },
+    anchors: {
+      type: 'array',
+      items: { type: 'string', format: 'hostname' },
+      minItems: 0,
+      default: [],
+      description:
+        'Names that the resolver has trust anchors of its own for. Where there are any, `postrider check` asks for them instead of the root to see whether it validates.',
     },
     timeoutMs: {
       type: 'integer',

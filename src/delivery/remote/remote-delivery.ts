@@ -355,13 +355,17 @@ export class RemoteDelivery {
     const plain: HopTarget = { ...target, tls: { kind: 'none' } };
     const visit = await this.#ports.hop.visit(plain, request, signal);
     const connection = connectionOf(visit, plain);
-    if (connection === undefined) return visit;
-    const event = tlsEvent(request.id, target, connection);
-    if (before === undefined) this.#ports.events(event);
-    else {
-      const { failure, told } = before;
-      told?.({ ...connection, outcome: { kind: 'failed', failure } });
+    if (before === undefined) {
+      if (connection !== undefined) this.#ports.events(tlsEvent(request.id, target, connection));
+      return visit;
+    }
+    const { failure, told } = before;
+    if (connection !== undefined) told?.({ ...connection, outcome: { kind: 'failed', failure } });
+    // Also of a session that another message opened: this one went so because of it.
+    if (visit.kind === 'session' && visit.opened !== undefined) {
+      const { tls: outcome, localAddress } = visit.opened;
       const reached = `plain, not tried as it failed before (${failure.kind}: ${failure.text})`;
+      const event = tlsEvent(request.id, target, { outcome, address: target.address, localAddress });
       this.#ports.events({ ...event, reached });
     }
     return visit;

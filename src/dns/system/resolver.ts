@@ -106,11 +106,13 @@ export class SystemResolver implements Resolver {
   }
 
   /**
-   * Whether the servers show that they validate: AD on the root, which has been signed since 2010 and has no addresses.
+   * Whether the servers show that they validate: AD on a signed name, or on that it has no addresses.
    * Undefined where they do not answer at all.
+   *
+   * @param name left out: the root, which has been signed since 2010
    */
-  async validates(): Promise<boolean | undefined> {
-    const answer = await this.#askServers('', 'A');
+  async validates(name = ''): Promise<boolean | undefined> {
+    const answer = await this.#askServers(name, 'A');
     return answer.kind === 'unavailable' ? undefined : answer.authentic;
   }
 
