@@ -108,6 +108,9 @@ export const LIMITS = {
   /** Parentheses in one IMAP command, and keys in one SEARCH. */
   imapNestingMax: 50,
   imapSearchKeysMax: 1000,
+  /** Results of searches that are kept up to date for one session (RFC 5267), and messages in them; the first one may be of any size. */
+  imapContextsMax: 16,
+  imapContextMessagesMax: 1_000_000,
   /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
   imapCopyBetweenMessagesMax: 5_000,
   /** Of NOTIFY: groups of events besides the selected mailbox's, and mailboxes of an account that can be watched. */

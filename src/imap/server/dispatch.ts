@@ -11,7 +11,7 @@ import { create, remove, rename, subscribe } from './commands/mailbox.ts';
 import { getMetadata, setMetadata } from './commands/metadata.ts';
 import { notify } from './commands/notify.ts';
 import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
-import { search } from './commands/search.ts';
+import { cancelUpdate, search } from './commands/search.ts';
 import { select } from './commands/select.ts';
 import { close, enable, id, unselect } from './commands/session.ts';
 import { sort } from './commands/sort.ts';
@@ -104,6 +104,8 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'COPY':
     case 'MOVE':
       return copy(selected(state), command, context);
+    case 'CANCELUPDATE':
+      return only(cancelUpdate(selected(state), command));
     case 'SORT':
       return sort(selected(state), command, context);
     case 'THREAD':

@@ -2,6 +2,8 @@
 import type { Principal } from '../../auth/principal.ts';
 import type { AccountId, MailboxId, UidValidity } from '../../store/ids.ts';
 import type { Verb } from '../wire/command.ts';
+import type { SortCriterion } from '../wire/command/search.ts';
+import type { SearchKey } from '../wire/command/search-key.ts';
 import type { ScanCache } from './fetch/section.ts';
 import type { MailboxView } from './view.ts';
 
@@ -25,7 +27,25 @@ export type SelectedMailbox = {
   /** Keywords that the client was told of in FLAGS. */
   readonly keywords: Set<string>;
   readonly scans: ScanCache;
+  /** By tag. */
+  readonly updating: Map<string, UpdatingSearch>;
 };
+
+/** A search whose result the client is told changes of (RFC 5267 §4.3). */
+export type UpdatingSearch = {
+  readonly tag: string;
+  /** By UID, or by sequence number. */
+  readonly uid: boolean;
+  /** Without what is told by the moment: numbers, `*`, `$`. */
+  readonly key: SearchKey;
+  /** Undefined: the result is in the order of the mailbox. */
+  readonly criteria: readonly SortCriterion[] | undefined;
+  /** UIDs of the result that the client has, in its order. */
+  uids: readonly number[];
+};
+
+/** What is searched need not be selected (RFC 7377). */
+export type SearchedMailbox = Pick<SelectedMailbox, 'account' | 'otherOwner' | 'id' | 'view' | 'saved'>;
 
 export type State =
   | { readonly phase: 'not-authenticated' }
@@ -103,6 +123,7 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND' | 'REPLACE', readonly State[
   EXPUNGE: SELECTED,
   SEARCH: SELECTED,
   SORT: SELECTED,
+  CANCELUPDATE: SELECTED,
   THREAD: SELECTED,
   FETCH: SELECTED,
   STORE: SELECTED,

@@ -5,6 +5,7 @@ import type { FetchDatum, Untagged } from '../wire/response.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
 import type { ImapDeps } from './ports.ts';
 import { flagNames, rightToSet, SYSTEM_NAMES } from './flags.ts';
+import { newsOfUpdating, NO_NEWS } from './search/updating.ts';
 import type { Enabled, Selected, SelectedMailbox } from './state.ts';
 import type { Notice } from './view.ts';
 
@@ -22,9 +23,19 @@ export async function updates(
   // A mailbox that was deleted reads as one whose messages are all gone (RFC 2180 §3.3).
   const all = changes.ok ? view.take(changes.value, mayExpunge) : view.takeAllGone(mayExpunge);
   const notices = tellFlags ? all : all.filter(({ kind }) => kind !== 'flags');
-  if (notices.length === 0) return rights;
+  const { before, after } =
+    selected.updating.size === 0
+      ? NO_NEWS
+      : await newsOfUpdating(selected, changes.ok ? changes.value : undefined, notices, deps);
+  if (notices.length === 0) return [...rights, ...before, ...after];
   const entries = notices.flatMap((notice) => (notice.kind === 'flags' ? [notice.entry] : []));
-  return [...rights, ...newKeywords(entries, selected), ...formatNotices(notices, enabled)];
+  return [
+    ...rights,
+    ...before,
+    ...newKeywords(entries, selected),
+    ...formatNotices(notices, enabled),
+    ...after,
+  ];
 }
 
 /** RFC 4314 §5.1.1: FLAGS again where rights are not what the client was told. */

@@ -22,7 +22,13 @@ import { parseLanguage, type LanguageCommand } from './command/language.ts';
 import { parseGetMetadata, parseSetMetadata, type MetadataCommand } from './command/metadata.ts';
 import { parseNotify, type NotifyCommand } from './command/notify.ts';
 import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
-import { parseSearch, parseSort, parseThread, type SearchCommand } from './command/search.ts';
+import {
+  parseCancelUpdate,
+  parseSearch,
+  parseSort,
+  parseThread,
+  type SearchCommand,
+} from './command/search.ts';
 import {
   parseAuthenticate,
   parseCompress,
@@ -101,6 +107,7 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   EXPUNGE: { parse: parseExpunge, uid: true },
   SEARCH: { parse: parseSearch, uid: true },
   SORT: { parse: parseSort, uid: true },
+  CANCELUPDATE: { parse: parseCancelUpdate },
   THREAD: { parse: parseThread, uid: true },
   FETCH: { parse: parseFetch, uid: true },
   STORE: { parse: parseStore, uid: true },

@@ -22,7 +22,6 @@ export type PlainCode =
   | 'NONEXISTENT'
   | 'NOPERM'
   | 'NOTSAVED'
-  | 'NOUPDATE'
   | 'OVERQUOTA'
   | 'PARSE'
   | 'PRIVACYREQUIRED'
@@ -65,6 +64,8 @@ export type ResponseCode =
     }
   /** RFC 4469 §4.1: the URL as the client sent it, one character an octet. */
   | { readonly kind: 'BADURL'; readonly url: string }
+  /** RFC 5267 §4.3.1: of which search. */
+  | { readonly kind: 'NOUPDATE'; readonly tag: string }
   /** RFC 8474 §4.1. */
   | { readonly kind: 'MAILBOXID'; readonly id: string }
   /** A code of an extension: its name and value as they are sent. */

@@ -10,6 +10,7 @@ import type { ResponseCode } from './response-code.ts';
 import type {
   Completion,
   EsearchResponse,
+  ResultUpdate,
   FetchDatum,
   ListResponse,
   Namespace,
@@ -234,10 +235,10 @@ export class ResponseWriter {
   }
 
   #esearch(response: EsearchResponse): void {
-    const { tag, uid, min, max, count, all, partial, modSeq, relevancies } = response;
+    const { tag, uid, min, max, count, all, partial, modSeq, relevancies, addTo, removeFrom } = response;
     this.#text('* ESEARCH');
     // RFC 9051 §9: tag-string is an astring; quoted, as every example shows it.
-    if (tag !== undefined) this.#text(` (TAG "${tag.replaceAll(/["\\]/g, '\\$&')}")`);
+    if (tag !== undefined) this.#text(` (TAG ${quotedTag(tag)})`);
     if (uid) this.#text(' UID');
     if (min !== undefined) this.#text(` MIN ${min}`);
     if (max !== undefined) this.#text(` MAX ${max}`);
@@ -248,6 +249,8 @@ export class ResponseWriter {
       this.#text(` PARTIAL (${partial.first}:${partial.last} ${set})`);
     }
     if (modSeq !== undefined) this.#text(` MODSEQ ${modSeq}`);
+    if (removeFrom !== undefined) this.#text(` REMOVEFROM ${formatUpdates(removeFrom)}`);
+    if (addTo !== undefined) this.#text(` ADDTO ${formatUpdates(addTo)}`);
     if (relevancies !== undefined) this.#text(` RELEVANCY (${relevancies.join(' ')})`);
     this.#text('\r\n');
   }
@@ -422,6 +425,8 @@ export function formatCode(code: ResponseCode): string {
       const { progress } = code;
       return `INPROGRESS (${tag} ${progress === undefined ? 'NIL NIL' : `${progress.done} ${progress.goal}`})`;
     }
+    case 'NOUPDATE':
+      return `NOUPDATE ${quotedTag(code.tag)}`;
     case 'BADURL':
       return `BADURL ${code.url.replace(NOT_IN_CODE, percent)}`;
     case 'MAILBOXID':
@@ -438,4 +443,12 @@ const NOT_IN_CODE = /[^!-\\^-~]/g;
 
 function percent(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+}
+
+function quotedTag(tag: string): string {
+  return `"${tag.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+function formatUpdates(updates: readonly ResultUpdate[]): string {
+  return `(${updates.map(({ position, set }) => `${position} ${formatRanges(set)}`).join(' ')})`;
 }

@@ -89,7 +89,13 @@ export type EsearchResponse = {
   readonly modSeq?: number;
   /** RFC 6203 §4: of the messages that are told, in their order. */
   readonly relevancies?: readonly number[];
+  /** RFC 5267 §4.3: to be carried out in their order. */
+  readonly addTo?: readonly ResultUpdate[];
+  readonly removeFrom?: readonly ResultUpdate[];
 };
+
+/** Position 0: wherever the order of the mailbox wants it. */
+export type ResultUpdate = { readonly position: number; readonly set: readonly SequenceRange[] };
 
 /** A thread: the messages of its root in a line, then what branches off. RFC 5256 §4. */
 export type Thread = { readonly members: readonly number[]; readonly branches: readonly Thread[] };

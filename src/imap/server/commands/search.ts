@@ -1,24 +1,29 @@
 /** SEARCH. Source: RFC 9051 §6.4.4, RFC 3501 §6.4.4 (the plain response), RFC 7162 §3.1.5, RFC 9394 §3.1. */
 import type { Uid } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
-import type { SearchCommand, SearchReturn } from '../../wire/command/search.ts';
+import type { SearchReturn } from '../../wire/command/search.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
-import type { EsearchResponse } from '../../wire/response.ts';
+import type { EsearchResponse, Untagged } from '../../wire/response.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { limitSearch, sayingLimit, tooMany } from '../message-limit.ts';
 import { largestPlain, partialOf } from '../message-set.ts';
 import { leavesOf } from '../search/indexed.ts';
 import { runSearch, type Found } from '../search/run.ts';
+import { frozen, whyNoUpdates } from '../search/updating.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
 
 type Search = Extract<Command, { verb: 'SEARCH' }>;
+
+type SearchOrSort = Extract<Command, { verb: 'SEARCH' | 'SORT' }>;
+/** With the lowest UID that was looked at, where not all were. */
+type Searched = Found & { readonly lowest: Uid | undefined };
 
 const ALL: SearchReturn = { min: false, max: false, all: true, count: false, save: false };
 
 export async function* search(state: Selected, command: Search, context: Context): Replies {
   const { selected } = state;
-  const { enabled, tag } = context;
+  const { enabled } = context;
   const { messagesMax } = context.deps.limits;
   const found = await searched(state, command, context);
   if ('status' in found) return found;
@@ -34,10 +39,43 @@ export async function* search(state: Selected, command: Search, context: Context
     };
     return yield* sayingLimit(done('Searched'), messagesMax, lowest);
   }
-  const returns = command.returns ?? ALL;
+  yield* answered(selected, command, command.returns ?? ALL, found, context);
+  return yield* sayingLimit(done('Searched'), messagesMax, lowest);
+}
+
+/**
+ * What RETURN asks for: the result is saved, told, and kept up to date.
+ * @param found its UIDs in the order of the answer
+ */
+export function* answered(
+  selected: SelectedMailbox,
+  command: SearchOrSort,
+  returns: SearchReturn,
+  found: Searched,
+  { tag }: Context,
+): Generator<Untagged, void, void> {
+  const { uids, lowest } = found;
   if (returns.save) selected.saved = savedOf(returns, uids);
   yield* extended(tag, command.uid, returns, found, selected);
-  return yield* sayingLimit(done('Searched'), messagesMax, lowest);
+  if (returns.update === undefined) return;
+  const criteria = command.verb === 'SORT' ? command.criteria : undefined;
+  const refusal =
+    lowest === undefined ? whyNoUpdates(selected, criteria, uids) : 'Not all messages were looked at';
+  if (refusal === undefined) {
+    const key = frozen(command.key, selected);
+    selected.updating.set(tag, { tag, uid: command.uid, key, criteria, uids });
+  } else
+    // RFC 5267 §4.3.1.
+    yield { kind: 'status', status: 'NO', code: { kind: 'NOUPDATE', tag }, text: refusal };
+}
+
+/** RFC 5267 §4.3.5. One that is over already is no mistake. */
+export function cancelUpdate(
+  { selected }: Selected,
+  { tags }: Extract<Command, { verb: 'CANCELUPDATE' }>,
+): Outcome {
+  for (const tag of tags) selected.updating.delete(tag);
+  return done('No further updates');
 }
 
 /**
@@ -46,13 +84,16 @@ export async function* search(state: Selected, command: Search, context: Context
  */
 export async function searched(
   state: Selected,
-  command: SearchCommand,
+  command: SearchOrSort | Extract<Command, { verb: 'THREAD' }>,
   context: Context,
-): Promise<(Found & { readonly lowest: Uid | undefined }) | Outcome> {
+): Promise<Searched | Outcome> {
   const { messagesMax } = context.deps.limits;
   const { key } = command;
   const returns = command.verb === 'THREAD' ? undefined : command.returns;
   const isRanked = wantsRelevancy(command);
+  // RFC 5267 §4.3.
+  if (returns?.update === true && state.selected.updating.has(context.tag))
+    return { status: 'BAD', text: 'That tag is in use for updates' };
   let wrong = refused(key, isRanked, state.selected);
   const limited = wrong === undefined ? limitSearch(key, state.selected, messagesMax) : undefined;
   // RFC 9738 §3.3: an order or threads of some of the messages are of no use.
@@ -62,13 +103,13 @@ export async function searched(
     if (returns?.save === true && wrong.status === 'NO') state.selected.saved = [];
     return wrong;
   }
-  const found = await runSearch(state, limited?.key ?? key, isRanked, context);
+  const found = await runSearch(state.selected, limited?.key ?? key, isRanked, context);
   // RFC 7162 §3.1.2: MODSEQ is CONDSTORE enabling.
   if (found.modSeqs !== undefined) context.enabled.condstore = true;
   return { ...found, lowest: limited?.lowest };
 }
 
-function wantsRelevancy(command: SearchCommand): boolean {
+function wantsRelevancy(command: SearchOrSort | Extract<Command, { verb: 'THREAD' }>): boolean {
   if (command.verb === 'THREAD') return false;
   if (command.returns?.relevancy === true) return true;
   return command.verb === 'SORT' && command.criteria.some(({ key }) => key === 'RELEVANCY');

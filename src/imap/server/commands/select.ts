@@ -82,6 +82,7 @@ async function open(access: Access, readOnly: boolean, { deps }: Context): Promi
     saved: [],
     keywords,
     scans: {},
+    updating: new Map(),
   };
   return { selected, firstUnseen };
 }

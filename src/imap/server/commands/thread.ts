@@ -6,7 +6,7 @@ import { done, type Context, type Replies } from '../command-context.ts';
 import type { Selected } from '../state.ts';
 import { threadByReferences, threadBySubject, type Threadable } from '../thread/thread.ts';
 import { searched } from './search.ts';
-import { sentMs } from './sort.ts';
+import { sentMs } from '../search/order.ts';
 
 type ThreadCommand = Extract<Command, { verb: 'THREAD' }>;
 

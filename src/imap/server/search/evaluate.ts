@@ -12,7 +12,7 @@ import { DAY_MS } from '../../wire/date-time.ts';
 import { bitOf } from '../flags.ts';
 import { parseEmailId, parseThreadId } from '../object-id.ts';
 import type { FuzzyAnswer, SearchAnswer, SearchQuestion } from '../../../search/search-index.ts';
-import type { SelectedMailbox } from '../state.ts';
+import type { SearchedMailbox } from '../state.ts';
 import { questionOf, type Answers } from './indexed.ts';
 import type { EmailId } from '../../../store/ids.ts';
 import { fuzzyScan, pieceScore, type FuzzyText } from '../../../search/fuzzy.ts';
@@ -60,7 +60,7 @@ export type Score = (evidence: Evidence) => number | undefined;
  */
 export function compile(
   key: SearchKey,
-  selected: SelectedMailbox,
+  selected: SearchedMailbox,
   nowMs: number,
   answers: Answers,
 ): Compiled {
@@ -69,7 +69,7 @@ export function compile(
   return answer === undefined ? compiled : { ...compiled, test: indexed(compiled.test, answer) };
 }
 
-function compileFuzzy(key: SearchKey, selected: SelectedMailbox, nowMs: number, answers: Answers): Compiled {
+function compileFuzzy(key: SearchKey, selected: SearchedMailbox, nowMs: number, answers: Answers): Compiled {
   if (key.kind === 'fuzzy') return compileFuzzy(key.key, selected, nowMs, answers);
   if (key.kind === 'not') return not(compileFuzzy(key.key, selected, nowMs, answers));
   if (key.kind === 'and' || key.kind === 'or')
@@ -117,7 +117,7 @@ function indexed(test: Test, { through, matches, candidates }: SearchAnswer): Te
   };
 }
 
-function compileKey(key: SearchKey, selected: SelectedMailbox, nowMs: number, answers: Answers): Compiled {
+function compileKey(key: SearchKey, selected: SearchedMailbox, nowMs: number, answers: Answers): Compiled {
   switch (key.kind) {
     case 'all':
       return at('number', () => true);
@@ -229,7 +229,7 @@ function flag(name: string): Compiled {
 
 function inSet(
   key: Extract<SearchKey, { kind: 'sequence' | 'uid' }>,
-  { view, saved }: SelectedMailbox,
+  { view, saved }: SearchedMailbox,
 ): Compiled {
   if (key.set.kind === 'saved') {
     const uids = new Set(saved);

@@ -7,8 +7,8 @@ import type { FuzzyAnswer, SearchAnswer, SearchQuestion } from '../../../search/
 import { toNeedle } from '../../../search/message-text.ts';
 import type { EmailId } from '../../../store/ids.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
-import type { Context } from '../command-context.ts';
-import type { SelectedMailbox } from '../state.ts';
+import type { ImapDeps } from '../ports.ts';
+import type { SearchedMailbox } from '../state.ts';
 
 /** Answers of the index by the key that was asked. */
 export type Answers = {
@@ -21,8 +21,8 @@ const ENTRIES_PAGE = 5000;
 
 export async function askIndex(
   key: SearchKey,
-  { account }: SelectedMailbox,
-  { deps }: Context,
+  { account }: SearchedMailbox,
+  deps: ImapDeps,
 ): Promise<Answers> {
   const { search, clock } = deps;
   if (search === undefined) return NO_ANSWERS;
@@ -69,12 +69,12 @@ export function questionOf(key: SearchKey): SearchQuestion | undefined {
 
 /** Ids by UID, of the mailboxes that sessions have searched, up to the last UID that was asked for. */
 type KnownIds = { readonly ids: Map<number, EmailId>; through: number };
-const known = new WeakMap<SelectedMailbox, KnownIds>();
+const known = new WeakMap<SearchedMailbox, KnownIds>();
 
 /** The ids of all messages that the session knows and that are still there. */
 export async function emailIdsOf(
-  selected: SelectedMailbox,
-  { deps }: Context,
+  selected: SearchedMailbox,
+  deps: ImapDeps,
 ): Promise<ReadonlyMap<number, EmailId>> {
   const { account, id, view } = selected;
   const held = known.get(selected) ?? { ids: new Map(), through: 0 };

@@ -3,9 +3,10 @@ import { Pace } from '../../../base/pace.ts';
 import { BlobError } from '../../../store/blob-store.ts';
 import type { Uid } from '../../../store/ids.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
-import type { Context } from '../command-context.ts';
 import { pagesOf, toUids } from '../message-set.ts';
-import type { Selected } from '../state.ts';
+import type { ImapDeps } from '../ports.ts';
+import type { Progress } from '../progress.ts';
+import type { SearchedMailbox } from '../state.ts';
 import { compile, type Compiled, type Evidence } from './evaluate.ts';
 import { askIndex, emailIdsOf } from './indexed.ts';
 import { toFuzzyText } from '../../../search/fuzzy.ts';
@@ -18,6 +19,8 @@ const ENTRIES_PAGE = 2000;
 const PLACED_PAGE = 500;
 const FULL_PAGE = 250;
 
+export type Searching = { readonly deps: ImapDeps; readonly progress: Pick<Progress, 'of'> };
+
 export type Found = {
   /** Ascending. */
   readonly uids: readonly Uid[];
@@ -29,22 +32,22 @@ export type Found = {
 
 /** @param isRanked how well each message fits is asked as well: more of it may have to be read */
 export async function runSearch(
-  state: Selected,
+  mailbox: SearchedMailbox,
   key: SearchKey,
   isRanked: boolean,
-  context: Context,
+  searching: Searching,
 ): Promise<Found> {
-  const answers = await askIndex(key, state.selected, context);
+  const answers = await askIndex(key, mailbox, searching.deps);
   const emailIds =
-    answers.exact.size + answers.fuzzy.size === 0 ? undefined : await emailIdsOf(state.selected, context);
-  const plain = compile(key, state.selected, context.deps.clock.nowMs(), answers);
+    answers.exact.size + answers.fuzzy.size === 0 ? undefined : await emailIdsOf(mailbox, searching.deps);
+  const plain = compile(key, mailbox, searching.deps.clock.nowMs(), answers);
   const compiled = isRanked ? ranked(plain) : plain;
   const found: number[] = [];
   const scores = new Map<number, number>();
   const open: Evidence[] = [];
-  const pace = new Pace(context.deps.clock);
+  const pace = new Pace(searching.deps.clock);
   let seq = 0;
-  for (const uid of state.selected.view.all()) {
+  for (const uid of mailbox.view.all()) {
     seq += 1;
     // oxlint-disable-next-line no-await-in-loop -- others have their turn
     if (seq % ASKED_AT_ONCE === 0) await pace.give();
@@ -57,7 +60,7 @@ export async function runSearch(
     } else if (verdict === undefined) open.push(evidence);
   }
   const modSeqs = new Map<number, number>();
-  for await (const evidence of decide(state, open, compiled, context)) {
+  for await (const evidence of decide(mailbox, open, compiled, searching)) {
     const { uid, entry } = evidence;
     found.push(uid);
     if (entry !== undefined) modSeqs.set(uid, entry.modSeq);
@@ -102,17 +105,17 @@ function toRelevancies(scores: ReadonlyMap<number, number>): ReadonlyMap<number,
 
 /** Gives what matches. Step by step: whatever a step settles is not read any further. */
 async function* decide(
-  state: Selected,
+  mailbox: SearchedMailbox,
   undecided: readonly Evidence[],
   compiled: Compiled,
-  context: Context,
+  searching: Searching,
 ): AsyncGenerator<Evidence, void, void> {
   const { test } = compiled;
   let open = undecided;
   for (const step of STEPS) {
     if (open.length === 0) return;
     const still: Evidence[] = [];
-    for await (const page of step(state, open, context)) {
+    for await (const page of step(mailbox, open, searching)) {
       for (const evidence of page) {
         const verdict = test(evidence);
         if (verdict === undefined) still.push(evidence);
@@ -122,41 +125,41 @@ async function* decide(
     open = still;
   }
   for (const evidence of open) {
-    const read = await withText(evidence, compiled, context);
+    const read = await withText(evidence, compiled, searching);
     if (read !== undefined && test(read) === true) yield read;
-    context.progress.of(1, open.length);
+    searching.progress.of(1, open.length);
   }
 }
 
 type Step = (
-  state: Selected,
+  mailbox: SearchedMailbox,
   open: readonly Evidence[],
-  context: Context,
+  searching: Searching,
 ) => AsyncGenerator<readonly Evidence[], void, void>;
 
 /** Messages that are gone by now drop out. */
 const STEPS: readonly Step[] = [
-  async function* entries({ selected }, open, { deps }) {
+  async function* entries(mailbox, open, { deps }) {
     const wanted = new Map(open.map((evidence) => [evidence.uid, evidence] as const));
     const last = open.at(-1)?.uid ?? 0;
     for (let after = (open[0]?.uid ?? 1) - 1; after < last;) {
-      const page = await deps.store.entries(selected.account, selected.id, after, ENTRIES_PAGE);
+      const page = await deps.store.entries(mailbox.account, mailbox.id, after, ENTRIES_PAGE);
       yield withEvidence(page, wanted, (evidence, entry) => ({ ...evidence, entry }));
       if (page.length < ENTRIES_PAGE) return;
       after = page.at(-1)?.uid ?? last;
     }
   },
-  async function* placed({ selected }, open, { deps }) {
+  async function* placed(mailbox, open, { deps }) {
     for (const page of pagesOf(open, PLACED_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      const rows = await deps.store.placed(selected.account, selected.id, toUids(byUid.keys()));
+      const rows = await deps.store.placed(mailbox.account, mailbox.id, toUids(byUid.keys()));
       yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, placed: row }));
     }
   },
-  async function* full({ selected }, open, { deps }) {
+  async function* full(mailbox, open, { deps }) {
     for (const page of pagesOf(open, FULL_PAGE)) {
       const byUid = new Map(page.map((evidence) => [evidence.uid, evidence] as const));
-      const rows = await deps.store.messages(selected.account, selected.id, toUids(byUid.keys()));
+      const rows = await deps.store.messages(mailbox.account, mailbox.id, toUids(byUid.keys()));
       yield withEvidence(rows, byUid, (evidence, row) => ({ ...evidence, full: row }));
     }
   },
@@ -182,7 +185,7 @@ function withEvidence<Read extends { readonly uid: number }>(
 async function withText(
   evidence: Evidence,
   { test, depth }: Compiled,
-  { deps }: Context,
+  { deps }: Searching,
 ): Promise<Evidence | undefined> {
   const { placed, full } = evidence;
   if (placed === undefined || full === undefined) return undefined;

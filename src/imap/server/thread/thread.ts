@@ -4,7 +4,7 @@
  */
 import type { Thread } from '../../wire/response.ts';
 import { sortInTurns, type Pace } from '../../../base/pace.ts';
-import { compareText } from '../commands/sort.ts';
+import { compareText } from '../search/order.ts';
 
 /** What threading looks at in a message. */
 export type Threadable = {

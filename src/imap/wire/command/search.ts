@@ -1,5 +1,5 @@
 /**
- * SEARCH, SORT and THREAD. Sources: RFC 9051 §6.4.4, RFC 5256, RFC 5957 (DISPLAY…), RFC 5267 §3 (RETURN of SORT),
+ * SEARCH, SORT and THREAD. Sources: RFC 9051 §6.4.4, RFC 5256, RFC 5957 (DISPLAY…), RFC 5267 (RETURN of SORT, CONTEXT, UPDATE, CANCELUPDATE),
  * RFC 9394 §3.1 (PARTIAL), RFC 6203 §4 and §6 (RELEVANCY).
  */
 import { ATOM } from '../character.ts';
@@ -18,6 +18,8 @@ export type SearchReturn = {
   readonly partial?: PartialRange;
   /** RFC 6203 §4. */
   readonly relevancy?: true;
+  /** RFC 5267 §4.3: what changes in the result is told from then on. */
+  readonly update?: true;
 };
 
 export type SortCriterion = {
@@ -50,6 +52,8 @@ export type SearchCommand =
       readonly criteria: readonly SortCriterion[];
       readonly key: SearchKey;
     }
+  /** By tags of searches (RFC 5267 §4.3.5). */
+  | { readonly verb: 'CANCELUPDATE'; readonly tags: readonly string[] }
   | {
       readonly verb: 'THREAD';
       readonly uid: boolean;
@@ -60,6 +64,8 @@ export type SearchCommand =
 const NOTHING: SearchReturn = { min: false, max: false, all: false, count: false, save: false };
 /** More criteria than there are keys change nothing. */
 const CRITERIA_MAX = 32;
+/** More tags than there can be results. */
+const CANCELLED_MAX = 100;
 const SORT_KEYS: ReadonlyMap<string, SortCriterion['key']> = new Map(
   (
     [
@@ -109,6 +115,18 @@ export function parseThread(cursor: Cursor, uid: boolean): SearchCommand | undef
     return cursor.fail('Expected ORDEREDSUBJECT or REFERENCES');
   const key = parseCriteria(cursor);
   return key && { verb: 'THREAD', uid, algorithm, key };
+}
+
+export function parseCancelUpdate(cursor: Cursor): SearchCommand | undefined {
+  const tags: string[] = [];
+  if (!cursor.space('a tag')) return undefined;
+  do {
+    const tag = cursor.text('a tag');
+    if (tag === undefined) return undefined;
+    if (tags.length === CANCELLED_MAX) return cursor.fail(`CANCELUPDATE takes ${CANCELLED_MAX} tags at most`);
+    tags.push(tag);
+  } while (cursor.takeSpace());
+  return { verb: 'CANCELUPDATE', tags };
 }
 
 /** RFC 5256 §5: SORT and THREAD must say the charset. */
@@ -177,6 +195,11 @@ function parseReturnOption(cursor: Cursor, returns: SearchReturn): SearchReturn 
       return { ...returns, count: true };
     case 'SAVE':
       return { ...returns, save: true };
+    case 'CONTEXT':
+      // RFC 5267 §4.2: a hint.
+      return returns;
+    case 'UPDATE':
+      return { ...returns, update: true };
     case 'RELEVANCY':
       return { ...returns, relevancy: true };
     case 'PARTIAL': {
