@@ -152,6 +152,8 @@ export const LIMITS = {
   metadataNameOctetsMax: 255,
   metadataEntriesMax: 100,
   metadataOctetsTotalMax: 4_194_304,
+  /** Mailboxes for which one account has authorized URLs (RFC 4467). */
+  urlKeysMax: 1000,
   /** Different keywords of one account, and octets of one. */
   keywordsMax: 500,
   keywordOctetsMax: 100,

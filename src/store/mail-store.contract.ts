@@ -753,6 +753,72 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
       });
     });
 
+    suite('keys for URLs (RFC 4467 §2.2)', () => {
+      const key = (text: string): Uint8Array => fromUtf8(text.padEnd(32, '.'));
+      const kept = (of: Owner, owner_: AccountId, mailbox: MailboxId): Promise<unknown> =>
+        of.store.urlKey(of.id, { owner: owner_, mailbox }).then(plain);
+
+      test('one for each account and mailbox, kept until it is replaced, after a restart too', async () => {
+        const [one, two] = [owner(), owner()];
+        const inbox = await one.inbox();
+        assert.equal(await kept(one, one.id, inbox), undefined);
+        const of = { owner: one.id, mailbox: inbox };
+        assert.deepEqual(plain(must(await store.setUrlKey(one.id, of, key('a'), 'keep'))), plain(key('a')));
+        assert.deepEqual(plain(must(await store.setUrlKey(one.id, of, key('b'), 'keep'))), plain(key('a')));
+        must(await store.setUrlKey(two.id, of, key('c'), 'keep'));
+        await reopen();
+        assert.equal(await kept(one, one.id, inbox), plain(key('a')));
+        assert.equal(await kept(two, one.id, inbox), plain(key('c')));
+        assert.deepEqual(
+          plain(must(await store.setUrlKey(one.id, of, key('d'), 'replace'))),
+          plain(key('d')),
+        );
+        assert.equal(await kept(one, one.id, inbox), plain(key('d')));
+        assert.equal(await kept(one, two.id, inbox), undefined);
+      });
+
+      test('of two that give one at the same time both hear the same', async () => {
+        const one = owner();
+        const of = { owner: one.id, mailbox: await one.inbox() };
+        const heard = await Promise.all(
+          ['a', 'b', 'c'].map((text) => store.setUrlKey(one.id, of, key(text), 'keep')),
+        );
+        assert.equal(new Set(heard.map((result) => plain(must(result)))).size, 1);
+      });
+
+      test('they go with the mailbox, with the account, and all at once', async () => {
+        const [one, two] = [owner(), owner()];
+        const [a, b] = [(await one.create('A')).id, (await one.create('B')).id];
+        for (const mailbox of [a, b])
+          must(await store.setUrlKey(one.id, { owner: one.id, mailbox }, key('x'), 'keep'));
+        must(await store.setUrlKey(two.id, { owner: two.id, mailbox: await two.inbox() }, key('y'), 'keep'));
+        must(await store.removeMailbox(one.id, a));
+        assert.equal(await kept(one, one.id, a), undefined);
+        assert.equal(await kept(one, one.id, b), plain(key('x')));
+        await store.removeUrlKeys(one.id);
+        assert.equal(await kept(one, one.id, b), undefined);
+        await store.removeAccount(two.id);
+        assert.equal(await kept(two, two.id, await two.inbox()), undefined);
+      });
+
+      test('an account has so many and no more; those it has can be replaced', async () => {
+        const one = owner();
+        const place = (number: number): { owner: AccountId; mailbox: MailboxId } => ({
+          owner: one.id,
+          mailbox: known(toMailboxId(number)),
+        });
+        for (let from = 1; from <= LIMITS.urlKeysMax; from += 100)
+          // oxlint-disable-next-line no-await-in-loop -- a hundred at a time
+          await Promise.all(
+            Array.from({ length: 100 }, (_, at) =>
+              store.setUrlKey(one.id, place(from + at), key('k'), 'keep'),
+            ),
+          );
+        assert.equal(kindOf(await store.setUrlKey(one.id, place(99_999), key('k'), 'keep')), 'too-many');
+        assert.equal(kindOf(await store.setUrlKey(one.id, place(1), key('n'), 'replace')), 'ok');
+      });
+    });
+
     suite('appending', () => {
       test('what was given comes back, whole, after a restart too', async () => {
         const one = owner();

@@ -193,7 +193,11 @@ export type MetadataNews = {
 /** More than `LIMITS.metadataEntriesMax`, or `LIMITS.metadataOctetsTotalMax` in the account. */
 export type MetadataProblem = { readonly kind: 'too-many-entries' };
 
+/** A mailbox as the key for its URLs is kept by: also of another owner (RFC 4467 §2.2). */
+export type UrlKeyMailbox = { readonly owner: AccountId; readonly mailbox: MailboxId };
+
 export type NoSuchMailbox = { readonly kind: 'no-such-mailbox' };
+export type TooManyUrlKeys = { readonly kind: 'too-many' };
 export type NoSuchMessage = { readonly kind: 'no-such-message' };
 export type OverQuota = { readonly kind: 'over-quota'; readonly octetsLeft: number };
 export type MailboxProblem =
@@ -257,6 +261,21 @@ export type MailStore = {
     path: string,
     subscribed: boolean,
   ): Promise<Result<void, SubscriptionProblem>>;
+
+  /** The secret that authorizes an account's URLs of a mailbox; undefined where it was never given one. */
+  urlKey(account: AccountId, of: UrlKeyMailbox): Promise<Uint8Array | undefined>;
+  /**
+   * Gives one: `keep` only where there is none yet, `replace` in any case. Answers with the one that there is then.
+   * `too-many`: more than `LIMITS.urlKeysMax`. They go with the account's own mailboxes; no modseq tells of them.
+   */
+  setUrlKey(
+    account: AccountId,
+    of: UrlKeyMailbox,
+    key: Uint8Array,
+    mode: 'keep' | 'replace',
+  ): Promise<Result<Uint8Array, TooManyUrlKeys>>;
+  /** Takes all of them away. */
+  removeUrlKeys(account: AccountId): Promise<void>;
 
   /** Shared annotations and the reader's own, of one mailbox (`undefined`: of the account), by name in code unit order. */
   metadata(

@@ -5,7 +5,7 @@
 import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import { numberAt, textAt } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import { openHints } from '../../sqlite/hint.ts';
 import {
@@ -46,6 +46,8 @@ import type {
   OverQuota,
   ReplacedPlace,
   SubscriptionProblem,
+  TooManyUrlKeys,
+  UrlKeyMailbox,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
 import { checkMetadata, METADATA_REMOVALS_KEPT } from '../metadata.ts';
@@ -108,6 +110,10 @@ export type MailOperations = {
       readonly changes: readonly MetadataChange[];
     },
   ): Result<ModSeq, NoSuchMailbox | MetadataProblem>;
+  setUrlKey(
+    args: To & UrlKeyMailbox & { readonly key: Uint8Array; readonly mode: 'keep' | 'replace' },
+  ): Result<Uint8Array, TooManyUrlKeys>;
+  removeUrlKeys(args: To): void;
   append(
     args: To & { readonly mailbox: MailboxId; readonly messages: readonly PackedMessage[] },
   ): Result<Appended, NoSuchMailbox | OverQuota | KeywordProblem>;
@@ -309,6 +315,7 @@ export class MailWriter {
     for (const place of places) this.#removePlace(account, mailbox, place, account.modSeq);
     this.#run(SQL.removeMailbox, account.id, mailbox);
     this.#run(SQL.removeMailboxMetadata, account.id, mailbox);
+    this.#run(SQL.removeUrlKey, account.id, account.id, mailbox);
     this.#run(SQL.addRemovedMailbox, account.id, account.modSeq, mailbox);
     this.#save(account);
     return ok(undefined);
@@ -338,6 +345,27 @@ export class MailWriter {
     account.modSeq += 1;
     this.#save(account);
     return ok(undefined);
+  }
+
+  setUrlKey({
+    owner,
+    mailbox,
+    key,
+    mode,
+    ...to
+  }: Parameters<MailOperations['setUrlKey']>[0]): Result<Uint8Array, TooManyUrlKeys> {
+    const { id } = this.account(to);
+    const kept = this.#row(SQL.urlKey, id, owner, mailbox);
+    if (kept !== undefined && mode === 'keep') return ok(octetsAt(kept, 0));
+    const count = this.#row(SQL.countUrlKeys, id);
+    if (kept === undefined && count !== undefined && numberAt(count, 0) >= LIMITS.urlKeysMax)
+      return err({ kind: 'too-many' });
+    this.#run(SQL.setUrlKey, id, owner, mailbox, key);
+    return ok(key);
+  }
+
+  removeUrlKeys(to: To): void {
+    this.#run(SQL.removeUrlKeys, this.account(to).id);
   }
 
   setMetadata({
@@ -780,6 +808,8 @@ export function open(database: Database, { hintScope }: MailOptions): MailOperat
     renameMailbox: (args) => writer.renameMailbox(args),
     removeMailbox: (args) => writer.removeMailbox(args),
     subscribe: (args) => writer.subscribe(args),
+    setUrlKey: (args) => writer.setUrlKey(args),
+    removeUrlKeys: (args) => writer.removeUrlKeys(args),
     setMetadata: (args) => writer.setMetadata(args),
     append: (args) => writer.append(args),
     replace: (args) => writer.replace(args),

@@ -167,10 +167,23 @@ ALTER TABLE message ADD COLUMN sort_addresses TEXT;
 ALTER TABLE message ADD COLUMN sort_thread TEXT;
 `;
 
+/** Secrets that authorize an account's URLs of mailboxes, its own and others'. */
+const URL_KEYS = `
+CREATE TABLE url_key (
+  account_id INTEGER NOT NULL,
+  owner_id INTEGER NOT NULL,
+  mailbox_id INTEGER NOT NULL,
+  url_key BLOB NOT NULL,
+  PRIMARY KEY (account_id, owner_id, mailbox_id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES ('url_key', 'url_key', '1000 5 2 1');
+ANALYZE sqlite_schema;
+`;
+
 export const kind: FileKind = {
   name: 'mail shard',
   applicationId: applicationId('PRml'),
-  migrations: [FIRST, METADATA, SORTING],
+  migrations: [FIRST, METADATA, SORTING, URL_KEYS],
 };
 
 /** Tables with rows of accounts, those that others refer to last. */
@@ -184,6 +197,7 @@ export const ACCOUNT_TABLES = [
   'keyword',
   'subscription',
   'metadata',
+  'url_key',
   'removed_mailbox',
   'mailbox',
   'account',
@@ -200,6 +214,7 @@ export const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
   keyword: 'keyword_key',
   subscription: 'path',
   metadata: 'modseq',
+  url_key: 'mailbox_id',
   removed_mailbox: 'modseq',
   mailbox: 'mailbox_id',
   account: 'account_id',
@@ -261,6 +276,13 @@ export const SQL = {
      AND reader_id IN (0, ?) ORDER BY mailbox_id, name`,
   forgetMetadata: 'DELETE FROM metadata WHERE account_id = ? AND modseq < ? AND value IS NULL',
   removeMailboxMetadata: 'DELETE FROM metadata WHERE account_id = ? AND mailbox_id = ?',
+
+  urlKey: 'SELECT url_key FROM url_key WHERE account_id = ? AND owner_id = ? AND mailbox_id = ?',
+  setUrlKey: `INSERT INTO url_key (account_id, owner_id, mailbox_id, url_key) VALUES (?, ?, ?, ?)
+     ON CONFLICT (account_id, owner_id, mailbox_id) DO UPDATE SET url_key = excluded.url_key`,
+  countUrlKeys: 'SELECT count(*) FROM url_key WHERE account_id = ?',
+  removeUrlKeys: 'DELETE FROM url_key WHERE account_id = ?',
+  removeUrlKey: 'DELETE FROM url_key WHERE account_id = ? AND owner_id = ? AND mailbox_id = ?',
 
   keywords: 'SELECT keyword_key, spelling FROM keyword WHERE account_id = ?',
   addKeyword: 'INSERT INTO keyword (account_id, keyword_key, spelling) VALUES (?, ?, ?)',

@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '../../base/clock.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import { numberAt, optionalNumberAt, reading, textAt } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, optionalNumberAt, reading, textAt } from '../../sqlite/database.ts';
 import type { Database, Row } from '../../sqlite/database.ts';
 import { openHints } from '../../sqlite/hint.ts';
 import type { Hints } from '../../sqlite/hint.ts';
@@ -49,6 +49,8 @@ import type {
   SortPart,
   StoredMessage,
   SubscriptionProblem,
+  TooManyUrlKeys,
+  UrlKeyMailbox,
 } from '../mail-store.ts';
 import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { mailBlobUser } from './mail-blob-user.ts';
@@ -243,6 +245,24 @@ class EmbeddedStore implements EmbeddedMailStore {
     const stored = toMailboxPath(path);
     if (stored === undefined) return err({ kind: 'bad-name' });
     return this.#writer(account).call('subscribe', { ...this.#to(account), path: stored, subscribed });
+  }
+
+  async urlKey(account: AccountId, { owner, mailbox }: UrlKeyMailbox): Promise<Uint8Array | undefined> {
+    const [row] = this.#rows(account, SQL.urlKey, account, owner, mailbox);
+    return row && octetsAt(row, 0);
+  }
+
+  setUrlKey(
+    account: AccountId,
+    of: UrlKeyMailbox,
+    key: Uint8Array,
+    mode: 'keep' | 'replace',
+  ): Promise<Result<Uint8Array, TooManyUrlKeys>> {
+    return this.#writer(account).call('setUrlKey', { ...this.#to(account), ...of, key, mode });
+  }
+
+  removeUrlKeys(account: AccountId): Promise<void> {
+    return this.#writer(account).call('removeUrlKeys', this.#to(account));
   }
 
   async metadata(

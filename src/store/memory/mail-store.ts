@@ -40,6 +40,8 @@ import type {
   SortPart,
   StoredMessage,
   SubscriptionProblem,
+  TooManyUrlKeys,
+  UrlKeyMailbox,
 } from '../mail-store.ts';
 import {
   FIRST_MAILBOXES,
@@ -116,6 +118,8 @@ type Account = {
   readonly vanished: Vanished[];
   readonly subscriptions: Set<string>;
   readonly metadata: Map<string, Annotation>;
+  /** By owner and mailbox. */
+  readonly urlKeys: Map<string, Uint8Array>;
   /** Spellings by `keywordKey`. */
   readonly keywords: Map<string, string>;
   readonly threads: Map<string, ThreadId>;
@@ -234,6 +238,7 @@ class MemoryMailStore implements MailStore {
     for (const place of box.places.values()) this.#removePlace(of, box, place, modSeq);
     of.boxes.delete(mailbox);
     for (const [key, one] of of.metadata) if (one.mailbox === mailbox) of.metadata.delete(key);
+    of.urlKeys.delete(`${account} ${mailbox}`);
     of.removedBoxes.push({ modSeq, id: mailbox });
     this.#changed(account, of);
     return Promise.resolve(ok(undefined));
@@ -259,6 +264,30 @@ class MemoryMailStore implements MailStore {
     this.#nextModSeq(of);
     this.#changed(account, of);
     return Promise.resolve(ok(undefined));
+  }
+
+  urlKey(account: AccountId, { owner, mailbox }: UrlKeyMailbox): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.#account(account).urlKeys.get(`${owner} ${mailbox}`));
+  }
+
+  setUrlKey(
+    account: AccountId,
+    { owner, mailbox }: UrlKeyMailbox,
+    key: Uint8Array,
+    mode: 'keep' | 'replace',
+  ): Promise<Result<Uint8Array, TooManyUrlKeys>> {
+    const { urlKeys } = this.#account(account);
+    const kept = urlKeys.get(`${owner} ${mailbox}`);
+    if (kept !== undefined && mode === 'keep') return Promise.resolve(ok(kept));
+    if (kept === undefined && urlKeys.size >= LIMITS.urlKeysMax)
+      return Promise.resolve(err({ kind: 'too-many' }));
+    urlKeys.set(`${owner} ${mailbox}`, key);
+    return Promise.resolve(ok(key));
+  }
+
+  removeUrlKeys(account: AccountId): Promise<void> {
+    this.#account(account).urlKeys.clear();
+    return Promise.resolve();
   }
 
   metadata(
@@ -558,6 +587,7 @@ class MemoryMailStore implements MailStore {
         vanished: [],
         subscriptions: new Set(),
         metadata: new Map(),
+        urlKeys: new Map(),
         keywords: new Map(),
         threads: new Map(),
         deliveries: new Map(),

@@ -9,7 +9,7 @@ import type { Clock } from '../../base/clock.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import type { Postgres, Value } from '../../postgres/postgres.ts';
-import { numberAt, optionalNumberAt, textAt } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, optionalNumberAt, textAt } from '../../sqlite/database.ts';
 import type { Row } from '../../sqlite/database.ts';
 import type { Hints } from '../../sqlite/hint.ts';
 import { toBlobPlace } from '../blob-store.ts';
@@ -58,6 +58,8 @@ import type {
   SortPart,
   StoredMessage,
   SubscriptionProblem,
+  TooManyUrlKeys,
+  UrlKeyMailbox,
 } from '../mail-store.ts';
 import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { withOlder } from '../sortable.ts';
@@ -202,6 +204,33 @@ export class PostgresMailStore implements MailStore, BlobUser {
     const stored = toMailboxPath(path);
     if (stored === undefined) return err({ kind: 'bad-name' });
     return this.#change('Subscribing', account, [], (changing) => changing.subscribe(stored, subscribed));
+  }
+
+  async urlKey(account: AccountId, { owner, mailbox }: UrlKeyMailbox): Promise<Uint8Array | undefined> {
+    const [row] = await this.#rows(numbered(SQL.urlKey), account, owner, mailbox);
+    return row && octetsAt(row, 0);
+  }
+
+  setUrlKey(
+    account: AccountId,
+    of: UrlKeyMailbox,
+    key: Uint8Array,
+    mode: 'keep' | 'replace',
+  ): Promise<Result<Uint8Array, TooManyUrlKeys>> {
+    const { owner, mailbox } = of;
+    const asked = [
+      [numbered(SQL.urlKey), account, owner, mailbox],
+      [numbered(SQL.countUrlKeys), account],
+    ] as const;
+    return this.#change('Keeping a key for URLs', account, asked, async (changing) =>
+      changing.setUrlKey(of, key, mode),
+    );
+  }
+
+  async removeUrlKeys(account: AccountId): Promise<void> {
+    await this.#change('Removing the keys for URLs', account, [], async (changing) =>
+      changing.removeUrlKeys(),
+    );
   }
 
   async metadata(

@@ -147,7 +147,18 @@ ALTER TABLE message ADD COLUMN sort_addresses TEXT COLLATE "C";
 ALTER TABLE message ADD COLUMN sort_thread TEXT COLLATE "C";
 `;
 
-export const MAIL: TableKind = { name: 'mail', migrations: [FIRST, METADATA, SORTING] };
+/** See the embedded store. */
+const URL_KEYS = `
+CREATE TABLE url_key (
+  account_id BIGINT NOT NULL,
+  owner_id BIGINT NOT NULL,
+  mailbox_id BIGINT NOT NULL,
+  url_key BYTEA NOT NULL,
+  PRIMARY KEY (account_id, owner_id, mailbox_id)
+);
+`;
+
+export const MAIL: TableKind = { name: 'mail', migrations: [FIRST, METADATA, SORTING, URL_KEYS] };
 
 const numberedTexts = new Map<string, string>();
 

@@ -7,7 +7,7 @@ import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import type { Transaction, Value } from '../../postgres/postgres.ts';
-import { numberAt, textAt } from '../../sqlite/database.ts';
+import { numberAt, octetsAt, textAt } from '../../sqlite/database.ts';
 import type { Row } from '../../sqlite/database.ts';
 import {
   checkNewMailbox,
@@ -52,6 +52,8 @@ import type {
   OverQuota,
   ReplacedPlace,
   SubscriptionProblem,
+  TooManyUrlKeys,
+  UrlKeyMailbox,
 } from '../mail-store.ts';
 import { FIRST_MAILBOXES } from '../mailbox-name.ts';
 import { checkMetadata, METADATA_REMOVALS_KEPT } from '../metadata.ts';
@@ -208,6 +210,7 @@ export class AccountTransaction {
     await this.#removePlaces(mailbox, rows.map(toPlace));
     this.#writeAsIs(numbered(SQL.removeMailbox), account.id, mailbox);
     this.#writeAsIs(numbered(SQL.removeMailboxMetadata), account.id, mailbox);
+    this.#writeAsIs(numbered(SQL.removeUrlKey), account.id, account.id, mailbox);
     this.#writeAsIs(numbered(SQL.addRemovedMailbox), account.id, account.modSeq, mailbox);
     this.#save();
     return ok(undefined);
@@ -225,6 +228,24 @@ export class AccountTransaction {
     this.#account.modSeq += 1;
     this.#save();
     return ok(undefined);
+  }
+
+  /** Asked for: the key that there is, and how many. */
+  setUrlKey(
+    { owner, mailbox }: UrlKeyMailbox,
+    key: Uint8Array,
+    mode: 'keep' | 'replace',
+  ): Result<Uint8Array, TooManyUrlKeys> {
+    const [[kept] = [], [count] = []] = this.#answers;
+    if (kept !== undefined && mode === 'keep') return ok(octetsAt(kept, 0));
+    if (kept === undefined && count !== undefined && numberAt(count, 0) >= LIMITS.urlKeysMax)
+      return err({ kind: 'too-many' });
+    this.#writeAsIs(numbered(SQL.setUrlKey), this.#account.id, owner, mailbox, key);
+    return ok(key);
+  }
+
+  removeUrlKeys(): void {
+    this.#writeAsIs(numbered(SQL.removeUrlKeys), this.#account.id);
   }
 
   /** Asked for: the mailbox, the sizes of its annotations, the octets of all of them. */
