@@ -30,6 +30,7 @@ export function composeSessions(
 ): Serve {
   const { config, backends, clock, observers, random } = options;
   const { limits } = config;
+  const submitters = new Set(config.submission.submitters.map((address) => address.toLowerCase()));
   const traceId = createQueueIds(clock, random);
   const smtpOf = (role: SmtpRole, settings: ListenerConfig): Omit<SmtpServerDeps, 'policy'> => ({
     role,
@@ -55,6 +56,9 @@ export function composeSessions(
     ...(options.search === undefined ? {} : { search: options.search }),
     sharing: backends.directory,
     sharesWithAnyone: config.sharing.anyone,
+    accounts: backends.directory,
+    random,
+    isSubmitter: (address) => submitters.has(address.toLowerCase()),
     signIn: offer.signIn('imap'),
     compress: (connection) => new DeflateConnection(connection),
     tlsAvailable: settings.tls === 'starttls',

@@ -23,6 +23,8 @@ import { memoryPair, type MemoryConnection, type MemoryOptions } from './memory-
 export const ACCOUNT: AccountId = known(toAccountId(1));
 /** Bob's. */
 export const OTHER_ACCOUNT: AccountId = known(toAccountId(2));
+/** Of another submission server. */
+const SUBMIT_ACCOUNT: AccountId = known(toAccountId(3));
 
 export const TEST_LIMITS: ImapLimits = {
   messageOctetsMax: 1_000_000,
@@ -80,11 +82,15 @@ export class ImapOffice {
       ...(change.search === undefined ? {} : { search: change.search }),
       sharing: this.directory,
       sharesWithAnyone: change.sharesWithAnyone ?? true,
+      accounts: this.directory,
+      random: seededRandom(),
+      isSubmitter: (address) => address === 'submit@example.test',
       signIn: signInWith({
         password: 'secret',
         principals: new Map([
           ['alice', principalOf('alice', ACCOUNT)],
           ['bob', principalOf('bob', OTHER_ACCOUNT)],
+          ['submit', principalOf('submit', SUBMIT_ACCOUNT)],
         ]),
         ...change.signIn,
       }),

@@ -11,6 +11,7 @@ export const SUBMISSION = {
     'priorityMax',
     'addSender',
     'suspend',
+    'submitters',
   ],
   properties: {
     ownAddressesOnly: {
@@ -58,6 +59,14 @@ export const SUBMISSION = {
           description: 'Networks that it signs in from to submit.',
         },
       },
+    },
+    submitters: {
+      type: 'array',
+      items: { type: 'string', format: 'address' },
+      minItems: 0,
+      default: [],
+      description:
+        'Accounts of other submission servers: they may fetch by IMAP what URLs give to submission (`submit+`, RFC 4467), for anybody.',
     },
     holdSecondsMax: {
       type: 'integer',

@@ -52,6 +52,8 @@ const SIGNED_IN = [
   'UIDPLUS',
   'UNAUTHENTICATE',
   'UNSELECT',
+  'URLAUTH',
+  'URLAUTH=BINARY',
   'UTF8=ACCEPT',
   'WITHIN',
 ] as const;

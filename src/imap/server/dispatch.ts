@@ -18,6 +18,7 @@ import { sort } from './commands/sort.ts';
 import { status } from './commands/status.ts';
 import { store } from './commands/store.ts';
 import { thread } from './commands/thread.ts';
+import { genUrlAuth, resetKey, urlFetch } from './commands/url-auth.ts';
 import type { Selected, SignedIn, State } from './state.ts';
 
 /** Commands that change the connection itself; the driver carries them out. */
@@ -86,6 +87,12 @@ export function dispatch(state: State, command: HandledCommand, context: Context
       return listRights(signedIn(state), command, context);
     case 'MYRIGHTS':
       return myRights(signedIn(state), command, context);
+    case 'GENURLAUTH':
+      return genUrlAuth(signedIn(state), command, context);
+    case 'RESETKEY':
+      return only(resetKey(signedIn(state), command, context));
+    case 'URLFETCH':
+      return urlFetch(signedIn(state), command, context);
     case 'CHECK':
       // RFC 3501 §6.4.1: everything is on stable storage already.
       return only({ status: 'OK', text: 'All is kept' });

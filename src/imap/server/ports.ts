@@ -1,5 +1,6 @@
 /** What an IMAP session needs of the world, and the limits it keeps. */
 import type { Clock } from '../../base/clock.ts';
+import type { Random } from '../../base/random.ts';
 import type { Compress } from '../../base/compression.ts';
 import type { Directory } from '../../auth/directory.ts';
 import type { SignIn } from '../../auth/sign-in.ts';
@@ -31,6 +32,7 @@ export type Sharing = Pick<Directory, 'shares' | 'sharedWith' | 'setShare' | 're
 export type ImapDeps = {
   readonly hostname: string;
   readonly clock: Clock;
+  readonly random: Random;
   readonly store: MailStore;
   readonly blobs: BlobStore;
   /** Undefined: every search reads the messages. */
@@ -38,6 +40,10 @@ export type ImapDeps = {
   readonly sharing: Sharing;
   /** Whether SETACL may give rights to everybody. */
   readonly sharesWithAnyone: boolean;
+  /** Whose an address is, for URLs that name people (RFC 4467 §3). */
+  readonly accounts: Pick<Directory, 'resolve'>;
+  /** Whether this account is trusted to submit mail for all: it fetches what URLs give to submission alone. */
+  readonly isSubmitter: (address: string) => boolean;
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;

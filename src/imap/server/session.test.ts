@@ -37,7 +37,7 @@ describe('greeting and CAPABILITY (RFC 9051 §6.1.1, §7.1.5)', () => {
     assert.match(await list(), / AUTH=PLAIN AUTH=LOGIN$/);
     await conversation.expect('LOGIN alice secret', LOGIN_LINE);
     const signedIn = await list();
-    assert.doesNotMatch(signedIn, /AUTH=|STARTTLS|LOGINDISABLED/);
+    assert.doesNotMatch(signedIn, / AUTH=|STARTTLS|LOGINDISABLED/);
     for (const name of [
       'IDLE',
       'UIDPLUS',

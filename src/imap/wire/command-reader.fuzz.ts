@@ -24,6 +24,7 @@ export const seeds: readonly Uint8Array[] = [
   'a AUTHENTICATE PLAIN =\r\n*\r\na ID ("a" NIL)\r\na STORE 1 (UNCHANGEDSINCE 1) +FLAGS.SILENT (\\Seen x)\r\n',
   'a SORT (REVERSE DATE) UTF-8 ALL\r\na THREAD REFERENCES UTF-8 UNSEEN\r\na CREATE x (USE (\\Sent))\r\n',
   'a SETACL x "bob@a.test" +lr\r\na DELETEACL x -b\r\na GETACL x\r\na LISTRIGHTS x b\r\na MYRIGHTS x\r\n',
+  'a GENURLAUTH "imap://a@b/c/;UID=1;URLAUTH=anonymous" INTERNAL x y\r\na RESETKEY x INTERNAL\r\na URLFETCH a ("b" BODY BODYPARTSTRUCTURE) (c) {1+}\r\nd\r\n',
   'a GETQUOTAROOT x\r\na SETQUOTA "" (STORAGE 5 MAILBOX 1)\r\na GETMETADATA (DEPTH 1) x (/shared/a /private/b)\r\n',
   'a NOTIFY SET STATUS (selected-delayed (MessageNew (UID BODY.PEEK[]) MessageExpunge)) (subtree (a {1}\r\nb) NONE)\r\na NOTIFY NONE\r\na LANGUAGE de-AT "*" {2+}\r\nen\r\n',
   'a GETMETADATA "" (MAXSIZE 5 DEPTH infinity) /shared\r\na SETMETADATA x (/shared/a {1+}\r\nb /private/c NIL /shared/d ~{1+}\r\n\0)\r\n',

@@ -130,6 +130,27 @@ const good: readonly (readonly [rfc: string, text: string, want: object])[] = [
   ['4314 §3.4', 'LISTRIGHTS a b', { verb: 'LISTRIGHTS', mailbox: 'a', identifier: 'b' }],
   ['4314 §3.5', 'MYRIGHTS a', { verb: 'MYRIGHTS', mailbox: 'a' }],
   ['9208 §4.1.1', 'GETQUOTA ""', { verb: 'GETQUOTA', root: '' }],
+  [
+    '4467 §9',
+    'GENURLAUTH "a" internal {1+}\r\nb INTERNAL',
+    {
+      verb: 'GENURLAUTH',
+      requests: [
+        { url: 'a', mechanism: 'INTERNAL' },
+        { url: 'b', mechanism: 'INTERNAL' },
+      ],
+    },
+  ],
+  ['4467 §9', 'RESETKEY', { verb: 'RESETKEY', mechanisms: [] }],
+  ['4467 §9', 'RESETKEY inbox a B', { verb: 'RESETKEY', mailbox: 'INBOX', mechanisms: ['A', 'B'] }],
+  [
+    '5524 §5',
+    'URLFETCH a ("b" BINARY BODYPARTSTRUCTURE) (c)',
+    {
+      verb: 'URLFETCH',
+      requests: [{ url: 'a' }, { url: 'b', items: ['BINARY', 'BODYPARTSTRUCTURE'] }, { url: 'c' }],
+    },
+  ],
   ['9208 §4.1.2', 'GETQUOTAROOT inbox', { verb: 'GETQUOTAROOT', mailbox: 'INBOX' }],
   ['9208 §4.1.3', 'SETQUOTA "#a" ()', { verb: 'SETQUOTA', root: '#a', limits: [] }],
   [

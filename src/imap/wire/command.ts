@@ -40,6 +40,7 @@ import {
   type SessionCommand,
 } from './command/session.ts';
 import { parseStore, type StoreCommand } from './command/store.ts';
+import { parseGenUrlAuth, parseResetKey, parseUrlFetch, type UrlAuthCommand } from './command/url-auth.ts';
 import { Cursor, type ParseContext, type Problem } from './cursor.ts';
 
 export type Command =
@@ -52,6 +53,7 @@ export type Command =
   | QuotaCommand
   | NotifyCommand
   | LanguageCommand
+  | UrlAuthCommand
   | MetadataCommand
   | AclCommand;
 export type Verb = Command['verb'];
@@ -99,6 +101,9 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   GETACL: { parse: parseAcl('GETACL') },
   LISTRIGHTS: { parse: parseAclOf('LISTRIGHTS') },
   MYRIGHTS: { parse: parseAcl('MYRIGHTS') },
+  GENURLAUTH: { parse: parseGenUrlAuth },
+  RESETKEY: { parse: parseResetKey },
+  URLFETCH: { parse: parseUrlFetch },
   IDLE: { parse: parsePlain('IDLE') },
   NOTIFY: { parse: parseNotify },
   CHECK: { parse: parsePlain('CHECK') },

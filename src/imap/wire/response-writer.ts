@@ -18,9 +18,10 @@ import type {
   StatusDatum,
   Thread,
   Untagged,
+  UrlDatum,
 } from './response.ts';
 import { formatRanges } from './sequence-set.ts';
-import { encodeAstring, encodeMailbox, encodeNstring, encodeString } from './string.ts';
+import { encodeAstring, encodeMailbox, encodeNstring, encodeOctets, encodeString } from './string.ts';
 
 export type ResponseChunk = Buffer | OctetSource;
 
@@ -99,6 +100,17 @@ export class ResponseWriter {
         return this.#fetch('FETCH', response.sequence, response.data);
       case 'uidfetch':
         return this.#fetch('UIDFETCH', response.uid, response.data);
+      case 'genurlauth':
+        this.#text('* GENURLAUTH');
+        for (const url of response.urls) this.#url(url);
+        return this.#text('\r\n');
+      case 'urlfetch':
+        this.#text('* URLFETCH');
+        this.#url(response.url);
+        this.#section('', response.value, false);
+        return this.#text('\r\n');
+      case 'urlfetch-items':
+        return this.#urlItems(response.url, response.data);
       case 'list':
         return this.#list(response);
       case 'lsub':
@@ -188,6 +200,30 @@ export class ResponseWriter {
     this.#cut();
     this.#chunks.push(value);
     this.#octets += octets;
+  }
+
+  #url(url: string): void {
+    this.#text(' ');
+    this.#raw(encodeOctets(Buffer.from(url, 'latin1'), false));
+  }
+
+  #urlItems(url: string, data: readonly UrlDatum[]): void {
+    this.#text('* URLFETCH');
+    this.#url(url);
+    for (const datum of data) {
+      this.#text(' (');
+      if (datum.item === 'BODYPARTSTRUCTURE') {
+        this.#text(`${datum.item} `);
+        this.#raw(datum.octets);
+      } else {
+        const { item, value } = datum;
+        // RFC 5524 §3.2: where there is NUL, or may be.
+        const binary = item === 'BINARY' && !(Buffer.isBuffer(value) && !value.includes(0));
+        this.#section(item, value, binary);
+      }
+      this.#text(')');
+    }
+    this.#text('\r\n');
   }
 
   #mailboxList(verb: string, attributes: readonly string[], delimiter: string | null, mailbox: string): void {

@@ -40,6 +40,11 @@ export type FetchDatum =
     }
   | { readonly item: 'BINARY.SIZE'; readonly label: string; readonly octets: number };
 
+/** What an extended URLFETCH says of a URL. */
+export type UrlDatum =
+  | { readonly item: 'BODYPARTSTRUCTURE'; readonly octets: Buffer }
+  | { readonly item: 'BODY' | 'BINARY'; readonly value: Buffer | OctetSource | null };
+
 export type StatusDatum =
   | { readonly item: 'MAILBOXID'; readonly id: string }
   /** Null is NIL: no limit (RFC 7889 §4). */
@@ -117,6 +122,11 @@ export type Untagged =
   | { readonly kind: 'fetch'; readonly sequence: number; readonly data: readonly FetchDatum[] }
   /** RFC 9586 §3.3. */
   | { readonly kind: 'uidfetch'; readonly uid: number; readonly data: readonly FetchDatum[] }
+  /** URLs as the client sent them, one character an octet, with their proofs. RFC 4467 §8. */
+  | { readonly kind: 'genurlauth'; readonly urls: readonly string[] }
+  | { readonly kind: 'urlfetch'; readonly url: string; readonly value: Buffer | OctetSource | null }
+  /** RFC 5524 §3.2. */
+  | { readonly kind: 'urlfetch-items'; readonly url: string; readonly data: readonly UrlDatum[] }
   | ListResponse
   | {
       readonly kind: 'lsub';

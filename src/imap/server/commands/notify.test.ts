@@ -327,6 +327,7 @@ describe('other mailboxes (RFC 5465 §5.1 to §5.3)', () => {
       '* OK…',
       '* OK…',
       '* OK…',
+      '* OK…',
       '* STATUS INBOX (MESSAGES 4 UIDNEXT 5)',
       '. OK …',
     );

@@ -31,6 +31,7 @@ describe('SELECT', () => {
       VALIDITY,
       '* OK [UIDNEXT 4] The next UID',
       '* OK [HIGHESTMODSEQ 9] The highest mod-sequence',
+      '* OK [URLMECH INTERNAL] URLs can be authorized',
       '* OK [MAILBOXID (M1)] The mailbox',
       '. OK [READ-WRITE] Selected',
     );
@@ -47,6 +48,7 @@ describe('SELECT', () => {
       VALIDITY,
       '* OK [UIDNEXT 4] The next UID',
       '* OK [HIGHESTMODSEQ 9] The highest mod-sequence',
+      '* OK [URLMECH INTERNAL] URLs can be authorized',
       '* OK [MAILBOXID (M1)] The mailbox',
       '* LIST (\\HasNoChildren) "/" INBOX',
       '. OK [READ-WRITE] Selected',

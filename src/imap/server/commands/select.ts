@@ -13,6 +13,7 @@ import { formatMailboxId } from '../object-id.ts';
 import { listOf } from './list.ts';
 import type { SelectedMailbox, SignedIn } from '../state.ts';
 import { flagsFetch, flagsOfMailbox } from '../updates.ts';
+import { URL_MECHANISMS } from './url-auth.ts';
 import { MailboxView } from '../view.ts';
 
 /** Rows of one read. */
@@ -122,6 +123,7 @@ function* describe(
   yield status({ kind: 'UIDVALIDITY', value: uidValidity }, 'UIDs are valid');
   yield status({ kind: 'UIDNEXT', value: Math.max(mailbox.uidNext, view.lastUid + 1) }, 'The next UID');
   yield status({ kind: 'HIGHESTMODSEQ', value: Math.max(1, view.modSeq) }, 'The highest mod-sequence');
+  yield status(URL_MECHANISMS, 'URLs can be authorized');
   yield status({ kind: 'MAILBOXID', id: formatMailboxId(mailbox.id, other) }, 'The mailbox');
   // RFC 9051 §6.3.2: always with IMAP4rev2, and with the old name where another form of it was asked for.
   if (enabled.imap4rev2) yield listOf(access, asked);
