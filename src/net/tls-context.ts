@@ -1,5 +1,5 @@
 /** The server's side of TLS: versions and suites of RFC 9325. */
-import { constants } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import {
   createSecureContext,
   type SecureContext,
@@ -18,15 +18,18 @@ export type Certificate = {
 /** A session of one kind of listener is not resumed at another: there it may have been asked for a certificate or not. */
 const PEOPLE_CONTEXT = 'postrider people';
 
-/** Throws `Error` of node:crypto where the certificate or the key cannot be read or do not belong together. */
+/** Throws `Error` where the certificate or the key cannot be read or do not belong together. */
 export function secureContext(certificate: Certificate): SecureContext {
   return createSecureContext(contextOptions(certificate));
 }
 
-function contextOptions(certificate: Certificate): SecureContextOptions {
+function contextOptions({ chain, key }: Certificate): SecureContextOptions {
+  // OpenSSL has a place for each kind of key, and says nothing of a certificate in one and a key in another.
+  if (!new X509Certificate(chain).checkPrivateKey(createPrivateKey(key)))
+    throw new Error('The key is not the one of the certificate');
   return {
-    cert: certificate.chain,
-    key: certificate.key,
+    cert: chain,
+    key,
     minVersion: 'TLSv1.2',
     // RFC 9325 §4.2: forward secrecy and AEAD only. TLS 1.3 has no others.
     ciphers:
