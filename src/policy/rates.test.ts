@@ -200,11 +200,16 @@ test('temporary refusals are no errors', async () => {
   assert.deepEqual(await here.connect().codes(''), ['220']);
 });
 
-test('a reverse-path, wherever it comes from and however it is written; the null one has no limit', async () => {
+test('a reverse-path of a network, however it is written; the null one has no limit', async () => {
   const here = world({ sender: { messagesPerHour: 1 } });
   assert.deepEqual(await (await hello(here.connect())).codes(message()), TAKEN);
-  const talk = await hello(here.connect('198.51.100.1'));
+  const talk = await hello(here.connect('192.0.2.200'));
   assert.deepEqual(await talk.codes(mail('A@FAR.test')), ['450 4.7.1']);
+  assert.deepEqual(
+    await (await hello(here.connect('198.51.100.1'))).codes(message()),
+    TAKEN,
+    'forgers elsewhere stop nobody',
+  );
   for (let count = 0; count < 3; count += 1) assert.deepEqual(await talk.codes(message('')), TAKEN);
 });
 

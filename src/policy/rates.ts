@@ -174,8 +174,11 @@ class RatesCheck {
         return this.#told(principal.account, without([counts.account], [...MESSAGES, ...OCTETS], 450));
       });
     const { reversePath } = transaction;
-    if (counts.peers.length > 0 && reversePath !== null)
-      counts.sender = this.#counted('sender', keyOf(formatEnvelopeAddress(reversePath)), this.#rules.sender);
+    if (counts.peers.length > 0 && reversePath !== null) {
+      // Anybody may write any reverse-path: what is sent in a name elsewhere must not stop who bears it.
+      const name = `${this.#networkOf(session)} ${keyOf(formatEnvelopeAddress(reversePath))}`;
+      counts.sender = this.#counted('sender', name, this.#rules.sender);
+    }
     return without(senders(counts), [...MESSAGES, ...OCTETS], 450) ?? ACCEPT;
   }
 
@@ -262,14 +265,19 @@ class RatesCheck {
     return localUser && this.#counted('local-user', String(localUser.uid), this.#rules.localUser);
   }
 
-  #peersOf({ role, remote: { address }, localUser }: SessionFacts): readonly Counted[] {
+  #peersOf(session: SessionFacts): readonly Counted[] {
+    const { role, localUser, remote } = session;
+    const { address } = remote;
     // The clients of LMTP are servers of ours, wherever they are.
     if (role.name === 'lmtp' || localUser !== undefined || this.#ports.isExempt(address)) return [];
-    const bits = { ipv4: this.#rules.ipv4NetworkBits, ipv6: this.#rules.ipv6NetworkBits };
     return [
       this.#counted('address', addressName(address), this.#rules.address),
-      this.#counted('network', networkName(address, bits), this.#rules.network),
+      this.#counted('network', this.#networkOf(session), this.#rules.network),
     ];
+  }
+
+  #networkOf({ remote: { address } }: SessionFacts): string {
+    return networkName(address, { ipv4: this.#rules.ipv4NetworkBits, ipv6: this.#rules.ipv6NetworkBits });
   }
 
   #account(account: AccountId, limits: RateLimits): Counted {

@@ -289,7 +289,7 @@ export const RATES = {
     sender: {
       type: 'object',
       description:
-        'Of one reverse-path, from clients that have not signed in. The null reverse-path has no limit.',
+        'Of one reverse-path from one network, from clients that have not signed in: anybody may write any reverse-path, so what is sent in a name elsewhere does not count. The null reverse-path has no limit.',
       required: ['messagesPerHour', 'recipientsPerHour', 'octetsPerHour'],
       properties: {
         messagesPerHour: {
