@@ -48,7 +48,7 @@ test('failures are forgiven one by one, and loopback and trusted sources always'
   const admits = (source: string): boolean => throttle.admits(attempt(throttle, source, 'new'));
   fail('2001:db8::1', LIMITS.loginFailuresMax - 1);
   assert.equal(admits('2001:db8::1'), true);
-  fail('2001:db8::2', 1000);
+  fail('2001:db8::2', 100);
   assert.equal(admits('2001:db8::3'), false);
   assert.equal(admits('2001:db8:0:1::3'), true);
   nowMs += LIMITS.loginFailureForgivenMs;
@@ -60,6 +60,24 @@ test('failures are forgiven one by one, and loopback and trusted sources always'
     assert.equal(admits(source), true, source);
   }
 });
+
+for (const [around, near, elsewhere] of [
+  [(host: number) => `192.0.2.${host}`, '192.0.2.250', '192.0.3.1'],
+  [(host: number) => `2001:db8:1:${host}::1`, '2001:db8:1:ffff::1', '2001:db8:2::1'],
+] as const)
+  test(`who has many addresses has not as many guesses: ${around(1)} and others`, () => {
+    let nowMs = 0;
+    const throttle = new NetworkLoginThrottle(ratesAt(() => nowMs));
+    const admits = (source: string, isAtHome = false): boolean =>
+      throttle.admits(attempt(throttle, source, 'new', isAtHome));
+    for (let guess = 0; guess < LIMITS.loginAroundFailuresMax; guess += 1) {
+      assert.equal(admits(near), true);
+      throttle.failed(attempt(throttle, around(guess % 100), `name ${guess}`));
+    }
+    assert.deepEqual([admits(near), admits(elsewhere), admits(near, true)], [false, true, true]);
+    nowMs += LIMITS.loginAroundFailureForgivenMs;
+    assert.equal(admits(near), true);
+  });
 
 test('a name has its failures from all networks, and at home those alone that were made there', () => {
   const throttle = new NetworkLoginThrottle(ratesAt(() => 0));

@@ -1,6 +1,7 @@
 /**
  * Failed logins slow down whoever fails, and nobody else. Counted are the network they come from (an IPv4 address, an IPv6
- * /64) and, over all networks, the name that was tried, whether or not it is anybody's. A network from which an account
+ * /64), the one around it (a /24, a /48: whoever has one of these has many of the former) and, over all networks, the name
+ * that was tried, whether or not it is anybody's. A network from which an account
  * signed in lately is its home: what others do there or elsewhere is not held against the account at home; only its own
  * failures there are, apart. A login that succeeds costs nothing. The machine itself and the networks the operator trusts
  * (proxies, web mail) stand for many people and are never slowed.
@@ -36,8 +37,8 @@ export const UNTHROTTLED: LoginThrottle = {
   failed: () => undefined,
 };
 
-/** What an attempt is counted under, and how much room there is. */
-type Count = { readonly key: string; readonly failuresMax: number };
+/** What an attempt is counted under, how much room there is, and how soon one more is forgiven. */
+type Count = { readonly key: string; readonly failuresMax: number; readonly forgivenMs: number };
 
 export class NetworkLoginThrottle implements LoginThrottle {
   readonly #rates: Rates;
@@ -62,8 +63,8 @@ export class NetworkLoginThrottle implements LoginThrottle {
     for (const count of countsOf(attempt)) this.#bucket(count).take();
   }
 
-  #bucket({ key, failuresMax }: Count): Bucket {
-    const intervalMs = failuresMax * LIMITS.loginFailureForgivenMs;
+  #bucket({ key, failuresMax, forgivenMs }: Count): Bucket {
+    const intervalMs = failuresMax * forgivenMs;
     return this.#rates.subject('sign-in', key).bucket('failures', { count: failuresMax, intervalMs });
   }
 }
@@ -74,11 +75,25 @@ const NAME_CHARACTERS_MAX = 255;
 function countsOf({ network, name: given, isAtHome }: LoginAttempt): readonly Count[] {
   if (network === undefined) return [];
   const name = given.slice(0, NAME_CHARACTERS_MAX);
-  if (isAtHome) return [{ key: `home ${network} ${name}`, failuresMax: LIMITS.loginFailuresMax }];
-  const ofNetwork = { key: `network ${network}`, failuresMax: LIMITS.loginFailuresMax };
+  const { loginFailuresMax, loginFailureForgivenMs: forgivenMs } = LIMITS;
+  if (isAtHome) return [{ key: `home ${network} ${name}`, failuresMax: loginFailuresMax, forgivenMs }];
+  const counts = [
+    { key: `network ${network}`, failuresMax: loginFailuresMax, forgivenMs },
+    {
+      key: `around ${around(network)}`,
+      failuresMax: LIMITS.loginAroundFailuresMax,
+      forgivenMs: LIMITS.loginAroundFailureForgivenMs,
+    },
+  ];
   return name === ''
-    ? [ofNetwork]
-    : [ofNetwork, { key: `name ${name}`, failuresMax: LIMITS.loginNameFailuresMax }];
+    ? counts
+    : [...counts, { key: `name ${name}`, failuresMax: LIMITS.loginNameFailuresMax, forgivenMs }];
+}
+
+/** The /24 of an IPv4 address, the /48 of a /64. */
+function around(network: string): string {
+  const mark = network.includes(':') ? ':' : '.';
+  return network.split(mark).slice(0, 3).join(mark);
 }
 
 const MAPPED = '::ffff:';

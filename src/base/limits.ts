@@ -193,6 +193,9 @@ export const LIMITS = {
   /** Failed logins of one source network before it must wait, and how long it waits for one more. */
   loginFailuresMax: 20,
   loginFailureForgivenMs: 30_000,
+  /** The same of the networks around it, an IPv4 /24 and an IPv6 /48: guesses from many addresses of one provider. */
+  loginAroundFailuresMax: 200,
+  loginAroundFailureForgivenMs: 3000,
   /** The same of one name from all networks that are not its account's home. */
   loginNameFailuresMax: 100,
   /** How long a network is an account's home after the last sign-in from there, how often that is written down, how many are kept. */
