@@ -1,4 +1,5 @@
 /** All who load a post office at once: senders by SMTP and LMTP, and sessions of IMAP. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { connectControl } from '../../src/app/control/client.ts';
 import { ALICE, BOB, type RunningPostrider } from '../support/postrider.ts';
 import { ImapLink } from './imap-link.ts';
@@ -17,13 +18,32 @@ export const ACCOUNTS: readonly {
 export type SignedIn = { readonly name: string; readonly link: ImapLink };
 
 /** Recipients beside ours, with whom a message is too many to be delivered before it is answered. */
-const CROWD = 20;
+export const CROWD = 20;
+const QUEUE_MS_MAX = 15_000;
 
 export async function addCrowd(server: RunningPostrider): Promise<void> {
   const control = await connectControl(server.directory);
   for (let index = 0; index < CROWD; index += 1)
     await control?.call('account.add', { address: `crowd${index}@example.test` });
   await control?.close();
+}
+
+/** Resolves when everything that was accepted is delivered; what waits for another attempt gets it now. */
+export async function queueEmpties(server: RunningPostrider): Promise<void> {
+  const control = await connectControl(server.directory);
+  if (control === undefined) throw new Error('The control socket does not answer');
+  const endMs = performance.now() + QUEUE_MS_MAX;
+  for (;;) {
+    const count = await control.call('queue.count', {});
+    if (count.ok && count.value.messages === 0 && count.value.recipients === 0) break;
+    if (performance.now() > endMs) {
+      const list = await control.call('queue.list', {});
+      throw new Error(`The queue does not empty: ${JSON.stringify(count)} ${JSON.stringify(list)}`);
+    }
+    await control.call('queue.retry', { domain: 'example.test' });
+    await pause(20);
+  }
+  await control.close();
 }
 
 /** All clients, connected; each gives its one step. */

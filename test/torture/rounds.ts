@@ -9,10 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { connectControl } from '../../src/app/control/client.ts';
 import { freeBasePort, startPostrider, type RunningPostrider } from '../support/postrider.ts';
 import { isExpunged } from './changes.ts';
-import { ACCOUNTS, addCrowd, connectClients, type SignedIn } from './clients.ts';
+import { ACCOUNTS, addCrowd, connectClients, queueEmpties, type SignedIn } from './clients.ts';
 import { ImapLink, readOctets, seeAll } from './imap-link.ts';
 import { INBOX, Ledger, type Seen } from './ledger.ts';
 import { isLetter } from './letter.ts';
@@ -51,7 +50,6 @@ export type TortureReport = {
 const LAGS = ['', '', 'settle=250', 'deliver=60'];
 const LAG = new URL('lag.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
-const QUEUE_MS_MAX = 15_000;
 const STOP_MS_MAX = 15_000;
 const LOAD_MS_MAX = 1500;
 const ACTS_MAX = 150;
@@ -194,7 +192,7 @@ class Torture {
   }
 
   async #verify(server: RunningPostrider): Promise<readonly SignedIn[]> {
-    await this.#queueEmpties(server);
+    await queueEmpties(server);
     const links = await Promise.all(
       ACCOUNTS.map(async ({ name, login }) => ({
         name,
@@ -212,22 +210,6 @@ class Torture {
       throw new Error(`${findings.length} findings:\n${findings.slice(0, 50).join('\n')}`);
     for (const { name, link } of links) await this.#tidy(link, name);
     return links;
-  }
-
-  async #queueEmpties(server: RunningPostrider): Promise<void> {
-    const control = await connectControl(server.directory);
-    if (control === undefined) throw new Error('The control socket does not answer');
-    const endMs = performance.now() + QUEUE_MS_MAX;
-    for (;;) {
-      const count = await control.call('queue.count', {});
-      if (count.ok && count.value.messages === 0 && count.value.recipients === 0) break;
-      if (performance.now() > endMs) {
-        const list = await control.call('queue.list', {});
-        throw new Error(`The queue does not empty: ${JSON.stringify(count)} ${JSON.stringify(list)}`);
-      }
-      await pause(20);
-    }
-    await control.close();
   }
 
   /** Each message that was not seen before, octet for octet. */

@@ -3,12 +3,14 @@
  * none is). Each check ends with a line of figures, and exits with what it found.
  *
  *   kill    killed at random moments (--rounds, --fsck-every)
+ *   faults  calls to the disk fail (--points); Linux, needs a C compiler
  *   power   the power goes, in many ways at each of many moments (--cuts); Linux, needs a C compiler
  */
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { injectFaults } from './faults/faults.ts';
 import { buildRecorder, cutPower } from './power/cuts.ts';
 import { torture } from './rounds.ts';
 
@@ -19,6 +21,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '200' },
     'fsck-every': { type: 'string', default: '25' },
     cuts: { type: 'string', default: '1000' },
+    points: { type: 'string', default: '500' },
   },
 });
 const seed = Number(values.seed);
@@ -34,6 +37,7 @@ const checks: Readonly<Record<string, () => Promise<object>>> = {
       fsckEvery: Number(values['fsck-every']),
       tell: (line) => console.log(line),
     }),
+  faults: () => injectFaults({ seed, points: Number(values.points), tell: (line) => console.log(line) }),
   power: cutAgainAndAgain,
 };
 
@@ -41,7 +45,7 @@ async function cutAgainAndAgain(): Promise<object> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'postrider-recorder-')));
   const figures = { cuts: 0, acknowledged: 0, verified: 0 };
   try {
-    const recorder = await buildRecorder('cc', folder);
+    const recorder = await buildRecorder(folder);
     for (let recording = 0; figures.cuts < Number(values.cuts); recording += 1) {
       const options = { seed: seed + recording, moments: MOMENTS, ways: WAYS, recorder };
       const { cuts, acknowledged, verified, findings } = await cutPower(options);

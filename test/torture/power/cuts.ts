@@ -3,29 +3,25 @@
  * the power goes: what a disk may have left is opened, and must hold all that was acknowledged before that moment, whole,
  * once. One recording serves any number of cuts.
  */
-import { execFile } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import { startPostrider } from '../../support/postrider.ts';
 import { ACCOUNTS, addCrowd, connectClients, type SignedIn } from '../clients.ts';
 import { ImapLink, seeAll } from '../imap-link.ts';
 import { Ledger } from '../ledger.ts';
 import { untilLost, type World } from '../load.ts';
+import { buildLibrary } from '../preload.ts';
 import { Seeded } from '../seeded.ts';
 import { look } from './look.ts';
 import { Recording } from './recording.ts';
 
-/** Makes the library from `recorder.c`; gives its path. Throws what the compiler says. */
-export async function buildRecorder(compiler: string, folder: string): Promise<string> {
-  const library = join(folder, 'recorder.so');
-  const source = fileURLToPath(new URL('recorder.c', import.meta.url));
-  await promisify(execFile)(compiler, ['-O2', '-shared', '-fPIC', '-o', library, source]);
-  return library;
+/** Makes the library of `recorder.c` in the folder, and gives its path. */
+export function buildRecorder(folder: string): Promise<string> {
+  return buildLibrary(new URL('recorder.c', import.meta.url), folder);
 }
 
 /** The environment of a process whose writes below `data`, a real path, are written down in `log`. */

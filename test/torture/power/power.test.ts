@@ -4,8 +4,8 @@ import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
-import { peer } from '../../support/peer.ts';
 import { ALICE, startPostrider } from '../../support/postrider.ts';
+import { preloadSkip } from '../preload.ts';
 import { SmtpLink } from '../smtp-link.ts';
 import { buildRecorder, cutPower, recordedBy } from './cuts.ts';
 import { Recording } from './recording.ts';
@@ -16,15 +16,12 @@ const LANES = Math.min(2, availableParallelism());
 const WAYS = 20;
 const TEST_MS_MAX = 1_800_000;
 
-const compiler = peer('cc');
-const skip = process.platform === 'linux' ? compiler.skip : 'the recorder is for Linux';
-
-suite('a power cut under load', { skip }, () => {
+suite('a power cut under load', { skip: preloadSkip }, () => {
   let folder = '';
   let recorder = '';
   before(async () => {
     folder = await realpath(await mkdtemp(join(tmpdir(), 'postrider-recorder-')));
-    recorder = await buildRecorder(compiler.path ?? '', folder);
+    recorder = await buildRecorder(folder);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
