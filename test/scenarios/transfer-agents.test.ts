@@ -17,6 +17,7 @@ import { startOpenSmtpd } from '../support/opensmtpd.ts';
 import { peer } from '../support/peer.ts';
 import { startPostfix } from '../support/postfix.ts';
 import { ALICE, BOB, freeBasePort, startPostrider } from '../support/postrider.ts';
+import { settled } from '../support/settled.ts';
 
 const FAR = 'far.test';
 const CARL = `carl@${FAR}`;
@@ -133,6 +134,74 @@ for (const { name, program, start, speaksUtf8, servesTls } of agents)
       ours.close();
     });
   }
+
+const smtpd = peer('opensmtpd');
+
+test(
+  'OpenSMTPD as a TLS server: where its TLS is broken, mail that may goes in plain, and what must not waits',
+  { skip: smtpd.skip ?? notRoot },
+  async () => {
+    await using files = await certificateFiles();
+    await using dns = await startDnsServer({
+      [FAR]: { mx: [{ preference: 10, exchange: `mx.${FAR}` }] },
+      [`mx.${FAR}`]: { a: ['127.0.0.1'] },
+    });
+    const basePort = await freeBasePort();
+    const options = { domain: FAR, relayPort: basePort + 25, tls: files, offersTls: true };
+    await using far = await startOpenSmtpd(smtpd.path ?? '', options);
+    await using server = await startPostrider({
+      basePort,
+      config: [
+        '[resolver]',
+        `servers = ["127.0.0.1:${dns.port}"]`,
+        '[outgoing]',
+        `port = ${far.port}`,
+        '[[routes]]',
+        'name = "strict"',
+        `recipients = ["dora@${FAR}"]`,
+        'tls = "encrypt"',
+        '[log]',
+        'level = "debug"',
+      ].join('\n'),
+    });
+    // Which of the two it is is its builder's doing; that of Debian 12 cannot.
+    const probe = createTransport({
+      host: '127.0.0.1',
+      port: far.port,
+      requireTLS: true,
+      tls: { rejectUnauthorized: false },
+    });
+    const canTls = await probe.verify().then(
+      () => true,
+      () => false,
+    );
+    probe.close();
+    const ours = createTransport({
+      host: '127.0.0.1',
+      port: server.port('submissions'),
+      secure: true,
+      tls: { rejectUnauthorized: false },
+      auth: { user: BOB.address, pass: BOB.password },
+    });
+    const send = (to: string, subject: string): Promise<unknown> =>
+      ours.sendMail({ from: BOB.address, to, subject, text: TEXT });
+    await send(CARL, 'first');
+    const first = await settled(server, CARL);
+    assert.equal(first.outcome, 'relayed', await far.log());
+    assert.match(first.tls ?? '', canTls ? /^TLSv1/ : /^plain$/);
+    await send(CARL, 'second');
+    await send(`dora@${FAR}`, 'never in plain');
+    assert.equal((await atLeast(far, 2)).length, 2, await far.log());
+    const strict = await settled(server, `dora@${FAR}`);
+    if (canTls) assert.equal(strict.reason, 'smtp.address', server.output());
+    else {
+      assert.equal(strict.reason, 'tls.handshake', server.output());
+      await server.heard(/"reached":"handshake: /);
+      await server.heard(/"reached":"plain, not tried as it failed before/);
+    }
+    ours.close();
+  },
+);
 
 async function certificateFiles(): Promise<AsyncDisposable & { certificateFile: string; keyFile: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-certificate-'));

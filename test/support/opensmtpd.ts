@@ -1,7 +1,7 @@
 /**
  * An OpenSMTPD of the test's own. Its socket and its queue are where it was built to have them, so there is one on a machine at
- * a time; its configuration, its port and its mail are the test's. Needs root. Under TLS it relays only: as Debian 12 builds it,
- * with OpenSSL 3, it cannot use its own key.
+ * a time; its configuration, its port and its mail are the test's. Needs root. Under TLS it relays only, unless `offersTls`: as
+ * Debian 12 builds it, with OpenSSL 3, it offers STARTTLS and then cannot use its own key.
  */
 import { spawn } from 'node:child_process';
 import { chown, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +15,10 @@ import { freePort } from './free-port.ts';
 /** Under whom mail is kept. */
 const USER = 'nobody';
 
-export async function startOpenSmtpd(program: string, options: FarAgentOptions): Promise<FarAgent> {
+export async function startOpenSmtpd(
+  program: string,
+  options: FarAgentOptions & { readonly offersTls?: boolean },
+): Promise<FarAgent> {
   const root = await mkdtemp(join(tmpdir(), 'opensmtpd-test-'));
   const port = await freePort();
   const [uid = 0, gid = 0] = await Promise.all(
@@ -50,11 +53,15 @@ function configOf(
   port: number,
   uid: number,
   gid: number,
-  { domain, relayPort, tls }: FarAgentOptions,
+  { domain, relayPort, tls, offersTls = false }: Parameters<typeof startOpenSmtpd>[1],
 ): string {
+  const offered = offersTls ? tls : undefined;
   return [
+    ...(offered === undefined
+      ? []
+      : [`pki mx.${domain} cert "${offered.certificateFile}"`, `pki mx.${domain} key "${offered.keyFile}"`]),
     `table users { carl = "${uid}:${gid}:${root}/mail/carl" }`,
-    `listen on 127.0.0.1 port ${port} hostname mx.${domain}`,
+    `listen on 127.0.0.1 port ${port} hostname mx.${domain}${offered === undefined ? '' : ` tls pki mx.${domain}`}`,
     `action "here" maildir "${root}/mail/carl" userbase <users>`,
     tls === undefined
       ? `action "there" relay host smtp+notls://127.0.0.1:${relayPort}`
