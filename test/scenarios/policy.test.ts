@@ -1,12 +1,14 @@
 /** swaks meets limits, rules and an account in strangers' hands. */
 import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { run } from '../support/command.ts';
 import { waitForMessages } from '../support/mailbox.ts';
 import { peer } from '../support/peer.ts';
 import type { RunningPostrider, Service } from '../support/postrider.ts';
-import { ALICE, BOB, postrider, startPostrider } from '../support/postrider.ts';
+import { ALICE, BOB, freeBasePort, postrider, startPostrider } from '../support/postrider.ts';
 
 const swaks = peer('swaks');
 const curl = peer('curl');
@@ -64,6 +66,46 @@ test(
     await using lenient = await startPostrider({ config: rates });
     for (let count = 0; count < 3; count += 1)
       assert.match(await send(lenient, 'smtp', ...mail), /<-  250 2\.1\.5/);
+  },
+);
+
+test(
+  'what an account sent is remembered over a restart, and a file that is torn keeps nobody from starting',
+  { skip: swaks.skip },
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'postrider-rates-'));
+    const basePort = await freeBasePort();
+    const start = (): Promise<RunningPostrider> =>
+      startPostrider({ directory, basePort, config: '[rates.account]\nmessagesPerHour = 2\n' });
+    const mail = [...AS_BOB, '--from', BOB.address, '--to', ALICE.address];
+    const taken = /<~  250 2\.0\.0 Accepted as/;
+    const tooMuch = /<~\* 450 4\.7\.1 Too many messages/;
+    const rates = join(directory, 'data', 'rates.bin');
+    try {
+      await using first = await start();
+      for (let count = 0; count < 2; count += 1)
+        assert.match(await send(first, 'submission', ...mail), taken);
+      assert.match(await send(first, 'submission', ...mail), tooMuch);
+      await first.stop();
+      const kept = await readFile(rates);
+
+      await using second = await start();
+      assert.match(await send(second, 'submission', ...mail), tooMuch);
+      assert.doesNotMatch(second.output(), /server\.rates\.lost/);
+      // A crash forgets what came after the file was written, and nothing before.
+      await second.kill();
+      await using third = await start();
+      assert.match(await send(third, 'submission', ...mail), tooMuch);
+      await third.stop();
+
+      await writeFile(rates, kept.subarray(0, kept.length - 7));
+      await using fourth = await start();
+      await fourth.heard(/server\.rates\.lost/);
+      assert.match(await send(fourth, 'submission', ...mail), taken);
+      await fourth.stop();
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   },
 );
 
