@@ -8,6 +8,21 @@ import type { FlagChange } from './mail-store.ts';
 /** RFC 9051 §9: ATOM-CHAR is any CHAR except atom-specials, and `]`, which is a resp-special. */
 const ATOM = /^[\u0021\u0023\u0024\u0026\u0027\u002b-\u005b\u005e-\u007a\u007c\u007d\u007e]+$/;
 
+/** RFC 9051 §2.3.2, RFC 8457 §3, RFC 5550 §5.9 and §5.10: keywords that programs agree on, as they are registered. */
+const REGISTERED: ReadonlyMap<string, string> = new Map(
+  [
+    '$Forwarded',
+    '$Important',
+    '$Junk',
+    '$MDNSent',
+    '$NotJunk',
+    '$Phishing',
+    '$SubmitPending',
+    '$Submitted',
+  ].map((keyword) => [keywordKey(keyword), keyword]),
+);
+const JUNK: readonly string[] = ['$junk', '$notjunk'];
+
 /** What keywords are compared by. */
 export function keywordKey(keyword: string): string {
   return keyword.toLowerCase();
@@ -16,8 +31,9 @@ export function keywordKey(keyword: string): string {
 export type SpelledKeywords = { readonly spelled: readonly string[]; readonly added: readonly string[] };
 
 /**
- * The keywords as the account spells them, sorted, each once; and those among them that are new to it. `undefined`: the
- * account would have too many, or one is too long. Throws for what is no atom.
+ * The keywords as the account spells them, sorted, each once; and those among them that are new to it, as they are
+ * registered, or else as they came. `undefined`: the account would have too many, or one is too long. Throws for what is
+ * no atom.
  *
  * @param known spellings by `keywordKey`
  */
@@ -32,12 +48,28 @@ export function spellKeywords(
     if (keyword.length > LIMITS.keywordOctetsMax) return undefined;
     const key = keywordKey(keyword);
     if (byKey.has(key)) continue;
-    const spelling = known.get(key);
-    if (spelling === undefined) added.push(keyword);
-    byKey.set(key, spelling ?? keyword);
+    const spelling = known.get(key) ?? REGISTERED.get(key) ?? keyword;
+    if (!known.has(key)) added.push(spelling);
+    byKey.set(key, spelling);
   }
   if (added.length > 0 && known.size + added.length > LIMITS.keywordsMax) return undefined;
   return { spelled: [...byKey.values()].toSorted(), added };
+}
+
+/** Whether it is one of two that exclude each other. */
+export function isOfJunk(keyword: string): boolean {
+  return JUNK.includes(keywordKey(keyword));
+}
+
+/** RFC 9051 §2.3.2: what is both `$Junk` and `$NotJunk` counts as neither, and is better neither. */
+export function withoutContradiction(keywords: readonly string[]): readonly string[] {
+  const ofJunk = new Set(keywords.filter(isOfJunk).map(keywordKey));
+  return ofJunk.size < JUNK.length ? keywords : keywords.filter((keyword) => !isOfJunk(keyword));
+}
+
+/** Of the keywords before, those that may stay beside what is added. */
+function besides(keywords: readonly string[], added: readonly string[]): readonly string[] {
+  return added.some(isOfJunk) ? keywords.filter((keyword) => !isOfJunk(keyword)) : keywords;
 }
 
 export type Flags = { readonly flags: number; readonly keywords: readonly string[] };
@@ -53,14 +85,15 @@ export function changeFlags(
     const within = change.within ?? ALL_FLAGS;
     return {
       flags: (change.flags & within.flags) | (flags & ~within.flags),
-      keywords: within.keywords ? change.keywords : keywords,
+      keywords: within.keywords ? withoutContradiction(change.keywords) : keywords,
     };
   }
   if (change.mode === 'add') {
-    const missing = change.keywords.filter((keyword) => !keywords.includes(keyword));
+    const kept = besides(keywords, change.keywords);
+    const added = withoutContradiction(change.keywords).filter((keyword) => !kept.includes(keyword));
     return {
       flags: flags | change.flags,
-      keywords: missing.length === 0 ? keywords : [...keywords, ...missing].toSorted(),
+      keywords: added.length === 0 ? kept : [...kept, ...added].toSorted(),
     };
   }
   return {

@@ -1265,6 +1265,11 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         ['remove', FLAG.seen | FLAG.draft, ['b', 'z'], 0, ['a']],
         ['replace', FLAG.draft, ['z', 'y'], FLAG.draft, ['y', 'z']],
         ['replace', 0, [], 0, []],
+        // RFC 9051 §2.3.2: as they are registered; $Junk and $NotJunk exclude each other.
+        ['add', 0, ['$FORWARDED', '$mdnsent'], FLAG.seen, ['$Forwarded', '$MDNSent', 'a', 'b']],
+        ['add', 0, ['$junk'], FLAG.seen, ['$Junk', 'a', 'b']],
+        ['replace', 0, ['$NOTJUNK', '$phishing'], 0, ['$NotJunk', '$Phishing']],
+        ['replace', 0, ['$NotJunk', '$Junk', 'c'], 0, ['c']],
       ];
       for (const [within, wantFlags, wantKeywords] of [
         [{ flags: FLAG.seen, keywords: false }, FLAG.flagged | FLAG.deleted, ['a', 'b']],
@@ -1281,6 +1286,37 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           assert.deepEqual((await one.entries(inbox))[0], entry);
           await one.checkCounters();
         });
+      const verdicts = [
+        [['$Junk'], { mode: 'add', keywords: ['$notjunk', 'x'] }, ['$NotJunk', 'x']],
+        [['$NotJunk'], { mode: 'add', keywords: ['$JUNK'] }, ['$Junk']],
+        [['$Junk'], { mode: 'add', keywords: ['$Junk'] }, ['$Junk']],
+        [['$Junk', 'x'], { mode: 'add', keywords: ['$Junk', '$NotJunk'] }, ['x']],
+        [['$Junk'], { mode: 'add', keywords: ['x'] }, ['$Junk', 'x']],
+        [['$Junk', 'x'], { mode: 'remove', keywords: ['$Junk', '$NotJunk'] }, ['x']],
+        [['$junk', '$NOTJUNK', 'x'], { mode: 'add', keywords: [] }, ['x']],
+      ] as const;
+      for (const [had, change, want] of verdicts)
+        test(`${had.join(' ')}, ${change.mode} ${change.keywords.join(' ')}: ${want.join(' ')} (RFC 9051 §2.3.2)`, async () => {
+          const one = owner();
+          const inbox = await one.inbox();
+          await one.append(inbox, { keywords: had });
+          await one.flag(inbox, [uid(1)], change);
+          await reopen();
+          assert.deepEqual((await one.entries(inbox))[0]?.keywords, want);
+        });
+
+      test('all keywords of the account, once seen', async () => {
+        const one = owner();
+        const inbox = await one.inbox();
+        assert.deepEqual(await store.keywords(one.id), []);
+        await one.append(inbox, { keywords: ['b', '$junk'] });
+        await one.flag(inbox, [uid(1)], { mode: 'replace', keywords: ['a', 'B'] });
+        await one.expunge(inbox, [uid(1)]);
+        await reopen();
+        assert.deepEqual((await store.keywords(one.id)).toSorted(), ['$Junk', 'a', 'b']);
+        assert.deepEqual(await store.keywords(owner().id), []);
+      });
+
       for (const [mode, flags, keywords, wantFlags, wantKeywords] of modes) {
         test(`${mode} ${flags} ${keywords.join(' ')} (RFC 9051 §6.4.6)`, async () => {
           const one = owner();

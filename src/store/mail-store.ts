@@ -49,7 +49,8 @@ export const FLAG = { seen: 1, answered: 2, flagged: 4, draft: 8, deleted: 16 } 
 
 /**
  * What a session keeps of each message of a selected mailbox. Keywords: sorted by code units, no flag bits' names among
- * them; they are compared without regard to ASCII case, and the first spelling that the account saw stays. What is no
+ * them; they are compared without regard to ASCII case, and the first spelling that the account saw stays, of registered
+ * ones the registered spelling. `$Junk` and `$NotJunk` exclude each other: the later one stays, of both at once none. What is no
  * IMAP atom (RFC 9051 §9 flag-keyword) is for the session to refuse; given here it is a bug and throws.
  */
 export type Entry = {
@@ -356,6 +357,8 @@ export type MailStore = {
     uids: readonly Uid[],
     change: FlagChange,
   ): Promise<Result<FlagsChanged, NoSuchMailbox | KeywordProblem>>;
+  /** All that the account has seen, on messages or not: of `LIMITS.keywordsMax`, how many are taken. */
+  keywords(account: AccountId): Promise<readonly string[]>;
   /**
    * A message that is not yet in the destination gets a place there (flags are shared from then on: they belong to the
    * message; `\Deleted` is taken along once); one that is gets a new message of the same blob, so that every source UID

@@ -1,8 +1,10 @@
 /** Between IMAP's names of flags and the store's bits and keywords. Source: RFC 9051 §2.3.2. */
 import { LIMITS } from '../../base/limits.ts';
+import type { AccountId } from '../../store/ids.ts';
 import { FLAG } from '../../store/mail-store.ts';
 import type { Completion } from '../wire/response.ts';
 import { toSystemFlag, type SystemFlag } from '../wire/flag.ts';
+import type { ImapDeps } from './ports.ts';
 
 const BITS: Readonly<Record<SystemFlag, number>> = {
   '\\Answered': FLAG.answered,
@@ -33,6 +35,11 @@ export const TOO_LONG: Completion = {
   code: 'LIMIT',
   text: `A keyword has ${LIMITS.keywordOctetsMax} octets at most`,
 };
+
+/** Whether the owner may have keywords that are not among those there (RFC 9051 §7.1: `\*`). */
+export async function takesKeywords(owner: AccountId, { store }: Pick<ImapDeps, 'store'>): Promise<boolean> {
+  return (await store.keywords(owner)).length < LIMITS.keywordsMax;
+}
 
 /** Undefined where a keyword is too long. */
 export function flagsOf(names: readonly string[]): FlagNames | undefined {

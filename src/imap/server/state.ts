@@ -26,6 +26,8 @@ export type SelectedMailbox = {
   saved: readonly number[];
   /** Keywords that the client was told of in FLAGS. */
   readonly keywords: Set<string>;
+  /** Whether there is room for others. */
+  takesKeywords: boolean;
   readonly scans: ScanCache;
   /** By tag. */
   readonly updating: Map<string, UpdatingSearch>;

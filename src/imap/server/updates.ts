@@ -53,10 +53,12 @@ export function newKeywords(entries: readonly Entry[], selected: SelectedMailbox
   return keywords.size === before ? [] : flagsOfMailbox(selected);
 }
 
-export function flagsOfMailbox({ keywords, readOnly, rights }: SelectedMailbox): readonly Untagged[] {
+export function flagsOfMailbox(selected: SelectedMailbox): readonly Untagged[] {
+  const { keywords, readOnly, rights, takesKeywords } = selected;
   const flags = [...SYSTEM_NAMES, ...[...keywords].toSorted()];
   // RFC 4314 §5.1.1.
-  const permanent = readOnly ? [] : [...flags, '\\*'].filter((flag) => rights.includes(rightToSet(flag)));
+  const kept = takesKeywords ? [...flags, '\\*'] : flags;
+  const permanent = readOnly ? [] : kept.filter((flag) => rights.includes(rightToSet(flag)));
   return [
     { kind: 'flags', flags },
     {

@@ -19,7 +19,7 @@ import { MAIL_TOPIC } from '../account-state.ts';
 import type { BlobUser } from '../blob-use.ts';
 import { known, toAccountId, toModSeq, toUid } from '../ids.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
-import { spellKeywords } from '../keyword.ts';
+import { spellKeywords, withoutContradiction } from '../keyword.ts';
 import type {
   AccountChanges,
   Appended,
@@ -115,7 +115,7 @@ function pack(message: NewMessage): PackedMessage {
     blobOctets: blob.octets,
     blobPlace: blob.place,
     flags: message.flags,
-    keywords: message.keywords,
+    keywords: withoutContradiction(message.keywords),
     receivedAtMs: message.receivedAtMs,
     threadKeys: threadKeyNumbers(digest),
     sorting: toSortColumns(digest),
@@ -466,6 +466,10 @@ class EmbeddedStore implements EmbeddedMailStore {
   ): Promise<Result<FlagsChanged, NoSuchMailbox | KeywordProblem>> {
     checkKeywords(change.keywords);
     return this.#writer(account).call('setFlags', { ...this.#to(account), mailbox, uids, change });
+  }
+
+  async keywords(account: AccountId): Promise<readonly string[]> {
+    return this.#rows(account, SQL.keywords, account).map((row) => textAt(row, 1));
   }
 
   copy(

@@ -10,7 +10,7 @@ import type { MessageDigest } from '../../message/digest.ts';
 import type { BlobRef } from '../blob-store.ts';
 import { known, toEmailId, toMailboxId, toModSeq, toThreadId, toUid, toUidValidity } from '../ids.ts';
 import type { AccountId, EmailId, MailboxId, ModSeq, ThreadId, Uid, UidValidity } from '../ids.ts';
-import { changeFlags, keywordKey, sameFlags, spellKeywords } from '../keyword.ts';
+import { changeFlags, keywordKey, sameFlags, spellKeywords, withoutContradiction } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
 import type {
   AccountChanges,
@@ -494,6 +494,10 @@ class MemoryMailStore implements MailStore {
     return Promise.resolve(ok({ entries: taken.map(toEntry), refused }));
   }
 
+  keywords(account: AccountId): Promise<readonly string[]> {
+    return Promise.resolve([...this.#account(account).keywords.values()]);
+  }
+
   copy(
     account: AccountId,
     from: MailboxId,
@@ -664,7 +668,7 @@ class MemoryMailStore implements MailStore {
         id: known(toEmailId(modSeq)),
         threadId: findThread(of, message.digest, modSeq),
         flags: message.flags & ~FLAG.deleted,
-        keywords: this.#spell(of, message.keywords, false) ?? [],
+        keywords: this.#spell(of, withoutContradiction(message.keywords), false) ?? [],
         receivedAtMs: message.receivedAtMs,
         octets: message.blob.octets + message.prefix.length,
         blob: message.blob,

@@ -460,6 +460,10 @@ export class PostgresMailStore implements MailStore, BlobUser {
     );
   }
 
+  async keywords(account: AccountId): Promise<readonly string[]> {
+    return (await this.#rows(numbered(SQL.keywords), account)).map((row) => textAt(row, 1));
+  }
+
   async copy(
     account: AccountId,
     from: MailboxId,

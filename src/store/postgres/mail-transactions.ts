@@ -30,7 +30,7 @@ import { SQL } from '../embedded/mail-schema.ts';
 import { known, toMailboxId, toModSeq, toUid, toUidValidity } from '../ids.ts';
 import type { AccountId, MailboxId, ModSeq, Uid } from '../ids.ts';
 import { toSortColumns, type SortColumns } from '../sortable.ts';
-import { changeFlags, keywordKey, sameFlags } from '../keyword.ts';
+import { changeFlags, keywordKey, sameFlags, withoutContradiction } from '../keyword.ts';
 import type { Flags } from '../keyword.ts';
 import { FLAG } from '../mail-store.ts';
 import type {
@@ -303,7 +303,7 @@ export class AccountTransaction {
     if (over !== undefined) return err(over);
     const spelled = this.#spell(
       keywordRows,
-      messages.map(({ message }) => message.keywords),
+      messages.map(({ message }) => withoutContradiction(message.keywords)),
     );
     if (spelled === undefined) return err({ kind: 'too-many-keywords' });
     const uidNext = numberAt(box, 1);

@@ -8,6 +8,7 @@ import type { QresyncParameter } from '../../wire/command/mailbox.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { rangesHave, rangesOf, resolveRanges } from '../../wire/sequence-set.ts';
 import type { Context, Replies } from '../command-context.ts';
+import { takesKeywords } from '../flags.ts';
 import { allowed, otherOwner, type Access } from '../mailbox-access.ts';
 import { formatMailboxId } from '../object-id.ts';
 import { listOf } from './list.ts';
@@ -82,6 +83,7 @@ async function open(access: Access, readOnly: boolean, { deps }: Context): Promi
     view,
     saved: [],
     keywords,
+    takesKeywords: await takesKeywords(account, deps),
     scans: {},
     updating: new Map(),
   };

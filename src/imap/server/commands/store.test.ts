@@ -72,6 +72,60 @@ describe('STORE (RFC 9051 §6.4.6)', () => {
     await conversation.expect('STORE 1 +FLAGS (one-more)', '. NO [LIMIT] …');
   });
 
+  test('PERMANENTFLAGS says \\* as long as there is room for another keyword (RFC 9051 §7.1)', async () => {
+    const conversation = await four();
+    const permanent = (lines: readonly string[]): string | undefined =>
+      lines.findLast((line) => line.includes('[PERMANENTFLAGS'));
+    const names = Array.from({ length: 499 }, (_, at) => `k${at}`);
+    const told = permanent(await conversation.run(`STORE 1 FLAGS (${names.join(' ')})`));
+    assert.match(told ?? '', / \\\*\)\]/);
+    const full = permanent(await conversation.run('STORE 2 FLAGS (last)'));
+    assert.match(full ?? '', / last\)\]/);
+    assert.match(permanent(await conversation.run('SELECT INBOX')) ?? '', / last\)\]/);
+    await conversation.expect(
+      'STORE 3 FLAGS (LAST \\Seen)',
+      '* 3 FETCH (UID 3 FLAGS (\\Seen last))',
+      '. OK …',
+    );
+    await conversation.expect('STORE 3 +FLAGS (another)', '. NO [LIMIT] …');
+    assert.match(permanent(await conversation.run('EXAMINE INBOX')) ?? '', /\[PERMANENTFLAGS \(\)\]/);
+  });
+
+  test('keywords that are registered are spelled as they are (RFC 9051 §2.3.2)', async () => {
+    const conversation = await four();
+    const spelled = '$Forwarded $Important $MDNSent $NotJunk $Phishing $SubmitPending $Submitted';
+    const lines = await conversation.run(`STORE 1 FLAGS (${spelled.toUpperCase()})`);
+    assert.equal(lines.at(-2), `* 1 FETCH (UID 1 FLAGS (${spelled}))`);
+    await conversation.expect('SEARCH KEYWORD $mdnSENT', '* SEARCH 1', '. OK …');
+    await conversation.expect('STORE 1 -FLAGS.SILENT ($FORWARDED)', '. OK …');
+    await conversation.expect('SEARCH KEYWORD $Forwarded', '* SEARCH', '. OK …');
+  });
+
+  test('$Junk and $NotJunk exclude each other, and SILENT hides it from nobody (RFC 9051 §2.3.2)', async () => {
+    const conversation = await four();
+    const flags = async (command: string): Promise<string | undefined> =>
+      (await conversation.run(command)).findLast((line) => line.startsWith('* 1 FETCH'));
+    assert.equal(await flags('STORE 1 +FLAGS ($junk work)'), '* 1 FETCH (UID 1 FLAGS ($Junk work))');
+    assert.equal(await flags('STORE 1 +FLAGS.SILENT ($NOTJUNK)'), '* 1 FETCH (UID 1 FLAGS ($NotJunk work))');
+    assert.equal(await flags('STORE 1 FLAGS.SILENT ($Junk $NotJunk)'), '* 1 FETCH (UID 1 FLAGS ())');
+    assert.equal(await flags('STORE 1 +FLAGS.SILENT ($Junk)'), '* 1 FETCH (UID 1 FLAGS ($Junk))');
+    assert.equal(await flags('STORE 1 -FLAGS.SILENT ($Junk $NotJunk)'), undefined);
+    await conversation.run('APPEND INBOX ($Junk $NotJunk $phishing) {3+}\r\nx\r\n');
+    await conversation.expect('FETCH 5 FLAGS', '* 5 FETCH (FLAGS ($Phishing))', '. OK …');
+  });
+
+  test('\\Recent is never there, and nobody minds that it is asked for (RFC 9051 Appendix E, RFC 3501 §2.3.2)', async () => {
+    const conversation = await four();
+    await conversation.expect('STORE 1 +FLAGS (\\Recent)', '* 1 FETCH (UID 1 FLAGS ())', '. OK …');
+    for (const [key, found] of [
+      ['RECENT', ''],
+      ['NEW', ''],
+      ['OLD', ' 1 2 3 4'],
+    ])
+      await conversation.expect(`SEARCH ${key}`, `* SEARCH${found}`, '. OK …');
+    await conversation.expect('STATUS INBOX (RECENT)', '* STATUS INBOX (RECENT 0)', '. OK …');
+  });
+
   test('SILENT says nothing, and NOOP does not either', async () => {
     const conversation = await four();
     await conversation.expect('STORE 1:4 +FLAGS.SILENT (\\Seen)', '. OK Stored');

@@ -1,16 +1,17 @@
 /** STORE. Source: RFC 9051 §6.4.6, RFC 7162 §3.1.3 (UNCHANGEDSINCE). */
 import { known, toModSeq, type Uid } from '../../../store/ids.ts';
+import { isOfJunk } from '../../../store/keyword.ts';
 import type { FlagChange } from '../../../store/mail-store.ts';
 import type { Command } from '../../wire/command.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
-import { flagsOf, reachOf, TOO_LONG, within, type FlagNames, type Reach } from '../flags.ts';
+import { flagsOf, reachOf, takesKeywords, TOO_LONG, within, type FlagNames, type Reach } from '../flags.ts';
 import { currentRights, NO_RIGHT } from '../mailbox-access.ts';
 import { highestOf, sayingLimit } from '../message-limit.ts';
 import { pagesFromEnd, pagesOf, resolveSet } from '../message-set.ts';
 import { refusal } from './mailbox.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
-import { flagsFetch, newKeywords, newsOf } from '../updates.ts';
+import { flagsFetch, flagsOfMailbox, newKeywords, newsOf } from '../updates.ts';
 
 type Store = Extract<Command, { verb: 'STORE' }>;
 
@@ -39,10 +40,20 @@ export async function* store(state: Selected, command: Store, context: Context):
       ? {}
       : { unchangedSince: known(toModSeq(command.unchangedSince)) }),
   };
+  // RFC 9051 §2.3.2: of $Junk and $NotJunk one takes the other away, which the client has not asked for.
+  const isSilent = command.silent && (command.action === 'remove' || !names.keywords.some(isOfJunk));
+  const hasNewKeywords =
+    command.action !== 'remove' && names.keywords.some((keyword) => !selected.keywords.has(keyword));
   const refused: Uid[] = [];
   let missing = false;
   for (const page of lowest === undefined ? pagesOf(uids, PAGE) : pagesFromEnd(uids, PAGE)) {
     const changed = await deps.store.setFlags(selected.account, selected.id, page, change);
+    if (hasNewKeywords) {
+      // RFC 9051 §7.1: whether PERMANENTFLAGS may go on saying \*.
+      const before = selected.takesKeywords;
+      selected.takesKeywords = await takesKeywords(selected.account, deps);
+      if (before !== selected.takesKeywords) yield flagsOfMailbox(selected);
+    }
     if (!changed.ok)
       return changed.error.kind === 'too-many-keywords'
         ? { status: 'NO', code: 'LIMIT', text: 'There are too many keywords' }
@@ -56,7 +67,7 @@ export async function* store(state: Selected, command: Store, context: Context):
     for (const entry of lowest === undefined ? entries : entries.toReversed()) {
       const seq = selected.view.seqOf(entry.uid);
       if (seq === undefined) continue;
-      if (!command.silent) yield flagsFetch(seq, entry, enabled);
+      if (!isSilent) yield flagsFetch(seq, entry, enabled);
       // RFC 7162 §3.1.3: the new mod-sequence is told even where the flags are not.
       else if (enabled.condstore)
         yield newsOf(seq, entry.uid, [{ item: 'MODSEQ', modSeq: entry.modSeq }], enabled);
