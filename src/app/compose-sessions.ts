@@ -60,7 +60,7 @@ export function composeSessions(
     random,
     isSubmitter: (address) => submitters.has(address.toLowerCase()),
     signIn: offer.signIn('imap'),
-    compress: (connection) => new DeflateConnection(connection),
+    ...(config.imap.compress ? { compress: (connection) => new DeflateConnection(connection) } : {}),
     tlsAvailable: settings.tls === 'starttls',
     limits: {
       messageOctetsMax: limits.messageOctetsMax,

@@ -11,6 +11,7 @@ import { TLS } from './section/tls.ts';
 import { LISTENERS } from './section/listeners.ts';
 import { STORE } from './section/store.ts';
 import { THREADS } from './section/threads.ts';
+import { IMAP } from './section/imap.ts';
 import { LIMITS } from './section/limits.ts';
 import { RATES } from './section/rates.ts';
 import { RULES } from './section/rules.ts';
@@ -70,6 +71,7 @@ const SECTIONS: {
   readonly relaying: typeof RELAYING;
   readonly limits: typeof LIMITS;
   readonly smtp: typeof SMTP;
+  readonly imap: typeof IMAP;
   readonly rates: typeof RATES;
   readonly rules: typeof RULES;
   readonly signIn: typeof SIGN_IN;
@@ -96,6 +98,7 @@ const SECTIONS: {
   relaying: RELAYING,
   limits: LIMITS,
   smtp: SMTP,
+  imap: IMAP,
   rates: RATES,
   rules: RULES,
   signIn: SIGN_IN,
@@ -127,6 +130,7 @@ const REQUIRED = [
   'relaying',
   'limits',
   'smtp',
+  'imap',
   'rates',
   'rules',
   'signIn',

@@ -64,6 +64,7 @@ export class ImapOffice {
       readonly search?: SearchIndex;
       readonly limits?: Partial<ImapLimits>;
       readonly tlsAvailable?: boolean;
+      readonly compresses?: boolean;
       readonly sharesWithAnyone?: boolean;
       readonly signIn?: Partial<SignInOptions>;
     } = {},
@@ -94,7 +95,7 @@ export class ImapOffice {
         ]),
         ...change.signIn,
       }),
-      compress: (connection) => new DeflateConnection(connection),
+      ...(change.compresses === false ? {} : { compress: (connection) => new DeflateConnection(connection) }),
       tlsAvailable: change.tlsAvailable ?? true,
       limits: { ...TEST_LIMITS, ...change.limits },
       emit: (event) => void this.events.push(event),

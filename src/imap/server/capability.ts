@@ -69,7 +69,7 @@ export function capabilities(state: State, tls: TlsInfo | undefined, deps: ImapD
   if (state.phase !== 'not-authenticated')
     return [
       ...ALWAYS,
-      ...SIGNED_IN.map((name) =>
+      ...SIGNED_IN.filter((name) => name !== 'COMPRESS=DEFLATE' || deps.compress !== undefined).map((name) =>
         name === 'APPENDLIMIT' ? `APPENDLIMIT=${deps.limits.messageOctetsMax}` : name,
       ),
       ...messageLimit(deps.limits),

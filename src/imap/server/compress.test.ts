@@ -118,9 +118,19 @@ describe('COMPRESS (RFC 4978 §3)', () => {
       await conversation.expect('NOOP', '. OK …');
     });
 
+  test('where it is turned off it is not offered, and refused', async () => {
+    const office = new ImapOffice({ compresses: false });
+    const conversation = await Conversation.signedIn({ office });
+    assert.doesNotMatch((await conversation.run('CAPABILITY'))[0] ?? '', /COMPRESS/);
+    await conversation.expect('COMPRESS DEFLATE', '. NO [CANNOT] …');
+    await conversation.expect('NOOP', '. OK …');
+    assert(!office.eventNames().includes('imap.compression.started'));
+  });
+
   test('everything behind the OK is compressed, both ways, in any case of the letters', async () => {
     const conversation = await Conversation.signedIn();
     await conversation.expect('compress deflate', '. OK DEFLATE is active');
+    assert(conversation.office.eventNames().includes('imap.compression.started'));
     const client = await CompressedConversation.begun(conversation.office);
     assert.deepEqual(await client.run('NOOP'), ['t OK Nothing done']);
     assert.deepEqual(await client.run('COMPRESS DEFLATE'), ['t BAD DEFLATE is active already']);

@@ -50,6 +50,7 @@ export type ImapEvent =
       readonly doing: string;
       readonly cause: string;
     }
+  | { readonly name: 'imap.compression.started'; readonly remote: string }
   /** RFC 5465 §5.8. */
   | { readonly name: 'imap.notify.overflowed'; readonly account: number }
   | { readonly name: 'imap.blob.unreadable'; readonly blob: string; readonly problem: string }

@@ -47,7 +47,8 @@ export type ImapDeps = {
   readonly signIn: SignIn;
   /** Whether STARTTLS can be offered. */
   readonly tlsAvailable: boolean;
-  readonly compress: Compress;
+  /** Undefined: COMPRESS is not offered. */
+  readonly compress?: Compress;
   readonly limits: ImapLimits;
   readonly version: string;
   readonly emit: (event: ImapEvent) => void;

@@ -613,6 +613,9 @@ class ImapSession {
 
   /** RFC 4978 §3. */
   async #compress(tag: string, algorithm: string): Promise<void> {
+    const { compress, emit } = this.#deps;
+    if (compress === undefined)
+      return this.#complete(tag, { status: 'NO', code: 'CANNOT', text: 'Nothing is compressed here' });
     const problem =
       algorithm !== 'DEFLATE'
         ? 'There is only DEFLATE'
@@ -625,9 +628,10 @@ class ImapSession {
     await this.#complete(tag, { status: 'OK', text: 'DEFLATE is active' });
     await this.#flush();
     const beneath = this.#connection;
-    const layer = this.#deps.compress(beneath);
+    const layer = compress(beneath);
     this.#compression = { layer, beneath };
     this.#use(layer);
+    emit({ name: 'imap.compression.started', remote: beneath.remote.address });
   }
 
   /** Behind the OK of UNAUTHENTICATE, and what the client sent behind the end of its stream (RFC 8437 §2). */

@@ -29,7 +29,7 @@ export function fuzz(input: Uint8Array): void {
       assert.ok(name.isWellFormed());
       assert.equal(decodeMailboxName(encodeMailboxName(name, utf8), utf8), name);
     }
-    const pattern = compileListPattern(decodeListPattern(octets, utf8), '/');
+    const pattern = compileListPattern(utf8 ? octets.toString('utf8') : decodeListPattern(octets), '/');
     matchesListPattern(pattern, 'a/b/INBOX');
     if (name !== undefined && !/[*%]/.test(name)) assert.ok(matchesListPattern(pattern, name));
   }

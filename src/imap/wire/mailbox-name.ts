@@ -37,8 +37,7 @@ export function encodeMailboxName(name: string, utf8: boolean): Buffer {
  * A LIST pattern: modified UTF-7 is decoded between the wildcards, and what is not modified UTF-7 is kept as given,
  * since a pattern that names nothing just matches nothing (RFC 9051 §6.3.9).
  */
-export function decodeListPattern(octets: Buffer, utf8: boolean): string {
-  if (utf8) return octets.toString('utf8');
+export function decodeListPattern(octets: Buffer): string {
   return octets
     .toString('latin1')
     .split(/([%*])/)

@@ -94,6 +94,12 @@ export const IMAP_EVENTS = {
       },
       metrics: [{ name: 'postrider_imap_faults_total', help: 'Commands answered NO for a fault.' }],
     },
+    'imap.compression.started': {
+      level: 'debug',
+      text: 'The conversation is compressed from here on',
+      fields: { remote: { type: 'text', description: 'The IP address of the client.' } },
+      metrics: [{ name: 'postrider_imap_compressions_total', help: 'Sessions that were compressed.' }],
+    },
     'imap.notify.overflowed': {
       level: 'info',
       text: 'A client that asked for news of mailboxes gets none any more: there are too many',

@@ -87,12 +87,18 @@ export function parseLsub(cursor: Cursor): ListCommand | undefined {
 /** A reference is no mailbox that must be there: a name that is not well formed is kept, and matches nothing. */
 function parseReference(cursor: Cursor): string | undefined {
   const octets = cursor.space('a reference') && cursor.astring('a reference');
-  return octets && (decodeMailboxName(octets, cursor.context.utf8) ?? octets.toString('utf8'));
+  if (octets === undefined) return undefined;
+  const { utf8 } = cursor.context;
+  return (
+    decodeMailboxName(octets, utf8) ?? (utf8 ? cursor.utf8(octets, 'a reference') : octets.toString('utf8'))
+  );
 }
 
 function parsePattern(cursor: Cursor): string | undefined {
   const octets = cursor.listMailbox();
-  return octets && decodeListPattern(octets, cursor.context.utf8);
+  if (octets === undefined) return undefined;
+  // RFC 6855 §3: BAD, once UTF-8 was agreed on.
+  return cursor.context.utf8 ? cursor.utf8(octets, 'a pattern') : decodeListPattern(octets);
 }
 
 function parseSelection(cursor: Cursor): ReadonlySet<ListSelection> | undefined {
