@@ -440,12 +440,13 @@ class SmtpSession {
     const changed = await this.#client(attributes);
     if (!changed.ok) return this.#answer('XCLIENT', changed.error);
     const { remote, standsFor, principal } = changed.value;
-    const wasPrincipal = this.#facts.principal;
-    const refusal = principal === undefined ? undefined : await this.#authRefusal(changed.value);
+    // Who was let in before, and only has more said of, was asked about before.
+    const signsIn = principal !== undefined && principal !== this.#facts.principal;
+    const refusal = signsIn ? await this.#authRefusal(changed.value) : undefined;
     if (refusal !== undefined) return this.#answer('XCLIENT', refusal);
     this.#emit({ ...this.#named('smtp.client-named'), client: remote.address, hostname: standsFor?.name });
     this.#facts = changed.value;
-    if (principal !== undefined && principal !== wasPrincipal) {
+    if (signsIn) {
       this.#channel.authenticated();
       this.#emit({
         ...this.#named('smtp.authenticated'),
