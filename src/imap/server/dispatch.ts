@@ -8,6 +8,7 @@ import { fetch } from './commands/fetch.ts';
 import { language } from './commands/language.ts';
 import { list, lsub, namespace } from './commands/list.ts';
 import { create, remove, rename, subscribe } from './commands/mailbox.ts';
+import { esearch } from './commands/esearch.ts';
 import { getMetadata, setMetadata } from './commands/metadata.ts';
 import { notify } from './commands/notify.ts';
 import { getQuota, getQuotaRoot, setQuota } from './commands/quota.ts';
@@ -111,6 +112,8 @@ export function dispatch(state: State, command: HandledCommand, context: Context
     case 'COPY':
     case 'MOVE':
       return copy(selected(state), command, context);
+    case 'ESEARCH':
+      return esearch(signedIn(state), command, context);
     case 'CANCELUPDATE':
       return only(cancelUpdate(selected(state), command));
     case 'SORT':

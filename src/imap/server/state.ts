@@ -2,6 +2,7 @@
 import type { Principal } from '../../auth/principal.ts';
 import type { AccountId, MailboxId, UidValidity } from '../../store/ids.ts';
 import type { Verb } from '../wire/command.ts';
+import type { SearchedSource } from '../wire/response.ts';
 import type { SortCriterion } from '../wire/command/search.ts';
 import type { SearchKey } from '../wire/command/search-key.ts';
 import type { ScanCache } from './fetch/section.ts';
@@ -36,6 +37,8 @@ export type SelectedMailbox = {
 /** A search whose result the client is told changes of (RFC 5267 §4.3). */
 export type UpdatingSearch = {
   readonly tag: string;
+  /** As its command told it (RFC 7377 §2.1). */
+  readonly source: SearchedSource | undefined;
   /** By UID, or by sequence number. */
   readonly uid: boolean;
   /** Without what is told by the moment: numbers, `*`, `$`. */
@@ -129,6 +132,8 @@ export const NEEDS: Readonly<Record<Verb | 'APPEND' | 'REPLACE', readonly State[
   SEARCH: SELECTED,
   SORT: SELECTED,
   CANCELUPDATE: SELECTED,
+  // RFC 7377 §2.2: which of the two it needs depends on where it searches.
+  ESEARCH: SIGNED_IN,
   THREAD: SELECTED,
   FETCH: SELECTED,
   STORE: SELECTED,

@@ -24,6 +24,7 @@ import { parseNotify, type NotifyCommand } from './command/notify.ts';
 import { parseGetQuota, parseGetQuotaRoot, parseSetQuota, type QuotaCommand } from './command/quota.ts';
 import {
   parseCancelUpdate,
+  parseEsearch,
   parseSearch,
   parseSort,
   parseThread,
@@ -112,6 +113,7 @@ const PARSERS: Readonly<Record<Verb, Row>> = {
   EXPUNGE: { parse: parseExpunge, uid: true },
   SEARCH: { parse: parseSearch, uid: true },
   SORT: { parse: parseSort, uid: true },
+  ESEARCH: { parse: parseEsearch, uid: true },
   CANCELUPDATE: { parse: parseCancelUpdate },
   THREAD: { parse: parseThread, uid: true },
   FETCH: { parse: parseFetch, uid: true },

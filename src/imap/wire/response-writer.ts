@@ -271,10 +271,17 @@ export class ResponseWriter {
   }
 
   #esearch(response: EsearchResponse): void {
-    const { tag, uid, min, max, count, all, partial, modSeq, relevancies, addTo, removeFrom } = response;
+    const { tag, uid, min, max, count, all, partial, modSeq, relevancies, addTo, removeFrom, source } =
+      response;
     this.#text('* ESEARCH');
     // RFC 9051 §9: tag-string is an astring; quoted, as every example shows it.
-    if (tag !== undefined) this.#text(` (TAG ${quotedTag(tag)})`);
+    if (tag !== undefined) this.#text(` (TAG ${quotedTag(tag)}`);
+    if (source !== undefined) {
+      this.#text(' MAILBOX ');
+      this.#raw(encodeMailbox(source.mailbox, this.#utf8));
+      this.#text(` UIDVALIDITY ${source.uidValidity}`);
+    }
+    if (tag !== undefined) this.#text(')');
     if (uid) this.#text(' UID');
     if (min !== undefined) this.#text(` MIN ${min}`);
     if (max !== undefined) this.#text(` MAX ${max}`);

@@ -79,6 +79,8 @@ export type EsearchResponse = {
   readonly kind: 'esearch';
   /** The tag of the command it answers; none for an unsolicited one. */
   readonly tag?: string;
+  /** Which mailbox it is about, where that may be another than the selected one (RFC 7377 §2.1). */
+  readonly source?: SearchedSource;
   readonly uid: boolean;
   readonly min?: number;
   readonly max?: number;
@@ -98,6 +100,8 @@ export type EsearchResponse = {
   readonly addTo?: readonly ResultUpdate[];
   readonly removeFrom?: readonly ResultUpdate[];
 };
+
+export type SearchedSource = { readonly mailbox: string; readonly uidValidity: number };
 
 /** Position 0: wherever the order of the mailbox wants it. */
 export type ResultUpdate = { readonly position: number; readonly set: readonly SequenceRange[] };

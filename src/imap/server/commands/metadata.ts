@@ -19,6 +19,7 @@ import {
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { allowed, NO_RIGHT, NO_SUCH_MAILBOX, type Access } from '../mailbox-access.ts';
 import type { ImapDeps } from '../ports.ts';
+import { isGoodFilter } from '../search/filter.ts';
 import type { SignedIn } from '../state.ts';
 
 type GetMetadata = Extract<Command, { verb: 'GETMETADATA' }>;
@@ -102,6 +103,9 @@ export async function setMetadata(
   const { owner, mailbox } = place.value;
   if (mailbox === undefined && changes.some(({ name }) => name.startsWith('/shared/')))
     return { status: 'NO', code: 'NOPERM', text: 'Shared annotations of the server cannot be set' };
+  // RFC 5466 §3.2.
+  if (mailbox === undefined && !changes.every(({ name, value }) => isGoodFilter(name, value)))
+    return { status: 'NO', code: 'CANNOT', text: 'A filter is a search' };
   const set = await deps.store.setMetadata(owner, principal.account, mailbox, changes);
   if (set.ok) {
     if (owner === principal.account) metadata.changedHere(set.value);

@@ -198,7 +198,7 @@ describe('keys of SEARCH', () => {
     ['RETURN (FOO) ALL', '. BAD …'],
     ['RETURN ALL ALL', '. BAD …'],
     ['CHARSET x-none SEEN', '. NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset'],
-    ['FILTER mine', '. NO [NONEXISTENT] No such filter'],
+    ['FILTER mine', '. NO [UNDEFINED-FILTER mine] …'],
     [`${'('.repeat(60)}SEEN${')'.repeat(60)}`, '. NO [LIMIT] …'],
     [`${'SEEN '.repeat(1100)}SEEN`, '. NO [LIMIT] …'],
   ] as const)

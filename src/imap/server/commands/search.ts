@@ -3,23 +3,29 @@ import type { Uid } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
 import type { SearchReturn } from '../../wire/command/search.ts';
 import type { SearchKey } from '../../wire/command/search-key.ts';
-import type { EsearchResponse, Untagged } from '../../wire/response.ts';
+import type { EsearchResponse, SearchedSource, Untagged } from '../../wire/response.ts';
 import { rangesOf } from '../../wire/sequence-set.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { limitSearch, sayingLimit, tooMany } from '../message-limit.ts';
 import { largestPlain, partialOf } from '../message-set.ts';
+import { withFilters } from '../search/filter.ts';
 import { leavesOf } from '../search/indexed.ts';
 import { runSearch, type Found } from '../search/run.ts';
 import { frozen, whyNoUpdates } from '../search/updating.ts';
 import type { Selected, SelectedMailbox } from '../state.ts';
+import type { MailboxView } from '../view.ts';
 
 type Search = Extract<Command, { verb: 'SEARCH' }>;
 
 type SearchOrSort = Extract<Command, { verb: 'SEARCH' | 'SORT' }>;
 /** With the lowest UID that was looked at, where not all were. */
-type Searched = Found & { readonly lowest: Uid | undefined };
+export type Searched = Found & {
+  readonly lowest: Uid | undefined;
+  /** Filters put in. */
+  readonly key: SearchKey;
+};
 
-const ALL: SearchReturn = { min: false, max: false, all: true, count: false, save: false };
+export const ALL: SearchReturn = { min: false, max: false, all: true, count: false, save: false };
 
 export async function* search(state: Selected, command: Search, context: Context): Replies {
   const { selected } = state;
@@ -54,16 +60,25 @@ export function* answered(
   found: Searched,
   { tag }: Context,
 ): Generator<Untagged, void, void> {
-  const { uids, lowest } = found;
-  if (returns.save) selected.saved = savedOf(returns, uids);
-  yield* extended(tag, command.uid, returns, found, selected);
-  if (returns.update === undefined) return;
+  if (returns.save) selected.saved = savedOf(returns, found.uids);
+  yield* extended({ tag, uid: command.uid }, returns, found, selected.view);
+  if (returns.update === true) yield* keptUpToDate(selected, command, found, undefined, tag);
+}
+
+/** RFC 5267 §4.3: the result is kept up to date from here on, or it is said that it is not. */
+export function* keptUpToDate(
+  selected: SelectedMailbox,
+  command: SearchOrSort | Extract<Command, { verb: 'ESEARCH' }>,
+  { uids, lowest, key: searchedKey }: Pick<Searched, 'uids' | 'lowest' | 'key'>,
+  source: SearchedSource | undefined,
+  tag: string,
+): Generator<Untagged, void, void> {
   const criteria = command.verb === 'SORT' ? command.criteria : undefined;
   const refusal =
     lowest === undefined ? whyNoUpdates(selected, criteria, uids) : 'Not all messages were looked at';
   if (refusal === undefined) {
-    const key = frozen(command.key, selected);
-    selected.updating.set(tag, { tag, uid: command.uid, key, criteria, uids });
+    const key = frozen(searchedKey, selected);
+    selected.updating.set(tag, { tag, source, uid: command.uid, key, criteria, uids });
   } else
     // RFC 5267 §4.3.1.
     yield { kind: 'status', status: 'NO', code: { kind: 'NOUPDATE', tag }, text: refusal };
@@ -88,13 +103,15 @@ export async function searched(
   context: Context,
 ): Promise<Searched | Outcome> {
   const { messagesMax } = context.deps.limits;
-  const { key } = command;
+  const { principal, selected } = state;
+  const filtered = await withFilters(command.key, principal, context.deps);
+  const key = filtered.ok ? filtered.value : command.key;
   const returns = command.verb === 'THREAD' ? undefined : command.returns;
   const isRanked = wantsRelevancy(command);
   // RFC 5267 §4.3.
   if (returns?.update === true && state.selected.updating.has(context.tag))
     return { status: 'BAD', text: 'That tag is in use for updates' };
-  let wrong = refused(key, isRanked, state.selected);
+  let wrong = filtered.ok ? (refused(key, isRanked) ?? beyond(key, selected)) : filtered.error;
   const limited = wrong === undefined ? limitSearch(key, state.selected, messagesMax) : undefined;
   // RFC 9738 §3.3: an order or threads of some of the messages are of no use.
   if (command.verb !== 'SEARCH' && limited?.lowest !== undefined) wrong = tooMany(messagesMax);
@@ -106,7 +123,7 @@ export async function searched(
   const found = await runSearch(state.selected, limited?.key ?? key, isRanked, context);
   // RFC 7162 §3.1.2: MODSEQ is CONDSTORE enabling.
   if (found.modSeqs !== undefined) context.enabled.condstore = true;
-  return { ...found, lowest: limited?.lowest };
+  return { ...found, lowest: limited?.lowest, key };
 }
 
 function wantsRelevancy(command: SearchOrSort | Extract<Command, { verb: 'THREAD' }>): boolean {
@@ -119,7 +136,7 @@ function wantsRelevancy(command: SearchOrSort | Extract<Command, { verb: 'THREAD
 export function numbersOf(
   uids: readonly number[],
   byUid: boolean,
-  { view }: SelectedMailbox,
+  { view }: Pick<SelectedMailbox, 'view'>,
 ): readonly number[] {
   return byUid ? uids : uids.flatMap((uid) => view.seqOf(uid) ?? []);
 }
@@ -129,14 +146,13 @@ export function numbersOf(
  * @param found its UIDs in the order of the answer: RFC 5267 §3.1 adapts MIN, MAX and ALL to SORT so
  */
 export function* extended(
-  tag: string,
-  uid: boolean,
+  answer: Pick<EsearchResponse, 'uid' | 'source'> & { readonly tag: string },
   { min, max, all, count, partial, relevancy }: SearchReturn,
   { uids, modSeqs, relevancies }: Found,
-  selected: SelectedMailbox,
+  view: MailboxView,
 ): Generator<EsearchResponse, void, void> {
   if (!min && !max && !all && !count && partial === undefined && relevancy === undefined) return;
-  const numbers = numbersOf(uids, uid, selected);
+  const numbers = numbersOf(uids, answer.uid, { view });
   const first = numbers[0];
   const last = numbers.at(-1);
   // RFC 4731 §3.2: of the messages that are told, where those are only the ends.
@@ -145,8 +161,7 @@ export function* extended(
   const scored = partial === undefined ? uids : partialOf(uids, partial);
   yield {
     kind: 'esearch',
-    tag,
-    uid,
+    ...answer,
     ...(min && first !== undefined ? { min: first } : {}),
     ...(max && last !== undefined ? { max: last } : {}),
     ...(count ? { count: numbers.length } : {}),
@@ -186,20 +201,16 @@ export function savedOf(
   return saved.toSorted((a, b) => a - b);
 }
 
-/** What makes a search wrong before it begins: numbers beyond the last message, filters that do not exist. */
-function refused(key: SearchKey, isRanked: boolean, selected: SelectedMailbox): Outcome | undefined {
-  let hasFuzzy = false;
-  for (const { key: next, isFuzzy } of leavesOf(key)) {
-    hasFuzzy ||= isFuzzy;
-    if (next.kind === 'filter') return { status: 'NO', code: 'NONEXISTENT', text: 'No such filter' };
-    else if (
-      next.kind === 'sequence' &&
-      next.set.kind === 'ranges' &&
-      largestPlain(next.set.ranges) > selected.view.exists
-    )
-      return { status: 'BAD', text: `There are only ${selected.view.exists} messages` };
-  }
-  // RFC 6203 §4 and §6.
-  if (isRanked && !hasFuzzy) return { status: 'BAD', text: 'RELEVANCY needs a FUZZY key' };
+/** RFC 6203 §4 and §6. */
+export function refused(key: SearchKey, isRanked: boolean): Outcome | undefined {
+  if (!isRanked || leavesOf(key).some(({ isFuzzy }) => isFuzzy)) return undefined;
+  return { status: 'BAD', text: 'RELEVANCY needs a FUZZY key' };
+}
+
+/** Numbers beyond the last message are a mistake (RFC 9051 §9, seq-number). */
+function beyond(key: SearchKey, { view }: SelectedMailbox): Outcome | undefined {
+  for (const { key: one } of leavesOf(key))
+    if (one.kind === 'sequence' && one.set.kind === 'ranges' && largestPlain(one.set.ranges) > view.exists)
+      return { status: 'BAD', text: `There are only ${view.exists} messages` };
   return undefined;
 }

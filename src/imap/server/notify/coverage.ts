@@ -27,7 +27,7 @@ export function coverageOf(groups: readonly EventGroup[]): Coverage {
   };
 }
 
-function matcherOf(filter: MailboxFilter): Matches {
+export function matcherOf(filter: MailboxFilter): Matches {
   switch (filter.kind) {
     case 'personal':
       return (name) => parseSharedName(name).kind === 'own';
@@ -46,7 +46,7 @@ function matcherOf(filter: MailboxFilter): Matches {
   }
 }
 
-function reachesOthers(filter: MailboxFilter): boolean {
+export function reachesOthers(filter: MailboxFilter): boolean {
   if (filter.kind === 'personal') return false;
   if (filter.kind === 'subscribed') return true;
   return filter.names.some((name) => withAncestors(normalName(name)).includes(OTHER_USERS));

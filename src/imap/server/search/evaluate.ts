@@ -179,7 +179,7 @@ function compileKey(key: SearchKey, selected: SearchedMailbox, nowMs: number, an
       const id = parseThreadId(key.id, selected.otherOwner);
       return at('placed', ({ placed }) => placed && placed.threadId === id);
     }
-    // RFC 5466 §3.1: a filter that is not there is refused before the search begins; there are none.
+    // RFC 5466 §3.1: before a search begins its filters are put in.
     case 'filter':
       return at('number', () => false);
     default:

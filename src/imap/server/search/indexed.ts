@@ -71,6 +71,11 @@ export function questionOf(key: SearchKey): SearchQuestion | undefined {
 type KnownIds = { readonly ids: Map<number, EmailId>; through: number };
 const known = new WeakMap<SearchedMailbox, KnownIds>();
 
+/** Ids of all messages of a mailbox that were read for its view. */
+export function rememberIds(mailbox: SearchedMailbox, ids: Map<number, EmailId>): void {
+  known.set(mailbox, { ids, through: mailbox.view.lastUid });
+}
+
 /** The ids of all messages that the session knows and that are still there. */
 export async function emailIdsOf(
   selected: SearchedMailbox,

@@ -79,7 +79,13 @@ export async function newsOfUpdating(
   for (const notice of notices) if (notice.kind === 'expunge') gone.set(notice.uid, notice.seq);
   const changed = (changes?.changed ?? []).map(({ uid }) => uid);
   for (const search of selected.updating.values()) {
-    const response = { kind: 'esearch', tag: search.tag, uid: search.uid } as const;
+    const { tag, source, uid: byUid } = search;
+    const response = {
+      kind: 'esearch',
+      tag,
+      uid: byUid,
+      ...(source === undefined ? {} : { source }),
+    } as const;
     const expunged = without(
       search,
       (uid) => gone.has(uid),

@@ -101,7 +101,7 @@ function parseGroup(cursor: Cursor): Group | undefined {
   return { kind: 'other', filter, ...events };
 }
 
-function parseFilter(cursor: Cursor, name: string): MailboxFilter | undefined {
+export function parseFilter(cursor: Cursor, name: string): MailboxFilter | undefined {
   switch (name) {
     case 'INBOXES':
     case 'PERSONAL':
@@ -110,15 +110,20 @@ function parseFilter(cursor: Cursor, name: string): MailboxFilter | undefined {
       return { kind: 'subscribed' };
     case 'SUBTREE':
     case 'MAILBOXES': {
-      if (!cursor.space('a mailbox name')) return undefined;
-      const names = cursor.takeLeft()
-        ? cursor.listToRight('the mailbox names', () => cursor.mailbox())
-        : oneOf(cursor.mailbox());
+      const names = parseNames(cursor);
       return names && { kind: name === 'SUBTREE' ? 'subtree' : 'mailboxes', names };
     }
     default:
-      return cursor.fail(`NOTIFY knows no mailboxes of the name ${name.slice(0, 40)}`);
+      return cursor.fail(`There are no mailboxes of the name ${name.slice(0, 40)}`);
   }
+}
+
+/** ` name` or ` (name …)` */
+export function parseNames(cursor: Cursor): readonly string[] | undefined {
+  if (!cursor.space('a mailbox name')) return undefined;
+  return cursor.takeLeft()
+    ? cursor.listToRight('the mailbox names', () => cursor.mailbox())
+    : oneOf(cursor.mailbox());
 }
 
 function oneOf(name: string | undefined): readonly string[] | undefined {

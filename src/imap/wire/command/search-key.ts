@@ -172,7 +172,14 @@ const parseModSeq: KeyParser = ({ cursor }) => {
   return modSeq === undefined ? undefined : { kind: 'modseq', modSeq, entry: { name, type } };
 };
 
-const parseFilter: KeyParser = ({ cursor }) => {
+const parseFilter: KeyParser = ({ cursor, charset }) => {
+  // RFC 5466 §3.1: filters are kept in UTF-8.
+  if (charset !== undefined && charset !== 'UTF-8' && charset !== 'US-ASCII')
+    return cursor.refuse({
+      status: 'BAD',
+      code: { kind: 'BADCHARSET', charsets: ['US-ASCII', 'UTF-8'] },
+      text: 'FILTER is in UTF-8',
+    });
   const name = cursor.space('the name of a filter') && cursor.atom('the name of a filter');
   return name === undefined ? undefined : { kind: 'filter', name };
 };

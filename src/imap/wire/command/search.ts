@@ -1,9 +1,10 @@
 /**
  * SEARCH, SORT and THREAD. Sources: RFC 9051 §6.4.4, RFC 5256, RFC 5957 (DISPLAY…), RFC 5267 (RETURN of SORT, CONTEXT, UPDATE, CANCELUPDATE),
- * RFC 9394 §3.1 (PARTIAL), RFC 6203 §4 and §6 (RELEVANCY).
+ * RFC 9394 §3.1 (PARTIAL), RFC 6203 §4 and §6 (RELEVANCY), RFC 7377 (ESEARCH).
  */
 import { ATOM } from '../character.ts';
 import type { Cursor } from '../cursor.ts';
+import { parseFilter, parseNames, type MailboxFilter } from './notify.ts';
 import { parsePartialRange, type PartialRange } from './partial-range.ts';
 import { parseSearchKeys, type SearchKey } from './search-key.ts';
 
@@ -37,6 +38,13 @@ export type SortCriterion = {
   readonly reverse: boolean;
 };
 
+/** RFC 7377 §2.2. */
+export type SearchSource =
+  | { readonly kind: 'selected' }
+  | MailboxFilter
+  /** These, and what is one level below. */
+  | { readonly kind: 'subtree-one'; readonly names: readonly string[] };
+
 export type SearchCommand =
   | {
       readonly verb: 'SEARCH';
@@ -52,6 +60,15 @@ export type SearchCommand =
       readonly criteria: readonly SortCriterion[];
       readonly key: SearchKey;
     }
+  | {
+      readonly verb: 'ESEARCH';
+      /** It counts by UIDs alone (RFC 7377 §2.1). */
+      readonly uid: true;
+      /** Undefined: the selected mailbox. */
+      readonly sources?: readonly SearchSource[];
+      readonly returns?: SearchReturn;
+      readonly key: SearchKey;
+    }
   /** By tags of searches (RFC 5267 §4.3.5). */
   | { readonly verb: 'CANCELUPDATE'; readonly tags: readonly string[] }
   | {
@@ -64,6 +81,8 @@ export type SearchCommand =
 const NOTHING: SearchReturn = { min: false, max: false, all: false, count: false, save: false };
 /** More criteria than there are keys change nothing. */
 const CRITERIA_MAX = 32;
+/** Each may have many names. */
+const SOURCES_MAX = 100;
 /** More tags than there can be results. */
 const CANCELLED_MAX = 100;
 const SORT_KEYS: ReadonlyMap<string, SortCriterion['key']> = new Map(
@@ -84,7 +103,37 @@ const SORT_KEYS: ReadonlyMap<string, SortCriterion['key']> = new Map(
 );
 
 export function parseSearch(cursor: Cursor, uid: boolean): SearchCommand | undefined {
+  const program = cursor.space('a search key') && parseProgram(cursor);
+  return program && { verb: 'SEARCH', uid, ...program };
+}
+
+/** RFC 7377 §4. */
+export function parseEsearch(cursor: Cursor): SearchCommand | undefined {
   if (!cursor.space('a search key')) return undefined;
+  let sources: readonly SearchSource[] | undefined;
+  if (cursor.takeLabel('IN')) {
+    if (!cursor.takeSpaceLeft()) return cursor.fail('IN takes a list of mailboxes');
+    sources = cursor.listToRight('the mailboxes', () => parseSource(cursor));
+    if (sources === undefined || !cursor.space('a search key')) return undefined;
+    if (sources.length > SOURCES_MAX) return cursor.fail(`ESEARCH takes ${SOURCES_MAX} sources at most`);
+  }
+  const program = parseProgram(cursor);
+  return program && { verb: 'ESEARCH', uid: true, ...(sources === undefined ? {} : { sources }), ...program };
+}
+
+function parseSource(cursor: Cursor): SearchSource | undefined {
+  const name = cursor.label('which mailboxes');
+  if (name === undefined) return undefined;
+  if (name === 'SELECTED') return { kind: 'selected' };
+  if (name !== 'SUBTREE-ONE') return parseFilter(cursor, name);
+  const names = parseNames(cursor);
+  return names && { kind: 'subtree-one', names };
+}
+
+/** What SEARCH and ESEARCH take: RETURN, CHARSET and the keys. */
+function parseProgram(
+  cursor: Cursor,
+): { readonly returns?: SearchReturn; readonly key: SearchKey } | undefined {
   const returns = parseReturn(cursor);
   if (returns === undefined) return undefined;
   let charset: string | undefined;
@@ -93,7 +142,7 @@ export function parseSearch(cursor: Cursor, uid: boolean): SearchCommand | undef
     if (charset === undefined || !cursor.space('a search key')) return undefined;
   }
   const key = parseSearchKeys(cursor, charset);
-  return key && { verb: 'SEARCH', uid, ...returns, key };
+  return key && { ...returns, key };
 }
 
 export function parseSort(cursor: Cursor, uid: boolean): SearchCommand | undefined {
