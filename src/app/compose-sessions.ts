@@ -14,6 +14,7 @@ import type { SmtpServerDeps } from '../smtp/server/deps.ts';
 import { LMTP, RELAY, SUBMISSION, type SmtpRole } from '../smtp/server/role.ts';
 import { serveSmtp } from '../smtp/server/session.ts';
 import { withoutBlindCopies } from './blind-copies.ts';
+import { urlContents } from './burl.ts';
 import type { Policies } from './compose-policy.ts';
 import type { ServiceOptions } from './service-options.ts';
 import type { SignInOffer } from './sign-in.ts';
@@ -32,6 +33,16 @@ export function composeSessions(
   const { limits } = config;
   const submitters = new Set(config.submission.submitters.map((address) => address.toLowerCase()));
   const traceId = createQueueIds(clock, random);
+  const urlPorts = {
+    hostname: config.hostname,
+    clock,
+    random,
+    store: backends.mail,
+    blobs: backends.blobs,
+    sharing: backends.directory,
+    accounts: backends.directory,
+  };
+  const urls = urlContents(config.submission.burl, urlPorts);
   const smtpOf = (role: SmtpRole, settings: ListenerConfig): Omit<SmtpServerDeps, 'policy'> => ({
     role,
     limits: smtpLimitsOf(config),
@@ -45,19 +56,14 @@ export function composeSessions(
     signIn: role.auth === 'none' ? undefined : offer.signIn('smtp'),
     recipients: intake,
     intake: role.name === 'submission' ? withoutBlindCopies(intake) : intake,
+    urls: role.name === 'submission' ? urls : undefined,
     events: observers.smtp,
     shutdown,
   });
   const imapOf = (settings: ListenerConfig): ImapDeps => ({
-    hostname: config.hostname,
-    clock,
-    store: backends.mail,
-    blobs: backends.blobs,
+    ...urlPorts,
     ...(options.search === undefined ? {} : { search: options.search }),
-    sharing: backends.directory,
     sharesWithAnyone: config.sharing.anyone,
-    accounts: backends.directory,
-    random,
     isSubmitter: (address) => submitters.has(address.toLowerCase()),
     signIn: offer.signIn('imap'),
     ...(config.imap.compress ? { compress: (connection) => new DeflateConnection(connection) } : {}),

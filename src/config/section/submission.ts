@@ -11,6 +11,7 @@ export const SUBMISSION = {
     'priorityMax',
     'addSender',
     'suspend',
+    'burl',
     'submitters',
   ],
   properties: {
@@ -59,6 +60,13 @@ export const SUBMISSION = {
           description: 'Networks that it signs in from to submit.',
         },
       },
+    },
+    burl: {
+      type: 'string',
+      enum: ['none', 'authorized', 'own'],
+      default: 'own',
+      description:
+        'Content from mailboxes here (BURL, RFC 4468): by URLs that were authorized for submission (URLAUTH), or by plain URLs of the own mail too.',
     },
     submitters: {
       type: 'array',

@@ -5,7 +5,7 @@ import type { Trust } from '../../policy/trust.ts';
 import type { SmtpEventSink } from './event.ts';
 import type { SmtpExtensions } from './extensions.ts';
 import type { SmtpLimits } from './limits.ts';
-import type { AddressQueries, Intake, Policy, RecipientVerifier } from './ports.ts';
+import type { AddressQueries, Intake, Policy, RecipientVerifier, UrlContents } from './ports.ts';
 import type { SmtpRole } from './role.ts';
 
 export type SmtpServerDeps = {
@@ -26,6 +26,8 @@ export type SmtpServerDeps = {
   /** Answers VRFY and EXPN. */
   readonly addresses: AddressQueries;
   readonly intake: Intake;
+  /** BURL, where the role is submission. Undefined: not offered. */
+  readonly urls?: UrlContents | undefined;
   /** Of this session alone: what checks said at one stage is known to it at the next. */
   readonly policy: Policy;
   readonly events: SmtpEventSink;

@@ -1,5 +1,6 @@
 /** Receives one message: opens the sink, reads the content by DATA or BDAT, has it checked and committed. */
 import { Buffer } from 'node:buffer';
+import type { Result } from '../../base/result.ts';
 import { unreachable } from '../../base/unreachable.ts';
 import { DataDecoder, NewlineCheck } from '../wire/data.ts';
 import { formatPath } from '../wire/path.ts';
@@ -11,10 +12,25 @@ import { contentRefusal } from './content-refusal.ts';
 import { countReceivedFields, IncomingMessage } from './incoming-message.ts';
 import type { Outcome } from './outcome.ts';
 import { FAULT, refused } from './outcome.ts';
-import type { CommitOutcome, MessageSink, Refusal, SessionFacts, Verdict } from './ports.ts';
+import type {
+  CommitOutcome,
+  MessageSink,
+  Refusal,
+  SessionFacts,
+  UrlContent,
+  UrlProblem,
+  Verdict,
+} from './ports.ts';
 import { formatReceived } from './received.ts';
 import type { Transaction } from './state.ts';
 import { refusalOutcome } from './verdict.ts';
+
+/** RFC 4468 §6, §3.4. */
+const URL_REFUSALS: Readonly<Record<UrlProblem['kind'], Outcome>> = {
+  'not-trusted': refused('url-not-trusted', reply(554, '5.7.8', 'URLs of that kind are not fetched here')),
+  'not-authorized': refused('url-not-authorized', reply(554, '5.7.0', 'IMAP URL authorization failed')),
+  'not-found': refused('url-not-found', reply(554, '5.6.6', 'IMAP URL resolution failed')),
+};
 
 export class MessageReceiver {
   readonly #channel: Channel;
@@ -98,6 +114,28 @@ export class MessageReceiver {
       }
     }
     return 'complete';
+  }
+
+  /** Content by URL: nothing of it comes over the connection. An outcome says why there is none. Source: RFC 4468 §6. */
+  async readUrl(
+    open: () => Promise<Result<UrlContent, UrlProblem>>,
+    message: IncomingMessage,
+  ): Promise<Outcome | undefined> {
+    try {
+      const content = await open();
+      if (!content.ok) return URL_REFUSALS[content.error.kind];
+      // Nothing of what would not do is read.
+      if (message.octets + content.value.octets > this.#deps.limits.messageOctetsMax)
+        message.fail('too-large');
+      if (message.problem !== undefined) return undefined;
+      for await (const octets of content.value.read()) {
+        const pending = message.writeRaw(octets);
+        if (pending !== undefined) await pending;
+      }
+    } catch (cause) {
+      message.fail('fault', cause);
+    }
+    return undefined;
   }
 
   /** The content is complete: says what becomes of it. The message is finished with, whatever the answer. */

@@ -4,6 +4,7 @@
  * again. Answers may come at once or as a promise; at once is faster, and the session then stays synchronous.
  */
 import type { Principal } from '../../auth/principal.ts';
+import type { Result } from '../../base/result.ts';
 import type { Endpoint, TlsInfo } from '../../base/connection.ts';
 import type { Hold } from '../../queue/queue.ts';
 import type { HelloVerb } from '../wire/command.ts';
@@ -164,7 +165,7 @@ export interface Policy {
     transaction: TransactionFacts,
     session: SessionFacts,
   ): MaybePromise<Verdict>;
-  /** At DATA or the first BDAT, before any content. */
+  /** At DATA or the first BDAT or BURL, before any content. */
   data?(transaction: TransactionFacts, session: SessionFacts): MaybePromise<Verdict>;
   /** Directly behind `data`: what is to see each piece of the content, before it is the sink's. */
   reader?(transaction: TransactionFacts, session: SessionFacts): ((octets: Uint8Array) => void) | undefined;
@@ -193,3 +194,17 @@ export type SessionActivity = {
   readonly messages: number;
   readonly octetsReceived: number;
 };
+
+/** Content that is in a mailbox already. RFC 4468. */
+export type UrlContents = {
+  /** Behind BURL in the answer to EHLO, once somebody has signed in (RFC 4468 §3.3). */
+  readonly offer: readonly string[];
+  /** What a URL gives to this submitter. Throws for a fault of the world, also while it is read. */
+  open(url: string, principal: Principal): Promise<Result<UrlContent, UrlProblem>>;
+};
+
+export type UrlContent = { readonly octets: number; read(): AsyncIterable<Uint8Array> };
+
+export type UrlProblem =
+  /** Of a server, or in a form, that nobody here fetches from. */
+  { readonly kind: 'not-trusted' } | { readonly kind: 'not-authorized' } | { readonly kind: 'not-found' };

@@ -44,7 +44,7 @@ export async function serveSmtp(connection: Connection, deps: SmtpServerDeps): P
 
 type SimpleCommand = Exclude<
   Command,
-  { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' | 'XCLIENT' | 'XFORWARD' }
+  { verb: 'QUIT' | 'STARTTLS' | 'AUTH' | 'DATA' | 'BDAT' | 'BURL' | 'XCLIENT' | 'XFORWARD' }
 >;
 
 class SmtpSession {
@@ -256,6 +256,8 @@ class SmtpSession {
         return this.#data();
       case 'BDAT':
         return this.#bdat(command.octets, command.last);
+      case 'BURL':
+        return this.#burl(command.url, command.last);
       case 'XCLIENT':
         return this.#xclient(command.attributes);
       case 'XFORWARD':
@@ -360,16 +362,46 @@ class SmtpSession {
     if ((await this.#receiver.readChunk(octets, message, transaction)) === 'over') return message?.abort();
     if (!(target instanceof IncomingMessage) || transaction === undefined)
       return this.#answer('BDAT', target instanceof IncomingMessage ? FAULT : target);
+    return this.#afterContent('BDAT', target, transaction, octets, last);
+  }
+
+  /** BURL: a chunk that is here already. Source: RFC 4468 §3.2. */
+  async #burl(url: string, last: boolean): Promise<void> {
+    const { urls, role } = this.#deps;
+    const { principal } = this.#facts;
+    if (urls === undefined || role.name !== 'submission') return this.#answer('BURL', NO_BURL);
+    if (principal === undefined) return this.#answer('BURL', URLS_NEED_AUTH);
+    const target = await this.#chunkTarget(last);
+    if (!(target instanceof IncomingMessage)) return this.#answer('BURL', target);
+    const state = this.#state;
+    if (state.phase !== 'chunking') return this.#answer('BURL', FAULT);
+    const before = target.octets;
+    const problem = await this.#receiver.readUrl(() => urls.open(url, principal), target);
+    if (problem === undefined)
+      return this.#afterContent('BURL', target, state.transaction, target.octets - before, last);
+    // RFC 4468 §3.2: without this part there is no message.
+    target.abort();
+    this.#messageRefused(target, state.transaction, problem);
+    return this.#answer('BURL', { ...problem, state: this.#afterChunk(last) });
+  }
+
+  async #afterContent(
+    verb: 'BDAT' | 'BURL',
+    message: IncomingMessage,
+    transaction: Transaction,
+    octets: number,
+    last: boolean,
+  ): Promise<void> {
     if (last) {
-      target.endRaw();
-      return this.#finish('BDAT', target, transaction);
+      message.endRaw();
+      return this.#finish(verb, message, transaction);
     }
-    if (target.problem === undefined)
+    if (message.problem === undefined)
       return this.#channel.say(reply(250, '2.0.0', `${octets} octets received`));
-    if (target.problem === 'fault') this.#faulted('Taking in content', target.cause);
-    const refusal = contentRefusal(target.problem, this.#deps.limits);
-    this.#messageRefused(target, transaction, refusal);
-    return this.#answer('BDAT', { ...refusal, state: this.#afterChunk(false) });
+    if (message.problem === 'fault') this.#faulted('Taking in content', message.cause);
+    const refusal = contentRefusal(message.problem, this.#deps.limits);
+    this.#messageRefused(message, transaction, refusal);
+    return this.#answer(verb, { ...refusal, state: this.#afterChunk(false) });
   }
 
   /** The message that a chunk belongs to, opened by the first one; or why there is none. */
@@ -405,7 +437,11 @@ class SmtpSession {
     return last || ready.phase !== 'ready' ? ready : { phase: 'chunk-failed', hello: ready.hello };
   }
 
-  async #finish(verb: 'DATA' | 'BDAT', message: IncomingMessage, transaction: Transaction): Promise<void> {
+  async #finish(
+    verb: 'DATA' | 'BDAT' | 'BURL',
+    message: IncomingMessage,
+    transaction: Transaction,
+  ): Promise<void> {
     const { outcomes, discarded } = await this.#receiver.finish(message, transaction, this.#facts);
     const refusals = outcomes.filter(({ reply: { code } }) => code >= 400);
     for (const outcome of outcomes) this.#say(outcome);
@@ -657,6 +693,8 @@ type EventHead<Name> = Pick<SmtpEvent, 'sessionId' | 'role' | 'remoteAddress'> &
 const GO_AHEAD = reply(354, undefined, 'Go ahead, end with a dot on a line of its own');
 const NO_RECIPIENTS = badSequence('No valid recipients');
 const BINARY_NEEDS_BDAT = badSequence('BODY=BINARYMIME goes with BDAT');
+const NO_BURL = refused('not-implemented', reply(502, '5.5.1', 'BURL is not offered here'));
+const URLS_NEED_AUTH = refused('auth-required', reply(530, '5.7.0', 'Sign in first'));
 const ONLY_QUIT = badSequence('This connection was refused, say QUIT');
 const NO_STARTTLS = refused('not-implemented', reply(502, '5.5.1', 'STARTTLS is not offered here'));
 const PLAINTEXT_BEHIND_STARTTLS = reply(554, '5.5.1', 'Commands in plain text behind STARTTLS, closing');

@@ -18,6 +18,7 @@ export const seeds: readonly Uint8Array[] = [
   'RCPT TO:<Postmaster>',
   'MAIL FROM:<>',
   'BDAT 86000 LAST',
+  'BURL imap://a@b.test/INBOX/;UID=1;URLAUTH=submit+a:internal:91354a473744909de610943775f92038 LAST',
   'AUTH PLAIN AGEAYg==',
   'MAIL FROM:<用户@例え.test> SMTPUTF8',
   'RCPT TO:<a@[192.0.2.1]>',

@@ -1,7 +1,7 @@
 /**
  * One SMTP or LMTP command line, parsed. Input: the octets of a line without its CRLF. Never throws; what is wrong comes
  * back as a problem that says which reply it deserves. Whether a command is allowed now is not decided here.
- * Sources: RFC 5321 §4.1.1 and §4.1.2, RFC 2033 §4.1 (LHLO), 3030 §2 (BDAT), 3207 (STARTTLS), 4954 §4 (AUTH).
+ * Sources: RFC 5321 §4.1.1 and §4.1.2, RFC 2033 §4.1 (LHLO), 3030 §2 (BDAT), 3207 (STARTTLS), 4468 §3.5 (BURL), 4954 §4 (AUTH).
  */
 import type { Buffer } from 'node:buffer';
 import { isAscii, isUtf8 } from 'node:buffer';
@@ -28,6 +28,7 @@ export type Command =
   | { readonly verb: 'XCLIENT'; readonly attributes: XclientAttributes }
   | { readonly verb: 'XFORWARD'; readonly attributes: XforwardAttributes }
   | { readonly verb: 'BDAT'; readonly octets: number; readonly last: boolean }
+  | { readonly verb: 'BURL'; readonly url: string; readonly last: boolean }
   /** `initialResponse` is still base64; '=' stands for an empty one (RFC 4954 §4). */
   | { readonly verb: 'AUTH'; readonly mechanism: string; readonly initialResponse: string | undefined };
 
@@ -73,6 +74,8 @@ export function parseCommand(line: Buffer): Result<Command, CommandProblem> {
       return ok({ verb, argument });
     case 'BDAT':
       return bdat(argument);
+    case 'BURL':
+      return burl(argument);
     case 'AUTH':
       return auth(argument);
     case 'XCLIENT': {
@@ -158,6 +161,14 @@ function bdat(argument: string): Result<Command, CommandProblem> {
   return ok({ verb: 'BDAT', octets, last: found[2] !== undefined });
 }
 
+/** BURL SP absolute-URI [SP "LAST"]. Source: RFC 4468 §3.5. */
+function burl(argument: string): Result<Command, CommandProblem> {
+  const [, url, last] = BURL.exec(argument) ?? [];
+  return url === undefined
+    ? syntax('BURL', 'BURL url [LAST]')
+    : ok({ verb: 'BURL', url, last: last !== undefined });
+}
+
 /** AUTH SP mechanism [SP initial-response]. Source: RFC 4954 §4. */
 function auth(argument: string): Result<Command, CommandProblem> {
   const words = argument.split(' ');
@@ -199,4 +210,6 @@ const TAB = 0x09;
 const HELLO_CHARACTERS_MAX = 255;
 const HELLO = /^[^\s()<>@,;"\\]+$/;
 const BDAT = /^(\d{1,20})(?: +(LAST))?$/i;
+/** RFC 3986 §4.3: a scheme, and no octets that no URL has. */
+const BURL = /^([A-Za-z][A-Za-z0-9+.-]*:[!-~]+)(?: +(LAST))?$/i;
 const MECHANISM = /^[A-Za-z0-9_-]{1,20}$/;

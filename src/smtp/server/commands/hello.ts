@@ -64,6 +64,9 @@ function keywords(session: SessionFacts, deps: SmtpServerDeps): string[] {
   // RFC 4865 §4.2 (2): nowhere but on the submission service.
   const hold = deps.role.name === 'submission' ? holdOffer(deps) : undefined;
   if (hold !== undefined) offered.push(hold);
+  // RFC 4468 §3.1 (1), §3.3: likewise, and what it takes is said to who has signed in.
+  if (deps.role.name === 'submission' && deps.urls !== undefined)
+    offered.push(['BURL', ...(session.principal === undefined ? [] : deps.urls.offer)].join(' '));
   // RFC 8689 §2: what is required of the next hop must hold here too.
   if (session.tls !== undefined) offered.push('REQUIRETLS');
   if (deps.startTls && session.tls === undefined) offered.push('STARTTLS');

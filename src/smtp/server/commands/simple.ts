@@ -28,13 +28,14 @@ export function help(topic: string, session: SessionFacts, deps: SmtpServerDeps)
 function usagesFor(session: SessionFacts, deps: SmtpServerDeps): ReadonlyMap<string, string> {
   const { role, extensions, startTls } = deps;
   const isLmtp = role.name === 'lmtp';
-  const { HELO, EHLO, LHLO, STARTTLS, AUTH, EXPN, ...always } = USAGES;
+  const { HELO, EHLO, LHLO, STARTTLS, AUTH, EXPN, BURL, ...always } = USAGES;
   return new Map(
     Object.entries({
       ...(isLmtp ? { LHLO } : { EHLO, HELO }),
       ...(startTls && session.tls === undefined ? { STARTTLS } : {}),
       ...(role.auth === 'none' ? {} : { AUTH }),
       ...always,
+      ...(role.name === 'submission' && deps.urls !== undefined ? { BURL } : {}),
       ...(mayAsk(extensions.expn, session, deps) ? { EXPN } : {}),
     }),
   );
@@ -54,6 +55,7 @@ const USAGES = {
   RCPT: 'RCPT TO:<address> [parameters]: names a recipient',
   DATA: 'DATA: the content follows, up to a line with a dot alone',
   BDAT: 'BDAT octets [LAST]: so many octets of content follow (RFC 3030)',
+  BURL: 'BURL url [LAST]: content from a mailbox here follows (RFC 4468)',
   RSET: 'RSET: gives the message up',
   VRFY: 'VRFY address [SMTPUTF8]: asks whether there is such an address',
   EXPN: 'EXPN address [SMTPUTF8]: asks whom an address stands for',
