@@ -207,10 +207,8 @@ class ImapSession {
       this.#reader.push(toBuffer(had));
       return;
     }
-    if (this.#notifications.isStale)
-      await this.#update(this.#notifications.selected.unasked === 'now', 'unasked');
+    const waitMs = await this.#beforeWaiting(left);
     await this.#flush();
-    const waitMs = this.#notifications.isOn ? Math.min(IDLE_KEEPALIVE_MS, left) : left;
     const got = await this.#connection.read(waitMs);
     this.#turnStartMs = this.#deps.clock.monotonicMs();
     if (typeof got !== 'string') {
@@ -219,6 +217,16 @@ class ImapSession {
     } else if (got === 'timeout' && waitMs < left) this.#notifications.suspect();
     else if (got === 'timeout') await this.#timedOut();
     else if (got !== 'woken') this.#end = got === 'end' ? 'closed' : 'reset';
+  }
+
+  /** Tells what NOTIFY asked for. Gives how long to wait for the client before there is more to look at. */
+  async #beforeWaiting(left: number): Promise<number> {
+    const notifications = this.#notifications;
+    if (!notifications.isOn) return left;
+    const restMs = notifications.isStale ? notifications.restMs(this.#deps.clock.monotonicMs()) : 0;
+    if (restMs > 0) return Math.min(restMs, left);
+    if (notifications.isStale) await this.#update(notifications.selected.unasked === 'now', 'unasked');
+    return Math.min(IDLE_KEEPALIVE_MS, left);
   }
 
   #patienceMs(): number {

@@ -39,6 +39,9 @@ const DEFAULT: SelectedRule = { messages: true, flags: true, items: [], unasked:
 /** RFC 5465 §3.1: SELECTED that is not named is SELECTED NONE. */
 const SILENT: SelectedRule = { messages: false, flags: false, items: [], unasked: 'never' };
 
+/** After a look at an account nobody looks again for so many times as long: busy mail must not take all of a thread. */
+const REST_TIMES = 19;
+
 type Mode =
   | { readonly kind: 'default' }
   | {
@@ -66,6 +69,7 @@ export class Notifications {
   /** By the owner of what is watched. */
   readonly #watches = new Map<AccountId, { close(): void }>();
   #isStale = false;
+  #restUntilMs = 0;
   /** Left since the last time: what the client was told of it is its view's. */
   #selected: SelectedMailbox | undefined;
   /** Names that the session itself made, took away or subscribed to, with those above them. */
@@ -90,6 +94,11 @@ export class Notifications {
   /** Whether something has changed since news was last looked for. */
   get isStale(): boolean {
     return this.isOn && this.#isStale;
+  }
+
+  /** How long news waits before it is looked for unasked. */
+  restMs(nowMs: number): number {
+    return Math.max(0, this.#restUntilMs - nowMs);
   }
 
   /** Nothing was hinted for a while, and a hint may be lost. */
@@ -190,12 +199,17 @@ export class Notifications {
     if (mode.kind === 'default' || (!this.#isStale && situation.selected === this.#selected))
       return undefined;
     this.#isStale = false;
+    const { clock } = situation.deps;
+    const beganMs = clock.monotonicMs();
     let now: Visible | undefined;
     try {
       now = mode.snapshot && (await readNow(situation, mode.coverage));
     } catch (cause) {
       this.#isStale = true;
       throw cause;
+    } finally {
+      const endedMs = clock.monotonicMs();
+      this.#restUntilMs = endedMs + REST_TIMES * (endedMs - beganMs);
     }
     if (mode.snapshot !== undefined && now === undefined) {
       this.silence();
@@ -236,6 +250,7 @@ export class Notifications {
     this.#watches.clear();
     this.#mode = mode;
     this.#isStale = false;
+    this.#restUntilMs = 0;
     this.#selected = undefined;
     this.#ownNames.clear();
     this.#ownMessages.clear();
