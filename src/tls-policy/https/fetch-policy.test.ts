@@ -107,10 +107,18 @@ const cases: readonly { name: string; certificate?: TestCertificate; serve?: Ser
     },
     want: 'unreachable',
   },
+  {
+    // Of this Node tells neither as a response nor as an error.
+    name: 'another protocol, which nobody asked for (RFC 9110 §7.8)',
+    serve: (request) => {
+      request.socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+    },
+    want: 'refused',
+  },
   { name: 'a connection that breaks off', serve: (request) => request.socket.destroy(), want: 'unreachable' },
 ];
 for (const { name, certificate = good, serve = text, want } of cases)
-  test(`${name}: ${want.slice(0, 20)} (RFC 8461 §3.3)`, async () => {
+  test(`${name}: ${want.slice(0, 20)} (RFC 8461 §3.3)`, { timeout: 10_000 }, async () => {
     assert.equal(await fetched(certificate, serve), want);
   });
 

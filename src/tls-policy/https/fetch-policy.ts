@@ -53,6 +53,7 @@ function fetchFrom(
   signal: AbortSignal,
 ): Promise<Fetched> {
   return new Promise((resolve) => {
+    let isAnswered = false;
     const refuse = (kind: PolicyFetchProblem['kind'], text: string): void => {
       resolve(err({ kind, text }));
       outgoing.destroy();
@@ -78,7 +79,16 @@ function fetchFrom(
       const kind = cause instanceof WrongName || isOfTrust(cause.code ?? '') ? 'certificate' : 'unreachable';
       refuse(kind, signal.aborted ? 'No whole answer in time' : (cause.code ?? cause.message));
     });
+    // Else it would be told of by nothing but the end of the connection.
+    outgoing.on('upgrade', (incoming, socket) => {
+      socket.destroy();
+      refuse('refused', `The answer is ${incoming.statusCode}`);
+    });
+    outgoing.on('close', () => {
+      if (!isAnswered) refuse('unreachable', 'The connection ended without an answer');
+    });
     outgoing.on('response', (incoming) => {
+      isAnswered = true;
       const said = unfitness(incoming);
       if (said !== undefined) return refuse('refused', said);
       return void readBody(incoming).then(resolve, (cause: unknown) => {
