@@ -25,6 +25,7 @@ export async function openStores(dataDirectory: string, config: Config | undefin
   await recoverStorage(settings, backends, undefined);
   return {
     queue: backends.queue,
+    blobs: backends.blobs,
     mailStore: backends.mail,
     tlsReports: { records: backends.tls, reporter: reporterOf(settings) },
     search: openSearchControl(settings, backends.blobs, 'stopped'),

@@ -218,6 +218,7 @@ class Supervisor implements RunningServer {
           returnPathOptions(config),
         ),
         queue: async () => backends.queue,
+        blobs: async () => backends.blobs,
         mailStore: async () => backends.mail,
         simulation: async () => ({ config, rates }),
         tlsReports: async () => ({ records: backends.tls, reporter: reporterOf(config) }),

@@ -205,6 +205,8 @@ export const LIMITS = {
   /** One request on the control socket, its connections, and entries of one page of a list. */
   controlRequestOctetsMax: 1_048_576,
   controlConnectionsMax: 32,
+  /** Of a queued message's content, in one answer. */
+  controlContentOctetsMax: 262_144,
   controlPageMax: 1000,
   /** How long whoever asked there may take for the answer when the server ends. */
   controlCloseMs: 5000,

@@ -171,6 +171,8 @@ test(
     const id = before?.id ?? '';
     await server.stop();
     const queue = (...words: readonly string[]): Promise<string> => postrider(['queue', ...words, ...at]);
+    const shown = await queue('show', id, '--content');
+    assert.match(shown, /\nReceived: from \S+[^]*\nSubject: test [^]*\n\nThis is a test mailing\n/);
     await queue('hold', id, '--recipient', 'two@far.test');
     await queue('release', id);
     await queue('retry', '--all');

@@ -332,6 +332,7 @@ test('the same commands speak to a running server', async () => {
         directory,
         returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
         queue: async () => queue as Queue,
+        blobs: async () => assert.fail('no content is asked for'),
         mailStore: async () => mailStore,
         simulation: async () => openSimulation('/nowhere', undefined),
         tlsReports,

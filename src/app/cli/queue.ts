@@ -4,12 +4,12 @@ import type { QueuedMessageView, RecipientView } from '../control/queue-view.ts'
 import { readWhole } from './argument.ts';
 import { allPages } from './page.ts';
 import { addPostOfficeOptions, withPostOffice } from './post-office.ts';
-import type { PostOfficeOptions } from './post-office.ts';
+import type { PostOffice, PostOfficeOptions } from './post-office.ts';
 import { registerQueueActs } from './queue-act.ts';
 import { addFilterOptions, toFilter } from './queue-filter.ts';
 import type { FilterOptions } from './queue-filter.ts';
 import { formatSummary } from './queue-summary.ts';
-import { formatOctets, formatTable, formatTime, plainText, printJson } from './terminal.ts';
+import { formatOctets, formatTable, formatTime, plainLines, plainText, printJson } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 const LIST_DEFAULT = 1000;
@@ -20,16 +20,37 @@ export function registerQueue(program: Command, terminal: Terminal): void {
   registerList(queue, terminal);
   registerSummary(queue, terminal);
 
-  addPostOfficeOptions(
-    queue.command('show <id>').description('show one message and each of its recipients'),
-  ).action(async (id: string, options: PostOfficeOptions) => {
-    const shown = await withPostOffice('queue show', options, async (office) =>
-      office.call('queue.show', { id }),
-    );
-    if (options.json === true) return printJson(terminal, shown);
-    return terminal.out(formatMessage(shown.message));
-  });
+  addPostOfficeOptions(queue.command('show <id>').description('show one message and each of its recipients'))
+    .option('--content', 'its header and body too, as they are; with --json as base64')
+    .action(async (id: string, options: PostOfficeOptions & { readonly content?: true }) => {
+      const shown = await withPostOffice('queue show', options, async (office) => ({
+        ...(await office.call('queue.show', { id })),
+        ...(options.content === true ? { content: await contentOf(office, id) } : {}),
+      }));
+      const { content } = shown;
+      if (options.json === true)
+        return printJson(
+          terminal,
+          content === undefined ? shown : { ...shown, content: content.toString('base64') },
+        );
+      terminal.out(formatMessage(shown.message));
+      if (content !== undefined) terminal.out(`\n${plainLines(content.toString('utf8'))}\n`);
+      return undefined;
+    });
   registerQueueActs(queue, terminal);
+}
+
+/** All of it: an operator looks at few messages, and at no two of them at once. */
+async function contentOf(office: PostOffice, id: string): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let from = 0; ;) {
+    // oxlint-disable-next-line no-await-in-loop -- piece after piece
+    const { octets, total } = await office.call('queue.content', { id, from });
+    const piece = Buffer.from(octets, 'base64');
+    pieces.push(piece);
+    from += piece.length;
+    if (piece.length === 0 || from >= total) return Buffer.concat(pieces);
+  }
 }
 
 function registerList(queue: Command, terminal: Terminal): void {

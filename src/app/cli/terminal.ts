@@ -25,6 +25,11 @@ export function printJson(terminal: Terminal, value: unknown): void {
   terminal.out(`${JSON.stringify(value)}\n`);
 }
 
+/** Text of several lines, with nothing in it that a terminal would obey. */
+export function plainLines(text: string): string {
+  return text.split(/\r?\n/).map(plainText).join('\n');
+}
+
 /** Text of peers and people on one line, with nothing in it that a terminal would obey. */
 export function plainText(text: string): string {
   return stripVTControlCharacters(text).replaceAll(/[\p{Cc}\p{Cf}]/gu, ' ');

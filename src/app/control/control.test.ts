@@ -28,7 +28,7 @@ import { openControlServer } from './server.ts';
 
 const MESSAGE: QueuedMessage = {
   id: known(toQueueId('0123456789ABC')),
-  blob: { id: known(toBlobId('ab'.repeat(32))), octets: 100, place: 1 as BlobPlace },
+  blob: { id: known(toBlobId('ab'.repeat(32))), octets: 300_000, place: 1 as BlobPlace },
   prefix: Buffer.from('Received: x\r\n'),
   reversePath: null,
   body: '8bitmime',
@@ -61,6 +61,8 @@ const MESSAGE: QueuedMessage = {
     },
   ],
 };
+
+const CONTENT = Buffer.alloc(MESSAGE.blob.octets, 'content ');
 
 /** A queue of one message that writes down what was asked of it. */
 function oneMessageQueue(): { readonly queue: Queue; readonly asked: [string, QueueFilter][] } {
@@ -111,6 +113,7 @@ function it(promise: string, run: (given: Given) => Promise<void>, deep = ''): v
       directory,
       returnPaths: new ReturnPaths({ directory, clock: systemClock }, RETURN_PATHS),
       queue: async () => queue,
+      blobs: async () => ({ read: async (_blob, start, end) => CONTENT.subarray(start, end) }),
       mailStore: async () => mailStore,
       simulation: async () => openSimulation('/nowhere', undefined),
       tlsReports,
@@ -302,7 +305,7 @@ it('shows and moves the queue', async ({ client, asked, told }) => {
   assert.deepEqual(list.value.messages[0], {
     id: '0123456789ABC',
     sender: null,
-    octets: 113,
+    octets: 300_013,
     arrivedAtMs: 1,
     expiresAtMs: 2,
     priority: 0,
@@ -370,6 +373,34 @@ it('shows TLS reports by page (RFC 8460 §4.4)', async ({ client }) => {
     const refused = await client.call('tls-report.show', params);
     assert.equal(!refused.ok && refused.error.kind, 'bad-request');
   }
+});
+
+it('gives the content of a queued message piece by piece, trace fields first', async ({ client }) => {
+  const { prefix, blob } = MESSAGE;
+  const whole = Buffer.concat([prefix, CONTENT]);
+  const total = prefix.length + blob.octets;
+  for (const from of [
+    undefined,
+    0,
+    1,
+    prefix.length - 1,
+    prefix.length,
+    prefix.length + 1,
+    total,
+    total + 9,
+  ]) {
+    const answered = await client.call('queue.content', {
+      id: MESSAGE.id,
+      ...(from === undefined ? {} : { from }),
+    });
+    assert.ok(answered.ok);
+    const end = (from ?? 0) + LIMITS.controlContentOctetsMax;
+    assert.deepEqual(answered.value, { octets: whole.subarray(from, end).toString('base64'), total });
+  }
+  const other = await client.call('queue.content', { id: '0123456789XYZ' });
+  assert.ok(!other.ok && other.error.kind === 'not-found');
+  const wrong = await client.call('queue.content', { id: MESSAGE.id, from: -1 });
+  assert.ok(!wrong.ok && wrong.error.kind === 'bad-request');
 });
 
 it('says how the server is, and stops it after the answer', async ({ client, stopped }) => {

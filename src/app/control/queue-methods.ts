@@ -1,6 +1,8 @@
 /** What can be asked about the queue, and done to it, from outside the protocols. */
 import type { Directory } from '../../auth/directory.ts';
 import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
+import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
 import { parseNamedHop } from '../../delivery/named-hop.ts';
@@ -13,6 +15,8 @@ import type { QUEUE_EVENTS } from '../../observe/events/queue.ts';
 import { operate, rehearse, resume } from '../../queue/operate.ts';
 import { toQueueId, toSuspensionScope } from '../../queue/queue.ts';
 import type { OperatorAct, Queue, QueueFilter, QueueId, SuspensionScope } from '../../queue/queue.ts';
+import { BlobError } from '../../store/blob-store.ts';
+import type { BlobRef, BlobStore } from '../../store/blob-store.ts';
 import { toAccountId } from '../../store/ids.ts';
 import { BadRequest } from './fields.ts';
 import type { Fields } from './fields.ts';
@@ -47,6 +51,11 @@ export type QueueMethods = {
     };
   };
   'queue.show': { params: { readonly id: string }; result: { readonly message: QueuedMessageView } };
+  /** What its next hops would get, but for Return-Path, from the octet `from` on; `octets` are base64, `total` is of all. */
+  'queue.content': {
+    params: { readonly id: string; readonly from?: number };
+    result: { readonly octets: string; readonly total: number };
+  };
   'queue.count': { params: None; result: QueueCount };
   'queue.retry': { params: MeantByMessage; result: Changed };
   'queue.hold': { params: MeantByMessage; result: Changed };
@@ -70,6 +79,7 @@ export type QueueControlPorts = {
   readonly directory: Directory;
   readonly returnPaths: ReturnPaths;
   queue(): Promise<Queue>;
+  blobs(): Promise<Pick<BlobStore, 'read'>>;
   /** Told of everything that an operator does. */
   queueEvents(event: QueueEvent): void;
 };
@@ -110,6 +120,18 @@ export const QUEUE_METHODS: { readonly [Of in Method]: Run<Of> } = {
     if (message === undefined) return err(directoryProblem({ kind: 'not-found' }, id));
     return ok({ message: viewMessage(message) });
   },
+  'queue.content': async (fields, ports) => {
+    const id = fields.text('id');
+    const from = fields.whole('from') ?? 0;
+    fields.end();
+    const [message] = await (await ports.queue()).list({ id: readQueueId(id) }, undefined, 1);
+    if (message === undefined) return err(directoryProblem({ kind: 'not-found' }, id));
+    const { prefix, blob } = message;
+    const to = from + LIMITS.controlContentOctetsMax;
+    const rest = await readBlob(await ports.blobs(), blob, from - prefix.length, to - prefix.length);
+    const octets = Buffer.concat([prefix.subarray(from, to), rest]).toString('base64');
+    return ok({ octets, total: prefix.length + blob.octets });
+  },
   'queue.count': async (fields, ports) => {
     fields.end();
     return ok(await (await ports.queue()).count());
@@ -146,6 +168,20 @@ export const QUEUE_METHODS: { readonly [Of in Method]: Run<Of> } = {
     return ok(resumed);
   },
 };
+
+async function readBlob(
+  blobs: Pick<BlobStore, 'read'>,
+  blob: BlobRef,
+  start: number,
+  end: number,
+): Promise<Buffer> {
+  if (end <= 0) return Buffer.alloc(0);
+  try {
+    return await blobs.read(blob, Math.max(start, 0), end);
+  } catch (cause) {
+    throw cause instanceof BlobError ? new Fault('Reading the content of a message', cause) : cause;
+  }
+}
 
 async function act(
   fields: Fields,

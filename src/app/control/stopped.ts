@@ -7,6 +7,7 @@ import type { Result } from '../../base/result.ts';
 import { ReturnPaths } from '../../delivery/return-paths.ts';
 import type { ReturnPathOptions } from '../../delivery/return-paths.ts';
 import type { Queue } from '../../queue/queue.ts';
+import type { BlobStore } from '../../store/blob-store.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import { files } from '../data-directory.ts';
 import { mustBeBackend } from '../backend-choice.ts';
@@ -25,6 +26,7 @@ import type { TlsReports } from './tls-methods.ts';
 /** Queue and mail store, opened only for the methods that ask for them. */
 export type StoppedStores = {
   readonly queue: Queue;
+  readonly blobs: BlobStore;
   readonly mailStore: MailStore;
   readonly tlsReports: TlsReports;
   readonly search: SearchControl | undefined;
@@ -78,6 +80,7 @@ export async function openStopped(options: StoppedOptions): Promise<Result<Contr
       directory: kept.directory,
       returnPaths: new ReturnPaths({ directory: kept.directory, clock: systemClock }, options.returnPaths),
       queue: async () => (await opened()).queue,
+      blobs: async () => (await opened()).blobs,
       mailStore: async () => (await opened()).mailStore,
       simulation: options.simulation,
       tlsReports: async () => (await opened()).tlsReports,
