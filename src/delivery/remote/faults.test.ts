@@ -18,11 +18,13 @@ import { err, ok } from '../../base/result.ts';
 import type { Zone } from '../../dns/memory/resolver.ts';
 import { MemoryResolver } from '../../dns/memory/resolver.ts';
 import { SMTP_TIMEOUTS } from '../../smtp/client/timeouts.ts';
+import type { Outcome } from '../outcome.ts';
 import { openMemoryBlobStore } from '../../store/memory/blob-store.ts';
 import { BrokenTls } from './broken-tls.ts';
 import { RemoteDelivery } from './remote-delivery.ts';
 import { Routing } from './routing.ts';
 import { SmtpHop } from './smtp-hop.ts';
+import type { HopProtocol } from './router.ts';
 import { uniformTlsPolicy } from './tls-policy.ts';
 import type { TlsRequirement } from './tls-requirement.ts';
 
@@ -52,6 +54,8 @@ async function send(
     brokenTlsMs = 0,
     zone = ZONE,
     times = 1,
+    protocol = 'smtp',
+    to = ['bob'],
   }: {
     /** Where given, a second attempt is made by this zone. */
     readonly later?: Zone;
@@ -60,6 +64,8 @@ async function send(
     readonly zone?: Zone;
     /** Messages, one after the other. */
     readonly times?: number;
+    readonly protocol?: HopProtocol;
+    readonly to?: readonly string[];
   } = {},
 ) {
   const clock = new FakeClock();
@@ -108,12 +114,17 @@ async function send(
     clock,
     events: () => undefined,
   });
-  const message = queued(newMessage([remoteRecipient('bob@far.example')], { blob: await writer.finish() }));
+  const recipients = to.map((local) => remoteRecipient(`${local}@far.example`));
+  const message = queued(newMessage(recipients, { blob: await writer.finish() }));
+  const direct = directRoute('far.example');
+  const route = { ...direct, speech: { ...direct.speech, protocol } };
   const signal = new AbortController().signal;
+  let outcomes: ReadonlyMap<number, Outcome> = new Map();
   const attempt = async () => {
-    const delivering = delivery.deliver(message, directRoute('far.example'), message.recipients, signal);
+    const delivering = delivery.deliver(message, route, message.recipients, signal);
     await clock.advance(3_600_000);
-    return (await delivering).outcomes.get(0);
+    ({ outcomes } = await delivering);
+    return outcomes.get(0);
   };
   let outcome = await attempt();
   for (let time = 1; time < times; time += 1) outcome = await attempt();
@@ -125,6 +136,10 @@ async function send(
   return {
     said: `${outcome?.kind} ${outcome?.answer?.host ?? outcome?.answer?.reason}`,
     status: outcome?.answer?.status,
+    all: message.recipients.map(({ number }) => {
+      const one = outcomes.get(number);
+      return `${one?.kind} ${one?.answer?.host ?? one?.answer?.reason}`;
+    }),
     visits,
     left: clock.pending,
   };
@@ -389,4 +404,126 @@ for (const [what, later, want] of changed)
   test(`a domain that has ${what} at the next attempt: ${want}`, async () => {
     const { said } = await send(scripted({ '.': '451 4.3.0 later\r\n' }), undefined, { later });
     assert.equal(said, want);
+  });
+
+const CHUNKING = '250-one\r\n250 CHUNKING\r\n';
+
+/** Takes BDAT by its octets, and answers the chunk that is so many, or the last, in its own way. */
+function byChunks(at: number | 'last', answer: string | undefined): FirstHost {
+  return async (server) => {
+    const say = (text: string): void => void server.write(fromLatin1(text));
+    let held = '';
+    let chunks = 0;
+    say('220 one\r\n');
+    for (;;) {
+      const end = held.indexOf('\r\n');
+      if (end === -1) {
+        const chunk = await server.read(1e9);
+        if (typeof chunk === 'string') return;
+        held += latin1(chunk);
+        continue;
+      }
+      const line = held.slice(0, end);
+      const [, octets, last] = /^BDAT (\d+)( LAST)?$/.exec(line) ?? [];
+      if (octets !== undefined && held.length < end + 2 + Number(octets)) {
+        const chunk = await server.read(1e9);
+        if (typeof chunk === 'string') return;
+        held += latin1(chunk);
+        continue;
+      }
+      held = held.slice(end + 2 + Number(octets ?? 0));
+      if (octets !== undefined) chunks += 1;
+      const isIt = octets !== undefined && (at === 'last' ? last !== undefined : chunks === at);
+      if (!isIt) say(line.startsWith('EHLO') ? CHUNKING : '250 2.0.0 Ok\r\n');
+      else if (answer === 'reset') server.destroy();
+      else if (answer !== undefined) say(answer);
+    }
+  };
+}
+
+const chunked: readonly (readonly [
+  what: string,
+  first: FirstHost,
+  want: string,
+  visits: readonly string[],
+])[] = [
+  ['takes all chunks', byChunks('last', '250 2.0.0 Ok\r\n'), 'relayed one.example', []],
+  ['stalls at a chunk', byChunks(1, undefined), 'relayed two.example', ['two.example after 120000']],
+  ['resets at a chunk', byChunks(1, 'reset'), 'relayed two.example', ['two.example after 0']],
+  ['refuses a chunk', byChunks(2, '552 5.3.4 Too big\r\n'), 'failed one.example', []],
+  // The copy may have arrived.
+  ['stalls at the last chunk', byChunks('last', undefined), 'delayed smtp.timeout', []],
+  ['resets at the last chunk', byChunks('last', 'reset'), 'delayed smtp.reset', []],
+];
+for (const [what, first, want, visits] of chunked)
+  test(`a host that ${what} (RFC 3030 §2, RFC 5321 §4.5.3.2): ${want}`, async () => {
+    const found = await send(first, LARGE);
+    assert.deepEqual([found.said, found.visits], [want, ['one.example after 0', ...visits]]);
+    assert.equal(found.left, 0, 'no timer is left');
+  });
+
+/** Answers the content with these replies, one for each recipient, and then does this. */
+const lmtp =
+  (replies: readonly string[], then: 'goes on' | 'reset'): FirstHost =>
+  async (server) => {
+    const say = (text: string): void => void server.write(fromLatin1(text));
+    const { script } = obliging({ '.': replies.map((reply) => `${reply}\r\n`).join('') }, '250 one\r\n');
+    say('220 one\r\n');
+    let held = '';
+    for (;;) {
+      const chunk = await server.read(1e9);
+      if (typeof chunk === 'string') return;
+      held += latin1(chunk);
+      for (let end = held.indexOf('\r\n'); end !== -1; end = held.indexOf('\r\n')) {
+        const line = held.slice(0, end);
+        held = held.slice(end + 2);
+        const answer = script(line);
+        if (answer !== undefined && answer !== '') say(answer);
+        if (line === '.' && then === 'reset') {
+          await server.close();
+          return;
+        }
+      }
+    }
+  };
+
+const TAKEN = '250 2.0.0 Ok';
+const mixed: readonly (readonly [what: string, first: FirstHost, want: readonly string[]])[] = [
+  [
+    'takes one, refuses one, puts one off',
+    lmtp([TAKEN, '550 5.1.1 No such user', '452 4.2.2 Full'], 'goes on'),
+    ['relayed one.example', 'failed one.example', 'delayed one.example'],
+  ],
+  [
+    'takes the last alone',
+    lmtp(['554 5.7.1 No', '554 5.7.1 No', TAKEN], 'goes on'),
+    ['failed one.example', 'failed one.example', 'relayed one.example'],
+  ],
+  [
+    'takes one and closes: of the others nobody knows',
+    lmtp([TAKEN], 'reset'),
+    ['relayed one.example', 'delayed smtp.reset', 'delayed smtp.reset'],
+  ],
+  [
+    'takes one and falls silent',
+    lmtp([TAKEN], 'goes on'),
+    ['relayed one.example', 'delayed smtp.timeout', 'delayed smtp.timeout'],
+  ],
+  [
+    'takes one and says 421 (RFC 5321 §3.8)',
+    lmtp([TAKEN, '421 4.3.2 Bye'], 'reset'),
+    ['relayed one.example', 'delayed one.example', 'delayed smtp.reset'],
+  ],
+  [
+    'says something else in between',
+    lmtp([TAKEN, 'what', TAKEN], 'goes on'),
+    ['relayed one.example', 'delayed smtp.garbage', 'delayed smtp.garbage'],
+  ],
+];
+for (const [what, first, want] of mixed)
+  test(`an LMTP host that ${what} (RFC 2033 §4.2)`, async () => {
+    const found = await send(first, undefined, { protocol: 'lmtp', to: ['amy', 'bob', 'cid'] });
+    assert.deepEqual(found.all, want);
+    assert.deepEqual(found.visits, ['one.example after 0'], 'what may have arrived goes to no other host');
+    assert.equal(found.left, 0, 'no timer is left');
   });
