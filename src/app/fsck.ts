@@ -37,6 +37,8 @@ import { defaultDirectory } from './default-directory.ts';
 import type { FsckOptions } from './cli/options.ts';
 import { fromMailFinding } from './fsck-text.ts';
 import { localConfig } from './open-stores.ts';
+import { hasSearchIndex } from './search.ts';
+import { checkIndexes } from '../search/embedded/index-check.ts';
 import { readConfig } from './read-config.ts';
 import { systemClock } from './system.ts';
 
@@ -160,6 +162,10 @@ export async function* checkAll(config: Config, repair: boolean): AsyncGenerator
     const users = [...(mail?.users ?? []), ...(queue?.users ?? [])];
     yield* contained('segment.failed', checkOctets(segmentDirectory(config), users, repair, isWhole));
     if (mail !== undefined) yield* contained('mail.failed', checkShards(dataDirectory, mail, blobs, repair));
+    if (mail !== undefined && hasSearchIndex(config)) {
+      const { shards } = mail;
+      yield* contained('search.failed', checkIndexes({ dataDirectory, shards, blobs, repair }));
+    }
     queue?.close();
     if (queue !== undefined)
       yield* contained('queue.failed', checkQueue({ file: files.queue(dataDirectory), repair }));

@@ -19,6 +19,7 @@ import { scanMessage } from '../../src/message/scan.ts';
 import type { BlobRef } from '../../src/store/blob-store.ts';
 import { fromPlace, HEADER_OCTETS, formatSegmentName } from '../../src/store/embedded/segment-format.ts';
 import type { AccountId } from '../../src/store/ids.ts';
+import { Indexer } from '../../src/search/embedded/indexer.ts';
 import { local, testId, testMessage } from '../../src/queue/queue.contract.ts';
 import { letterOf } from './letter.ts';
 
@@ -46,6 +47,7 @@ type Case = {
 const MAIL = 'mail-0000.sqlite';
 const QUEUE = 'queue.sqlite';
 const DIRECTORY = 'directory.sqlite';
+const INDEX = 'search/1.sqlite';
 
 function segmentOf(blob: BlobRef): string {
   return join('segments', formatSegmentName(fromPlace(blob.place).segment));
@@ -58,6 +60,46 @@ function blobAt({ blobs }: Data, index: number): { readonly file: string; readon
 
 const CASES: readonly Case[] = [
   { name: 'nothing', damage: () => undefined, found: [] },
+  {
+    name: 'the search index: an octet of its first page',
+    damage: async (data) => data.flip(INDEX, 3),
+    found: ['search.damaged'],
+  },
+  {
+    name: 'the search index: a page in the middle',
+    damage: async ({ directory }) => {
+      const file = await open(join(directory, INDEX), 'r+');
+      await file.write(Buffer.alloc(4096, 0xa5), 0, 4096, 4 * 4096);
+      await file.close();
+    },
+    found: ['search.damaged'],
+  },
+  {
+    name: 'the search index: a message that is not in it',
+    damage: ({ sql }) =>
+      sql(INDEX, 'DELETE FROM document WHERE email_id = (SELECT min(email_id) FROM document)'),
+    found: ['search.damaged'],
+  },
+  {
+    name: 'the search index: words of a message that are not in it',
+    damage: ({ sql }) => sql(INDEX, 'DELETE FROM said WHERE rowid = (SELECT min(email_id) FROM document)'),
+    found: ['search.damaged'],
+  },
+  {
+    name: 'the search index: an octet of a text',
+    damage: ({ sql }) =>
+      sql(
+        INDEX,
+        `UPDATE text SET body = CAST(substr(body, 1, length(body) - 1) || X'00' AS BLOB)
+         WHERE email_id = (SELECT min(email_id) FROM text)`,
+      ),
+    found: ['search.damaged'],
+  },
+  {
+    name: 'the search index: it is of later mail',
+    damage: ({ sql }) => sql(INDEX, 'UPDATE state SET through = 1000000'),
+    found: ['search.damaged'],
+  },
   {
     name: 'an octet of a message',
     damage: async (data) => {
@@ -116,7 +158,8 @@ const CASES: readonly Case[] = [
   {
     name: 'the modseq of an account',
     damage: ({ sql }) => sql(MAIL, 'UPDATE account SET modseq = 1'),
-    found: ['mail.low-modseq'],
+    // The index has come further than that.
+    found: ['mail.low-modseq', 'search.damaged'],
   },
   {
     name: "a message's row",
@@ -279,6 +322,37 @@ suite('fsck', () => {
     });
   });
 
+  test('a search index that is behind, of an older form or left over is a note, and a repair sees to it', async () => {
+    const notes = async (directory: string, repair: boolean): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const { kind, severity, mended } of checkAll(localConfig(directory), repair)) {
+        assert.equal(severity, 'note');
+        assert.equal(mended, repair);
+        found.push(kind);
+      }
+      return found;
+    };
+    for (const [change, want] of [
+      [({ directory }: Data) => rm(join(directory, INDEX)), 'search.behind'],
+      [
+        ({ sql }: Data) => sql(INDEX, 'UPDATE state SET through = 0; DELETE FROM document; DELETE FROM text'),
+        'search.behind',
+      ],
+      [({ sql }: Data) => sql(INDEX, 'PRAGMA user_version = 1'), 'search.older'],
+      [
+        ({ directory }: Data) => cp(join(directory, INDEX), join(directory, 'search/99.sqlite')),
+        'search.leftover',
+      ],
+    ] as const)
+      await withCopy(async (data) => {
+        await change(data);
+        assert.deepEqual(await notes(data.directory, false), [want]);
+        if (want === 'search.older') return;
+        assert.deepEqual(await notes(data.directory, true), [want]);
+        assert.deepEqual(await notes(data.directory, false), []);
+      });
+  });
+
   test('a tail that a crash left is nothing, and a repair cuts it off', async () => {
     await withCopy(async (data) => {
       const file = join(data.directory, blobAt(data, 0).file);
@@ -380,6 +454,9 @@ async function fill(directory: string): Promise<readonly BlobRef[]> {
   const queued = await store(backends, letterOf('queued', 2000));
   await queue.accept(testMessage(1, { id: testId(1), blob: queued, recipients: [local('alice')] }));
   assert.ok((await mail.mailboxes(account)).length > 1);
+  const indexer = new Indexer({ dataDirectory: directory, shards: 1, blobs: backends.blobs });
+  await indexer.update(account, async () => true);
+  indexer.close();
   await backends.close();
   await writers.close();
   assert.ok((await readdir(segmentDirectory(config))).length === 1);

@@ -5,7 +5,7 @@
  * every word, so that words that contain a piece are found without going through all of them.
  */
 import { join } from 'node:path';
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { Fault } from '../../base/fault.ts';
 import type { MessageDigest } from '../../message/digest.ts';
 import { numberAt, type Database } from '../../sqlite/database.ts';
@@ -237,7 +237,7 @@ export function toToken(number: number): string {
 
 /** No text holds the character that parts them: blanks are folded to spaces. */
 function packTexts(texts: readonly string[]): Buffer {
-  return zstdCompressSync(texts.join('\n'));
+  return zstdCompressSync(texts.join('\n'), { params: { [constants.ZSTD_c_checksumFlag]: 1 } });
 }
 
 export function unpackTexts(octets: Uint8Array): string {

@@ -39,7 +39,7 @@ const PENDING = `SELECT m.email_id, m.blob_id, m.blob_octets, m.blob_place, m.pr
   LEFT JOIN digest d ON d.account_id = m.account_id AND d.email_id = m.email_id
   WHERE m.account_id = ? AND m.email_id > ? ORDER BY m.email_id LIMIT ?`;
 const GONE = 'SELECT DISTINCT email_id FROM vanished WHERE account_id = ? AND modseq > ?';
-const PENDING_COUNT = 'SELECT count(*) FROM message WHERE account_id = ? AND email_id > ?';
+export const PENDING_COUNT = 'SELECT count(*) FROM message WHERE account_id = ? AND email_id > ?';
 
 /** How far an account's index has come. */
 export type IndexStatus = {
@@ -82,7 +82,7 @@ export class Indexer {
     const present = new Set<number>(this.accounts());
     for (const name of readdirSync(searchFolder(this.#options.dataDirectory))) {
       const account = toAccountId(Number(/^(\d+)\.sqlite$/.exec(name)?.[1] ?? Number.NaN));
-      if (account !== undefined && !present.has(account)) this.#removeFile(account);
+      if (account !== undefined && !present.has(account)) this.remove(account);
     }
   }
 
@@ -116,7 +116,7 @@ export class Indexer {
    */
   async update(account: AccountId, pause: () => Promise<boolean>): Promise<void> {
     const owner = this.#shardOf(account).prepare(SQL.account).row(account);
-    if (owner === undefined) return this.#removeFile(account);
+    if (owner === undefined) return this.remove(account);
     const modSeq = numberAt(owner, 0);
     const database = this.#openFile(account);
     try {
@@ -189,7 +189,8 @@ export class Indexer {
     }
   }
 
-  #removeFile(account: AccountId): void {
+  /** Its next update makes it anew. */
+  remove(account: AccountId): void {
     const file = searchFile(this.#options.dataDirectory, account);
     for (const end of ['', '-wal', '-shm']) rmSync(`${file}${end}`, { force: true });
   }
