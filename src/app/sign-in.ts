@@ -3,6 +3,7 @@ import type { Directory } from '../auth/directory.ts';
 import type { AuthProblem, Principal, Scope } from '../auth/principal.ts';
 import type { SignIn } from '../auth/sign-in.ts';
 import type { TokenVerifier } from '../auth/token-verifier.ts';
+import type { Turn } from '../auth/turn.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { err, ok, type Result } from '../base/result.ts';
@@ -142,7 +143,7 @@ async function judge(
     }
     case 'token': {
       const { token, authorizationId } = claim;
-      const vouch = async (): Promise<string | undefined> => tokens?.(token);
+      const vouch = async (turn: Turn): Promise<string | undefined> => tokens?.(token, turn);
       return withoutProof(await directory.authentication.byToken(authorizationId, vouch, source));
     }
     default:

@@ -5,6 +5,7 @@
 import type { Result } from '../base/result.ts';
 import type { ScramClaim, ScramHash, ScramSalt } from '../sasl/mechanism.ts';
 import type { AuthProblem, Principal, Scope } from './principal.ts';
+import type { Turn } from './turn.ts';
 
 export type Authentication = {
   /** What a client of SCRAM is told of a name: always something, always the same, whether or not it is anybody's. */
@@ -33,7 +34,7 @@ export type Authentication = {
    */
   byToken(
     authorizationId: string,
-    vouch: () => Promise<string | undefined>,
+    vouch: (turn: Turn) => Promise<string | undefined>,
     source?: string,
   ): Promise<Result<Principal, AuthProblem>>;
 };

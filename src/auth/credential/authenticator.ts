@@ -24,6 +24,7 @@ import { toAddressKey } from '../address-key.ts';
 import type { Authentication, CertificateNames, ScramAccepted } from '../authentication.ts';
 import type { LoginThrottle } from '../login-throttle.ts';
 import type { AuthProblem, Principal, Scope } from '../principal.ts';
+import type { Turn } from '../turn.ts';
 import { findAppPassword, toAppPassword } from './app-password.ts';
 import type { KeptAppPassword } from './app-password.ts';
 import { preparePassword } from './password-hash.ts';
@@ -144,12 +145,12 @@ export class Authenticator implements Authentication {
 
   async byToken(
     authorizationId: string,
-    vouch: () => Promise<string | undefined>,
+    vouch: (turn: Turn) => Promise<string | undefined>,
     source?: string,
   ): Promise<Result<Principal, AuthProblem>> {
     const wanted = authorizationId === '' ? undefined : await this.#credential(authorizationId);
-    return this.#attempt(source, toNameKey(authorizationId), wanted, async () => {
-      const address = await vouch();
+    return this.#attempt(source, toNameKey(authorizationId), wanted, async (turn) => {
+      const address = await vouch(turn);
       const holder = address === undefined ? undefined : await this.#credential(address);
       if (holder === undefined || (authorizationId !== '' && holder.account !== wanted?.account))
         return err({ kind: 'refused' });

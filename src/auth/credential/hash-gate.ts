@@ -3,11 +3,7 @@
  * from take turns. Where all places to wait in are taken, the last one of the network that has most of them gives way: so a
  * network that floods us turns away its own.
  */
-export type Turn = {
-  /** Whoever comes from the same one waits in its line. */
-  readonly network: string;
-  readonly isFirst: boolean;
-};
+import type { Turn } from '../turn.ts';
 
 const NOBODYS: Turn = { network: '', isFirst: false };
 

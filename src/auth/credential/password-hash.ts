@@ -9,7 +9,7 @@ import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { err, ok } from '../../base/result.ts';
 import type { Result } from '../../base/result.ts';
-import type { Turn } from './hash-gate.ts';
+import type { Turn } from '../turn.ts';
 import { HashGate } from './hash-gate.ts';
 
 export type HashParameters = {

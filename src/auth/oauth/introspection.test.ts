@@ -14,10 +14,10 @@ function asking(
   change: Partial<IntrospectionOptions> = {},
 ): {
   readonly asked: [URL | string | Request, RequestInit | undefined][];
-  readonly verify: TokenVerifier;
+  readonly verify: (token: string, network?: string) => ReturnType<TokenVerifier>;
 } {
   const asked: [URL | string | Request, RequestInit | undefined][] = [];
-  const verify = introspection({
+  const verifier = introspection({
     url: 'https://login.example/introspect',
     clientId: 'post rider',
     clientSecret: 'se:cret',
@@ -29,6 +29,8 @@ function asking(
     },
     ...change,
   });
+  const verify = (token: string, network = '192.0.2.1'): ReturnType<TokenVerifier> =>
+    verifier(token, { network, isFirst: false });
   return { asked, verify };
 }
 
@@ -148,4 +150,22 @@ test('what is good is known for a while, and not beyond its own time; what is no
   assert.equal(await verify('one'), undefined);
   assert.equal(await verify('one'), undefined);
   assert.equal(asked.length, 4);
+});
+
+test('a network that sends tokens without end turns away its own', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { verify } = asking(async () => {
+    await gate.promise;
+    return json({ active: true, username: 'a' })();
+  });
+  const flood = Array.from(
+    { length: LIMITS.tokenQuestionsAtOnceMax + LIMITS.tokenQuestionsWaitingMax },
+    (_, at) => verify(`token ${at}`),
+  );
+  const other = verify('mine', '198.51.100.1');
+  const last = assert.rejects(async () => flood.at(-1), Fault);
+  gate.resolve();
+  assert.equal(await other, 'a');
+  await last;
+  assert.deepEqual(new Set(await Promise.all(flood.slice(0, -1))), new Set(['a']));
 });

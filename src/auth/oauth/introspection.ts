@@ -33,12 +33,12 @@ export function introspection(options: IntrospectionOptions): TokenVerifier {
   const gate = new HashGate(LIMITS.tokenQuestionsAtOnceMax, LIMITS.tokenQuestionsWaitingMax);
   const known = new Map<string, Known>();
 
-  return async (token) => {
+  return async (token, turn) => {
     const mark = createHash('sha256').update(token).digest('base64');
     const found = known.get(mark);
     if (found !== undefined && clock.nowMs() < found.endsAtMs) return found.address;
     known.delete(mark);
-    const answer = await gate.enter(() => ask(token, options));
+    const answer = await gate.enter(() => ask(token, options), turn);
     if (answer === undefined) throw new Fault(ASKING, new Error('Too many wait for an answer'));
     const nowMs = clock.nowMs();
     const address = addressIn(answer, options, nowMs);
