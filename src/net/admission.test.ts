@@ -68,3 +68,19 @@ test('sessions of an account are counted by name', () => {
   leave?.();
   assert.equal(typeof second.enter('account 7', 1), 'function');
 });
+
+test('one that takes most of all connections leaves the rest to the others', () => {
+  const limits = { connectionsMax: 8, connectionsPerAddressMax: 10, connectionsPerNetworkMax: 20 };
+  const door = new Admission(createAdmissionTable(1), 0, limits);
+  const from = (address: string): string => {
+    const entered = door.connect('smtp', peer(address));
+    return typeof entered === 'function' ? 'in' : entered;
+  };
+  for (let count = 0; count < 6; count += 1) assert.equal(from('192.0.2.1'), 'in');
+  assert.equal(from('192.0.2.1'), 'too-many-from-address');
+  assert.equal(from('192.0.2.2'), 'too-many-from-network');
+  assert.equal(from('198.51.100.1'), 'in');
+  assert.equal(from('198.51.100.1'), 'too-many-from-address');
+  assert.equal(from('203.0.113.1'), 'in');
+  assert.equal(from('203.0.113.2'), 'too-many');
+});

@@ -3,6 +3,9 @@
  * account has. All threads count in the same shared memory, so that the limits hold for the whole process, and a flood of
  * one service cannot take the descriptors that others need.
  *
+ * Where most of them are taken, each address and network may have a tenth of what it may otherwise: what a few have taken then
+ * leaves room for many.
+ *
  * Names are counted by a keyed hash: memory is fixed however many come. Two names in one slot share a limit; who that
  * is differs from start to start and cannot be chosen.
  */
@@ -34,6 +37,9 @@ export type Peer = { readonly address: string; readonly network: string };
 export type AdmissionProblem = 'too-many' | 'too-many-from-address' | 'too-many-from-network';
 
 const SLOTS = 65_536;
+/** From this part of all connections on it is crowded, and then each may have this part of its own. */
+const CROWDED = 0.75;
+const CROWDED_SHARE = 0.1;
 
 export function createAdmissionTable(threads: number): AdmissionTable {
   return {
@@ -71,15 +77,17 @@ export class Admission implements Gauge {
    * @param peer undefined: counted in the sum alone (this machine itself)
    */
   connect(service: string, peer: Peer | undefined): (() => void) | AdmissionProblem {
-    if (this.#sum(this.#totals, 1, 0) >= this.#limits.connectionsMax) return 'too-many';
-    const { connectionsPerAddressMax, connectionsPerNetworkMax } = this.#limits;
+    const { connectionsMax, connectionsPerAddressMax, connectionsPerNetworkMax } = this.#limits;
+    const connections = this.#sum(this.#totals, 1, 0);
+    if (connections >= connectionsMax) return 'too-many';
+    const share = connections >= connectionsMax * CROWDED ? CROWDED_SHARE : 1;
     const leaves: (() => void)[] = [];
     if (peer !== undefined) {
-      const leaveAddress = this.enter(`${service} ${peer.address}`, connectionsPerAddressMax);
+      const leaveAddress = this.enter(`${service} ${peer.address}`, connectionsPerAddressMax * share);
       if (leaveAddress === undefined) return 'too-many-from-address';
       leaves.push(leaveAddress);
       if (connectionsPerNetworkMax > 0) {
-        const leaveNetwork = this.enter(`${service} ${peer.network}`, connectionsPerNetworkMax);
+        const leaveNetwork = this.enter(`${service} ${peer.network}`, connectionsPerNetworkMax * share);
         if (leaveNetwork === undefined) {
           leaveAddress();
           return 'too-many-from-network';

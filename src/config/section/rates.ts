@@ -119,7 +119,8 @@ export const RATES = {
           minimum: 0,
           maximum: 1_000_000,
           default: 500,
-          description: 'Connections at once to one service.',
+          description:
+            'Connections at once to one service. Where three quarters of `limits.connectionsMax` stand, a tenth of it; so for an address.',
         },
         connectionsPerHour: {
           type: 'integer',
