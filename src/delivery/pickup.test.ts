@@ -203,6 +203,14 @@ test('what DSN was asked for goes along (RFC 3461)', async () => {
   assert.deepEqual(all[0]?.parameters.notify, ['SUCCESS']);
 });
 
+test('return paths that name recipients are asked for, but never of nobody (XVERP)', async () => {
+  const verp = { tag: '+', at: '=' };
+  const asked = async (sender: string | null) =>
+    (await world({ envelope: { sender, verp } })).taken[0]?.transaction.parameters.verp;
+  assert.deepEqual(await asked('bob@here.test'), verp);
+  assert.equal(await asked(null), undefined);
+});
+
 test('what each recipient wishes goes along with it alone (RFC 3461 §4.1, §4.2)', async () => {
   const { taken } = await world({
     envelope: {

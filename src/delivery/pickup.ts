@@ -267,7 +267,7 @@ export class Pickup {
     sender: string | null,
     recipients: readonly ForwardPath[],
   ): IntakeTransaction {
-    const { notify, wishes, ret, envid, eightBit } = envelope;
+    const { notify, wishes, ret, envid, verp, eightBit } = envelope;
     return {
       traceId: id,
       startedAtMs: this.#ports.clock.nowMs(),
@@ -279,6 +279,7 @@ export class Pickup {
         smtpUtf8: recipients.some(({ ascii }) => !ascii) || (sender !== null && /[^\0-\u007f]/.test(sender)),
         ret: ret === undefined ? undefined : RET[ret],
         envelopeId: envid,
+        verp: sender === null ? undefined : verp,
       },
       recipients: recipients.map((forwardPath, index) => {
         const wish = wishes?.[index] ?? { notify, originalRecipient: undefined };

@@ -268,6 +268,19 @@ async function configOf({ directory }: RunningPostrider): Promise<string> {
   return file;
 }
 
+test('a list manager that calls sendmail -XV gets a return path for each recipient', async () => {
+  await using server = await start();
+  const { sendmail, env } = await shimsOf(server);
+  const words = ['-XV+=', '-i', '-f', BOB.address, ALICE.address, BOB.address];
+  mustBe(await run(sendmail, words, { env, input: 'Subject: news\n\nx\n' }));
+  for (const account of [ALICE, BOB]) {
+    const [news = ''] = await waitForMessages(server, account, 1);
+    const name = account.address.replace('@', '=');
+    assert.equal(/^Return-Path: <(.*)>\r$/m.exec(news)?.[1], `bob+${name}@example.test`);
+  }
+  mustBe(await run(sendmail, ['-XV', '-f', '<>', ALICE.address], { env, input: 'x\n' }), 64);
+});
+
 test('what is piped while the server is away is delivered when it is back', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'postrider-test-'));
   try {

@@ -30,12 +30,12 @@ export async function deliver({ options, office, caller, input, nowMs }: Deliver
   const { domain } = office;
   const own = `${caller.login}@${domain}`;
   const sender = options.sender === undefined ? own : toSender(options.sender, domain);
-  const { notify, ret, envid, fullName } = options;
+  const { notify, ret, envid, verp, fullName } = options;
   await drop(office, contentOf(input, options.dotEnds), {
     envelope: async (header) => {
       const recipients = toRecipients(options, header, domain);
       await mustBeSomebody(office, recipients);
-      return { sender, recipients, notify, ret, envid };
+      return { sender, recipients, notify, ret, envid, verp };
     },
     facts: factsOf(office, { ...caller, fullName: fullName ?? caller.fullName }, sender, nowMs),
   });

@@ -122,6 +122,7 @@ function envelopeOf({ reversePath, parameters, recipients }: TransactionFacts): 
     })),
     ret: parameters.ret === undefined ? undefined : ({ FULL: 'full', HDRS: 'hdrs' } as const)[parameters.ret],
     envid: parameters.envelopeId,
+    verp: parameters.verp,
   };
 }
 

@@ -24,14 +24,20 @@ test('an envelope reads back, whatever content follows, and is as long for 8-bit
       ]),
       ret: fc.constantFrom(undefined, 'full' as const, 'hdrs' as const),
       envid: fc.constantFrom(undefined, 'QQ 314'),
+      verp: fc.constantFrom(undefined, {}, { tag: '-', at: '=' }),
       eightBit: fc.boolean(),
     },
     { noNullPrototype: true },
   );
   fc.assert(
     fc.property(choices, fc.uint8Array({ maxLength: 20 }), (chosen, content) => {
-      const { wishes, ...rest } = chosen;
-      const envelope: DropEnvelope = { ...PLAIN, ...rest, ...(wishes === undefined ? {} : { wishes }) };
+      const { wishes, verp, ...rest } = chosen;
+      const envelope: DropEnvelope = {
+        ...PLAIN,
+        ...rest,
+        ...(wishes === undefined ? {} : { wishes }),
+        ...(verp === undefined ? {} : { verp }),
+      };
       const head = encodeDropHead(envelope);
       const read = decodeDropHead(Buffer.concat([head, content]));
       assert.deepEqual(read, { kind: 'head', envelope, octets: head.length });
@@ -60,6 +66,11 @@ for (const [what, change] of [
   ['a line end in ORCPT', { wishes: [{ originalRecipient: 'rfc822;a\r\nb' }, {}] }],
   ['a return that is none', { ret: 'half' }],
   ['a line end in ENVID', { envid: 'a\r\nb' }],
+  ['VERP by no characters', { verp: { tag: '', at: '' } }],
+  ['VERP by one', { verp: { tag: '+' } }],
+  ['VERP by others', { verp: { tag: '@', at: '=' } }],
+  ['VERP by more', { verp: { tag: '+-', at: '=' } }],
+  ['VERP that is none', { verp: '+=' }],
 ] as const)
   test(`refused: ${what}`, () => {
     const head = Buffer.from(`${JSON.stringify({ ...PLAIN, ...change })}\n`);

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import { LF } from '../../base/bytes.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { parseOriginalRecipient } from '../../smtp/wire/original-recipient.ts';
+import { parseVerp, type VerpRequest } from '../../smtp/wire/parameter.ts';
 import { parseEnvelopeAddress, type EnvelopeAddress } from '../../smtp/wire/path.ts';
 
 export type DropNotify = readonly ('success' | 'failure' | 'delay')[];
@@ -26,6 +27,7 @@ export type DropEnvelope = {
   readonly wishes?: readonly DropWish[] | undefined;
   readonly ret: 'full' | 'hdrs' | undefined;
   readonly envid: string | undefined;
+  readonly verp?: VerpRequest | undefined;
   /** Known when all of the content was seen; its place in the line is the same for either. */
   readonly eightBit: boolean;
 };
@@ -44,8 +46,8 @@ export type DropHead =
     };
 
 export function encodeDropHead(envelope: DropEnvelope): Buffer {
-  const { sender, recipients, notify, wishes, ret, envid, eightBit } = envelope;
-  const value = { eightBit: eightBit ? 1 : 0, sender, recipients, notify, wishes, ret, envid };
+  const { sender, recipients, notify, wishes, ret, envid, verp, eightBit } = envelope;
+  const value = { eightBit: eightBit ? 1 : 0, sender, recipients, notify, wishes, ret, envid, verp };
   return Buffer.from(`${JSON.stringify(value)}\n`);
 }
 
@@ -88,6 +90,8 @@ function toEnvelope(value: unknown): DropEnvelope | undefined {
   if (ret !== undefined && ret !== 'full' && ret !== 'hdrs') return undefined;
   if (envid !== undefined && !(typeof envid === 'string' && /^[\u0020-\u007e]{1,100}$/.test(envid)))
     return undefined;
+  const verp = fields.get('verp');
+  if (verp !== undefined && !isVerp(verp)) return undefined;
   return {
     sender,
     recipients,
@@ -95,8 +99,20 @@ function toEnvelope(value: unknown): DropEnvelope | undefined {
     ...(wishes === undefined ? {} : { wishes: wishes.map(toWish) }),
     ret,
     envid,
+    ...(verp === undefined ? {} : { verp: toVerp(verp) }),
     eightBit: fields.get('eightBit') === 1,
   };
+}
+
+function isVerp(value: unknown): value is VerpRequest {
+  if (typeof value !== 'object' || value === null) return false;
+  const { tag, at }: { tag?: unknown; at?: unknown } = value;
+  if (tag === undefined && at === undefined) return true;
+  return typeof tag === 'string' && typeof at === 'string' && tag !== '' && parseVerp(tag + at) !== undefined;
+}
+
+function toVerp({ tag, at }: VerpRequest): VerpRequest {
+  return tag === undefined || at === undefined ? {} : { tag, at };
 }
 
 function isAddress(value: unknown): value is string {

@@ -23,6 +23,12 @@ const read: readonly (readonly [string, string, Partial<SendmailOptions>])[] = [
   ['-N', '-N failure,delay', { notify: ['failure', 'delay'] }],
   ['-N never', '-Nnever', { notify: [] }],
   ['-R and -V (RFC 3461)', '-R hdrs -V QQ314', { ret: 'hdrs', envid: 'QQ314' }],
+  ['-XV', '-XV -f list', { verp: {}, sender: 'list' }],
+  [
+    '-XV with its characters',
+    '-XV-= -f list a',
+    { verp: { tag: '-', at: '=' }, sender: 'list', recipients: ['a'] },
+  ],
   ['-B is found out', '-B 8BITMIME', {}],
   ['what submitters of another kind know: -au, -ap', '-au bob -apsecret -am LOGIN a', { recipients: ['a'] }],
   ['ignored', '-Am -G -U -v -n -m -h 5 -L label -O Opt=1 -p smtp -X log -x a', { recipients: ['a'] }],
@@ -45,6 +51,7 @@ const DEFAULTS: SendmailOptions = {
   notify: undefined,
   ret: undefined,
   envid: undefined,
+  verp: undefined,
   recipients: [],
 };
 for (const [what, line, want] of read)
@@ -61,7 +68,10 @@ for (const line of [
   '-N never,delay',
   '-R half',
   '-B 9bit',
-  '-XV+=',
+  '-XV+',
+  '-XV@=',
+  '-XV+=x',
+  '-XV -f <> a@x.test',
   '-V ü',
   '-f a@x.test\nX-Injected:1 b@x.test',
   '-f a@x.test\x7f b@x.test',

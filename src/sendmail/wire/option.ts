@@ -2,6 +2,7 @@
  * The command line of `sendmail`, as programs that pipe mail know it: options and what is ignored are those of Postfix's
  * sendmail(1), and `-au`, `-ap`, `-am` of other submitters. Options may stand behind recipients, and end at `--`. Pure.
  */
+import { parseVerp, type VerpRequest } from '../../smtp/wire/parameter.ts';
 import { err, ok, type Result } from '../../base/result.ts';
 
 export type SendmailMode =
@@ -39,6 +40,8 @@ export type SendmailOptions = {
   readonly notify: readonly ('success' | 'failure' | 'delay')[] | undefined;
   readonly ret: 'full' | 'hdrs' | undefined;
   readonly envid: string | undefined;
+  /** `-XV`, Postfix's: each copy leaves from an address that names its recipient. */
+  readonly verp: VerpRequest | undefined;
   readonly recipients: readonly string[];
 };
 
@@ -73,6 +76,7 @@ export function parseOptions(words: readonly string[]): Result<SendmailOptions, 
     notify: undefined,
     ret: undefined,
     envid: undefined,
+    verp: undefined,
     recipients: [],
   };
   for (let at = 0; at < words.length; at += 1) {
@@ -105,6 +109,7 @@ export function parseOptions(words: readonly string[]): Result<SendmailOptions, 
       break;
     }
   }
+  if (options.verp !== undefined && options.sender === '') return err('-XV needs a sender that is not empty');
   const broken = [options.sender ?? '', ...options.recipients].find((word) => CONTROLS.test(word));
   return broken === undefined ? ok(options) : err(`${JSON.stringify(broken)} is no address`);
 }
@@ -166,7 +171,9 @@ function setValue(options: Draft, letter: string, value: string): string | undef
       // What the content is shows when it comes.
       return undefined;
     case 'X':
-      return value.startsWith('V') ? '-XV is not offered: lists have their own return paths' : undefined;
+      if (!value.startsWith('V')) return undefined;
+      options.verp = parseVerp(value.slice(1));
+      return options.verp === undefined ? '-XV takes two of - + =, or nothing' : undefined;
     default:
       return undefined;
   }

@@ -154,9 +154,8 @@ function mailParameter(keyword: string, value: string | undefined): Part<MailPar
     case 'MT-PRIORITY':
       return value !== undefined && PRIORITY.test(value) ? { priority: Number(value) } : 'bad-value';
     case 'XVERP': {
-      const [tag, at] = value ?? '';
-      if (tag === undefined || at === undefined) return value === undefined ? { verp: {} } : 'bad-value';
-      return VERP.test(value ?? '') ? { verp: { tag, at } } : 'bad-value';
+      const verp = parseVerp(value ?? '');
+      return verp === undefined || value === '' ? 'bad-value' : { verp };
     }
     default:
       return undefined;
@@ -187,6 +186,13 @@ export function parseNotify(value: string): readonly NotifyCondition[] | undefin
     if (!conditions.includes(word)) conditions.push(word);
   }
   return conditions;
+}
+
+/** Nothing, or the two characters that are wanted; undefined for what they cannot be. */
+export function parseVerp(delimiters: string): VerpRequest | undefined {
+  if (delimiters === '') return {};
+  const [tag = '', at = ''] = delimiters;
+  return VERP.test(delimiters) ? { tag, at } : undefined;
 }
 
 /** by-time ";" by-mode [by-trace]. Source: RFC 2852 §4. */
