@@ -1,6 +1,6 @@
 /**
  * A `Connection` over a socket of Node. Octets are pulled: at most one chunk beyond what was asked for is taken from the
- * kernel, then the socket is paused. One timer per connection serves all its reads.
+ * kernel, then the socket is paused. One timer per connection serves all its reads, and is seldom touched.
  */
 import { finished } from 'node:stream';
 import type { Socket } from 'node:net';
@@ -35,7 +35,9 @@ export class SocketConnection implements Connection {
   #woken = false;
   #waiting: ((answer: Uint8Array | ReadStop) => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #timerMs = 0;
+  /** When the timer fires, and until when the reader waits, by the clock that never goes back. */
+  #firesMs = 0;
+  #deadlineMs = 0;
   #drained: (() => void) | undefined;
   #detach: () => void = () => {};
 
@@ -244,17 +246,23 @@ export class SocketConnection implements Connection {
     this.#drained?.();
   }
 
+  /** A timer that stands and fires no later is left alone: it looks how long the reader waits when it fires. */
   #startTimer(idleMs: number): void {
-    if (this.#timer !== undefined && this.#timerMs === idleMs) {
-      this.#timer.refresh();
-      return;
-    }
+    this.#deadlineMs = performance.now() + idleMs;
+    if (this.#timer !== undefined && this.#firesMs <= this.#deadlineMs) return;
     clearTimeout(this.#timer);
-    this.#timerMs = idleMs;
-    // Between reads it may fire for nothing: only a reader that waits hears of it.
+    this.#setTimer(idleMs);
+  }
+
+  #setTimer(delayMs: number): void {
+    this.#firesMs = performance.now() + delayMs;
     this.#timer = setTimeout(() => {
-      if (this.#waiting !== undefined) this.#answer('timeout');
-    }, idleMs).unref();
+      this.#timer = undefined;
+      if (this.#waiting === undefined) return;
+      const leftMs = this.#deadlineMs - performance.now();
+      if (leftMs > 0) this.#setTimer(leftMs);
+      else this.#answer('timeout');
+    }, delayMs).unref();
   }
 }
 
