@@ -18,7 +18,8 @@ export function parseIp(text: string): IpOctets | undefined {
 
 /** Four decimal numbers up to 255, of at most three digits each. */
 export function parseIpv4(text: string): IpOctets | undefined {
-  if (text.length > 15) return undefined;
+  // What ends like a name is looked at no further.
+  if (text.length > 15 || !ENDS_IN_DIGIT.test(text)) return undefined;
   const parts = text.split('.');
   if (parts.length !== 4) return undefined;
   const octets = new Uint8Array(4);
@@ -112,5 +113,6 @@ function isMapped(octets: IpOctets): boolean {
   return octets.every((octet, at) => at >= 12 || octet === (at < 10 ? 0 : 0xff));
 }
 
+const ENDS_IN_DIGIT = /[0-9]$/;
 const DECIMAL = /^\d{1,3}$/;
 const HEX_GROUP = /^[0-9a-fA-F]{1,4}$/;

@@ -22,6 +22,7 @@ export function isXtext(text: string): boolean {
 }
 
 export function encodeXtext(text: string): string {
+  if (PLAIN.test(text)) return text;
   let out = '';
   for (const octet of fromUtf8(text)) {
     out +=
@@ -44,5 +45,7 @@ function* unescape(text: string): Generator<number, void, void> {
 
 const PLUS = 0x2b;
 const EQUALS = 0x3d;
+/** Stands for itself. */
+const PLAIN = /^[!-*,-<>-~]*$/;
 // RFC 3461 §4: hexchar has capitals; small letters are read too, as many senders write them.
 const XTEXT = /^(?:[!-*,-<>-~]|\+[0-9A-Fa-f]{2})*$/;
