@@ -123,6 +123,7 @@ export async function expandRecipients(
     if (numbers.length + own.length > 1) reports.push({ recipient, action: 'expanded' });
     else if (own.length === 1) reports.push({ recipient, action: 'delivered' });
   }
+  if (lists.size === 0) return { recipients: recipients.list, lists: [], targets, reports };
   const all = new Recipients();
   for (const recipient of recipients.list) all.add(recipient);
   const copies: ListCopies[] = [];

@@ -203,6 +203,7 @@ export class DeliveryIntake {
     looped: readonly EnvelopeRecipient[],
     refused: readonly RefusedRecipient[] = [],
   ): Promise<readonly NewQueuedMessage[]> {
+    if (expansion.reports.length + looped.length + refused.length === 0) return [];
     const nowMs = this.#ports.clock.nowMs();
     const answer = this.#loopedAnswer();
     const isLooped = (address: string): boolean => looped.some((one) => one.address === address);

@@ -288,6 +288,7 @@ export class Settler {
     lost: readonly Attempted[],
   ): Promise<readonly NewQueuedMessage[] | 'fault'> {
     const dsns: NewQueuedMessage[] = [];
+    if (reports.length + lost.length === 0) return dsns;
     try {
       const report = await this.#reportLost(message, lost);
       if (report !== undefined) dsns.push(report);

@@ -68,6 +68,11 @@ class Pending {
     return [...this.#recipients.values()];
   }
 
+  /** Somebody is left. */
+  get hasMore(): boolean {
+    return this.#recipients.size > 0;
+  }
+
   settle(number: number, outcome: Outcome): void {
     this.#recipients.delete(number);
     this.outcomes.set(number, outcome);
@@ -141,7 +146,7 @@ export class RemoteDelivery {
         const came = await this.#along(way, message, pending, signal);
         if (way === route && !signal.aborted) finding = findingOf(came, pending.hope);
         if (came === 'spoke' || came === 'not-gone' || signal.aborted) break;
-        if (pending.recipients.length === 0) break;
+        if (!pending.hasMore) break;
       }
     } catch (cause) {
       fault = cause;
@@ -215,8 +220,7 @@ export class RemoteDelivery {
   async #tryHost({ host, port }: RouteHost, attempt: Attempt, progress: Progress): Promise<boolean> {
     const { route, pending, signal } = attempt;
     const { next, speech } = route;
-    const goesOn = (): boolean =>
-      pending.recipients.length > 0 && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
+    const goesOn = (): boolean => pending.hasMore && progress.visits < LIMITS.hopVisitsMax && !signal.aborted;
     if (!goesOn()) return false;
     const found = await addressesOf(route, host, this.#ports.routing);
     if (found.kind === 'own') {

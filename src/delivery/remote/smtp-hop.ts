@@ -65,12 +65,12 @@ export class SmtpHop implements RemoteHop {
     const key = sessionKey(target);
     const used = this.#options.sessions.take(key);
     if (used !== undefined) {
-      const visit = await this.#send(key, used, message, signal);
+      const visit = await this.#send(key, used, message, made, signal);
       if (visit !== 'stale') return visit;
     }
     const opened = await this.#open(target, message, signal);
     if ('kind' in opened) return opened;
-    const visit = await this.#send(key, opened, message, signal);
+    const visit = await this.#send(key, opened, message, made, signal);
     if (visit === 'stale') throw new TypeError('A new session cannot be stale');
     return visit;
   }
@@ -140,13 +140,11 @@ export class SmtpHop implements RemoteHop {
     key: string,
     session: HopSession,
     message: HopMessage,
+    { outgoing, numbers }: Outgoing,
     signal: AbortSignal,
   ): Promise<HopVisit | 'stale'> {
     const { client, tls, localAddress } = session;
     const isNew = session.messages === 0;
-    const made = toOutgoing(message);
-    if ('kind' in made) return made;
-    const { outgoing, numbers } = made;
     const cut = (): void => client.destroy();
     signal.addEventListener('abort', cut, { once: true });
     if (signal.aborted) cut();

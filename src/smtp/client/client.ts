@@ -130,7 +130,7 @@ export class SmtpClient {
     while (problem === undefined) {
       const some = this.#budget.take(recipients, left, limits);
       if (some.length === 0) break;
-      left = left.filter((index) => !some.includes(index));
+      left = some.length === left.length ? [] : left.filter((index) => !some.includes(index));
       // oxlint-disable-next-line no-await-in-loop -- one transaction after the other
       problem = await this.#sendSome(message, some, outcomes);
     }
@@ -154,17 +154,27 @@ export class SmtpClient {
     some: readonly number[],
     outcomes: (RecipientOutcome | undefined)[],
   ): Promise<ClientProblem | undefined> {
+    if (some.length === message.recipients.length) return this.#transactionSafely(message, outcomes);
     const recipients = message.recipients.filter((_, index) => some.includes(index));
     const own: (RecipientOutcome | undefined)[] = recipients.map(() => undefined);
     try {
-      return await this.#transaction({ ...message, recipients }, own);
+      return await this.#transactionSafely({ ...message, recipients }, own);
+    } finally {
+      for (const [at, index] of some.toSorted((one, other) => one - other).entries())
+        outcomes[index] = own[at];
+    }
+  }
+
+  async #transactionSafely(
+    message: OutgoingMessage,
+    outcomes: (RecipientOutcome | undefined)[],
+  ): Promise<ClientProblem | undefined> {
+    try {
+      return await this.#transaction(message, outcomes);
     } catch (cause) {
       // The content's source failed: the peer must not take what it has for a message.
       this.#connection.destroy();
       throw cause;
-    } finally {
-      for (const [at, index] of some.toSorted((one, other) => one - other).entries())
-        outcomes[index] = own[at];
     }
   }
 

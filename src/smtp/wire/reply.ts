@@ -90,6 +90,8 @@ export class ReplyReader {
   readonly #lineOctetsMax: number;
   readonly #linesMax: number;
   #input: Buffer = Buffer.alloc(0);
+  /** Octets of it that are read. */
+  #at = 0;
   #lines: string[] = [];
   #code = 0;
 
@@ -100,46 +102,54 @@ export class ReplyReader {
 
   /** Octets wait that no reply has used: a peer that says more than it was asked. */
   get pending(): boolean {
-    return this.#input.length > 0 || this.#lines.length > 0;
+    return this.#at < this.#input.length || this.#lines.length > 0;
   }
 
   push(chunk: Uint8Array): void {
-    this.#input = this.#input.length === 0 ? toBuffer(chunk) : Buffer.concat([this.#input, chunk]);
+    this.#input =
+      this.#at === this.#input.length
+        ? toBuffer(chunk)
+        : Buffer.concat([this.#input.subarray(this.#at), chunk]);
+    this.#at = 0;
   }
 
   next(): ReplyScan {
     for (;;) {
-      const end = this.#input.indexOf(LF);
-      const octets = end === -1 ? this.#input.length : end + 1;
-      if (octets > this.#lineOctetsMax) return this.#garbage('line-too-long', this.#input);
+      const input = this.#input;
+      const from = this.#at;
+      const end = input.indexOf(LF, from);
+      const octets = (end === -1 ? input.length : end + 1) - from;
+      if (octets > this.#lineOctetsMax) return this.#garbage('line-too-long', from, input.length);
       if (end === -1) return { kind: 'need-more' };
-      const line = this.#input.subarray(0, end > 0 && this.#input[end - 1] === CR ? end - 1 : end);
-      this.#input = this.#input.subarray(end + 1);
-      const code = toReplyCode(line);
-      const separator = line[3];
+      const to = end > from && input[end - 1] === CR ? end - 1 : end;
+      this.#at = end + 1;
+      const code = toReplyCode(input, from, to);
+      const separator = from + 3 < to ? input[from + 3] : undefined;
       if (code === undefined || (separator !== undefined && separator !== SPACE && separator !== HYPHEN))
-        return this.#garbage('line', line);
+        return this.#garbage('line', from, to);
       // RFC 5321 §4.2.1: every line of one reply has the same code.
-      if (this.#lines.length > 0 && code !== this.#code) return this.#garbage('code-changed', line);
+      if (this.#lines.length > 0 && code !== this.#code) return this.#garbage('code-changed', from, to);
       this.#code = code;
-      this.#lines.push(line.toString('utf8', 4));
+      this.#lines.push(input.toString('utf8', Math.min(from + 4, to), to));
       if (separator !== HYPHEN) {
         const lines = this.#lines;
         this.#lines = [];
         return { kind: 'reply', reply: { code, lines } };
       }
-      if (this.#lines.length >= this.#linesMax) return this.#garbage('too-many-lines', line);
+      if (this.#lines.length >= this.#linesMax) return this.#garbage('too-many-lines', from, to);
     }
   }
 
-  #garbage(problem: Extract<ReplyScan, { kind: 'garbage' }>['problem'], line: Buffer): ReplyScan {
-    return { kind: 'garbage', problem, line: line.toString('utf8', 0, Math.min(line.length, QUOTED_OCTETS)) };
+  #garbage(problem: Extract<ReplyScan, { kind: 'garbage' }>['problem'], from: number, to: number): ReplyScan {
+    const line = this.#input.toString('utf8', from, Math.min(to, from + QUOTED_OCTETS));
+    return { kind: 'garbage', problem, line };
   }
 }
 
 /** Reply-code: %x32-35 %x30-35 %x30-39. Source: RFC 5321 §4.2; a second digit up to 9 is read too. */
-function toReplyCode(line: Uint8Array): number | undefined {
-  const [first = 0, second = 0, third = 0] = line;
+function toReplyCode(input: Uint8Array, from: number, to: number): number | undefined {
+  if (to - from < 3) return undefined;
+  const [first = 0, second = 0, third = 0] = [input[from], input[from + 1], input[from + 2]];
   if (first < 0x32 || first > 0x35 || !isDigit(second) || !isDigit(third)) return undefined;
   return (first - 0x30) * 100 + (second - 0x30) * 10 + (third - 0x30);
 }
