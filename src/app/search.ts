@@ -30,7 +30,12 @@ export function startSearch(config: Config): SearchThread | undefined {
   if (!hasSearchIndex(config)) return undefined;
   const entry = new URL(`./search-thread${extname(new URL(import.meta.url).pathname)}`, import.meta.url);
   const workerData: SearchThreadData = { config };
-  const worker = new Worker(entry, { name: 'search', workerData });
+  const worker = new Worker(entry, {
+    name: 'search',
+    workerData,
+    // Nobody waits for it: small pages of the young generation keep the thread small.
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
   const ended = once(worker, 'exit').then(
     () => undefined,
     (cause: unknown) => (cause instanceof Error ? cause : new Error(String(cause))),
