@@ -427,6 +427,7 @@ class ImapSession {
     if (principal === undefined) return;
     const state = this.#state;
     const context = this.#context('');
+    this.#notifications.look();
     try {
       await this.#updateMetadata(principal);
       if (state.phase === 'selected' && occasion !== 'SELECT' && occasion !== 'EXAMINE')
@@ -440,6 +441,7 @@ class ImapSession {
     } catch (cause) {
       // What the command did stays done; the news comes with a later command.
       if (!(cause instanceof Fault)) throw cause;
+      this.#notifications.suspect();
       this.#fault(this.#verb, cause);
     }
   }

@@ -4,6 +4,7 @@ import type { AccountId, MailboxId, UidValidity } from '../../store/ids.ts';
 import type { Verb } from '../wire/command.ts';
 import type { SearchedSource } from '../wire/response.ts';
 import type { SortCriterion } from '../wire/command/search.ts';
+import type { FetchItem } from '../wire/command/fetch.ts';
 import type { SearchKey } from '../wire/command/search-key.ts';
 import type { ScanCache } from './fetch/section.ts';
 import type { MailboxView } from './view.ts';
@@ -45,6 +46,8 @@ export type UpdatingSearch = {
   readonly key: SearchKey;
   /** Undefined: the result is in the order of the mailbox. */
   readonly criteria: readonly SortCriterion[] | undefined;
+  /** Sent of new messages that come into the result (RFC 5465 §7). */
+  readonly items: readonly FetchItem[];
   /** UIDs of the result that the client has, in its order. */
   uids: readonly number[];
 };

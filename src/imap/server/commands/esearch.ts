@@ -55,12 +55,12 @@ export async function* esearch(state: SignedIn, command: Esearch, context: Conte
     if (found.uids.length > 0) yield* extended({ tag, uid: true, source }, returns, found, mailbox.view);
     if (mailbox !== selected) continue;
     if (returns.save) selected.saved = savedOf(returns, found.uids);
-    if (returns.update !== true) continue;
+    if (returns.update === undefined) continue;
     isKept = true;
     yield* keptUpToDate(selected, command, { ...found, lowest: undefined, key }, source, tag);
   }
   // RFC 7377 §2.2: only of the selected mailbox.
-  if (returns.update === true && !isKept)
+  if (returns.update !== undefined && !isKept)
     yield {
       kind: 'status',
       status: 'NO',
@@ -78,12 +78,12 @@ function misplaced(
   tag: string,
 ): Outcome | undefined {
   const searchesSelected = sources.some(({ kind }) => kind === 'selected');
-  if (selected === undefined && (searchesSelected || returns?.update === true))
+  if (selected === undefined && (searchesSelected || returns?.update !== undefined))
     return { status: 'BAD', text: 'Select a mailbox first' };
   if (returns?.save === true && sources.some(({ kind }) => kind !== 'selected'))
     return { status: 'BAD', text: 'SAVE is of the selected mailbox alone' };
   // RFC 5267 §4.3.
-  if (returns?.update === true && selected?.updating.has(tag) === true)
+  if (returns?.update !== undefined && selected?.updating.has(tag) === true)
     return { status: 'BAD', text: 'That tag is in use for updates' };
   return undefined;
 }

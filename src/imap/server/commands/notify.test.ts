@@ -239,6 +239,63 @@ describe('the selected mailbox (RFC 5465 §5.1 to §5.3, §6.1)', () => {
   });
 });
 
+describe('searches that are kept up to date (RFC 5465 §7)', () => {
+  test('UPDATE with items fetches what is new in the result, and only that', async () => {
+    const office = new ImapOffice();
+    const one = await Conversation.selected({ office });
+    await one.expect(
+      'SEARCH RETURN (COUNT UPDATE (UID BODY.PEEK[HEADER.FIELDS (SUBJECT)])) FROM ann',
+      '* ESEARCH (TAG "t1") COUNT 0',
+      '. OK …',
+    );
+    await office.deliver(letter('a'));
+    await office.deliver(letter('b').replace('Ann <ann@', 'Zoe <zoe@'));
+    await one.expect(
+      'NOOP',
+      '* 2 EXISTS',
+      '* ESEARCH (TAG "t1") ADDTO (0 1)',
+      '* 1 FETCH (UID 1 BODY[HEADER.FIELDS (SUBJECT)] {14}',
+      'Subject: a',
+      '',
+      ')',
+      '. OK …',
+    );
+  });
+
+  test('a message that comes into a result for its flags is not fetched', async () => {
+    const office = new ImapOffice();
+    await office.deliver(letter('a'));
+    const one = await Conversation.selected({ office });
+    const two = await Conversation.selected({ office });
+    await one.run('UID SEARCH RETURN (UPDATE (ENVELOPE)) FLAGGED');
+    await two.run('STORE 1 +FLAGS.SILENT (\\Flagged)');
+    await one.expect(
+      'NOOP',
+      '* 1 FETCH (UID 1 FLAGS (\\Flagged))',
+      '* ESEARCH (TAG "t1") UID ADDTO (0 1)',
+      '. OK …',
+    );
+  });
+
+  test('with what NOTIFY asks for it is one FETCH, nothing twice', async () => {
+    const office = new ImapOffice();
+    const one = await Conversation.selected({ office });
+    await one.run('SEARCH RETURN (UPDATE (FLAGS UID)) SUBJECT a');
+    await one.run('SEARCH RETURN (UPDATE (RFC822.SIZE)) ALL');
+    await one.run('NOTIFY SET (selected (MessageNew (UID) MessageExpunge))');
+    await office.deliver(letter('a'));
+    await office.deliver(letter('b'));
+    const heard = linesOf(await one.hear()).filter((line) => line.includes(' FETCH '));
+    matchLines(heard, ['* 1 FETCH (UID 1 FLAGS () RFC822.SIZE …', '* 2 FETCH (UID 2 RFC822.SIZE …'], 'FETCH');
+  });
+
+  for (const option of ['UPDATE ()', 'UPDATE (NONSENSE)', 'UPDATE (UID'])
+    test(`${option} is BAD`, async () => {
+      const one = await Conversation.selected();
+      await one.expect(`SEARCH RETURN (${option}) ALL`, '. BAD …');
+    });
+});
+
 describe('other mailboxes (RFC 5465 §5.1 to §5.3)', () => {
   const MESSAGES = 'SET (personal (MessageNew MessageExpunge))';
 
@@ -571,6 +628,29 @@ describe('limits, faults, ends (RFC 5465 §5.8)', () => {
     await client.expect('NOTIFY SET (personal (MailboxName))', '. NO [UNAVAILABLE] …');
     isAway = false;
     await client.expect('NOOP', '* STATUS INBOX (MESSAGES 0 UIDNEXT 2)', '. OK …');
+  });
+
+  test('what comes while news is being read is told too', async () => {
+    let during: (() => Promise<unknown>) | undefined;
+    const office: ImapOffice = new ImapOffice({
+      store: (store) =>
+        overriding(store, {
+          mailboxChanges: async (...asked) => {
+            const changes = await store.mailboxChanges(...asked);
+            const run = during;
+            during = undefined;
+            await run?.();
+            return changes;
+          },
+        }),
+    });
+    const client = await Conversation.selected({ office });
+    await client.run(
+      'NOTIFY SET (selected (MessageNew MessageExpunge)) (personal (MessageNew MessageExpunge))',
+    );
+    during = async () => office.deliver(letter('b'));
+    await office.deliver(letter('a'));
+    await expectNews(client, '* 1 EXISTS', '* 2 EXISTS');
   });
 
   test('a hint that is lost costs a delay', async () => {

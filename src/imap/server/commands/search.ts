@@ -62,7 +62,7 @@ export function* answered(
 ): Generator<Untagged, void, void> {
   if (returns.save) selected.saved = savedOf(returns, found.uids);
   yield* extended({ tag, uid: command.uid }, returns, found, selected.view);
-  if (returns.update === true) yield* keptUpToDate(selected, command, found, undefined, tag);
+  if (returns.update !== undefined) yield* keptUpToDate(selected, command, found, undefined, tag);
 }
 
 /** RFC 5267 §4.3: the result is kept up to date from here on, or it is said that it is not. */
@@ -78,7 +78,8 @@ export function* keptUpToDate(
     lowest === undefined ? whyNoUpdates(selected, criteria, uids) : 'Not all messages were looked at';
   if (refusal === undefined) {
     const key = frozen(searchedKey, selected);
-    selected.updating.set(tag, { tag, source, uid: command.uid, key, criteria, uids });
+    const items = command.returns?.update?.items ?? [];
+    selected.updating.set(tag, { tag, source, uid: command.uid, key, criteria, items, uids });
   } else
     // RFC 5267 §4.3.1.
     yield { kind: 'status', status: 'NO', code: { kind: 'NOUPDATE', tag }, text: refusal };
@@ -109,7 +110,7 @@ export async function searched(
   const returns = command.verb === 'THREAD' ? undefined : command.returns;
   const isRanked = wantsRelevancy(command);
   // RFC 5267 §4.3.
-  if (returns?.update === true && state.selected.updating.has(context.tag))
+  if (returns?.update !== undefined && state.selected.updating.has(context.tag))
     return { status: 'BAD', text: 'That tag is in use for updates' };
   let wrong = filtered.ok ? (refused(key, isRanked) ?? beyond(key, selected)) : filtered.error;
   const limited = wrong === undefined ? limitSearch(key, state.selected, messagesMax) : undefined;

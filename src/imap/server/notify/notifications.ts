@@ -68,7 +68,10 @@ export class Notifications {
   #mode: Mode = { kind: 'default' };
   /** By the owner of what is watched. */
   readonly #watches = new Map<AccountId, { close(): void }>();
+  /** Something was hinted since {@link Notifications.look}. */
   #isStale = false;
+  /** Something was hinted before it, and was not compared yet. */
+  #isDue = false;
   #restUntilMs = 0;
   /** Left since the last time: what the client was told of it is its view's. */
   #selected: SelectedMailbox | undefined;
@@ -94,6 +97,12 @@ export class Notifications {
   /** Whether something has changed since news was last looked for. */
   get isStale(): boolean {
     return this.isOn && this.#isStale;
+  }
+
+  /** Before anything is read: what is hinted from here on may not be in it. */
+  look(): void {
+    this.#isDue ||= this.#isStale;
+    this.#isStale = false;
   }
 
   /** How long news waits before it is looked for unasked. */
@@ -196,17 +205,13 @@ export class Notifications {
    */
   async compare(situation: Situation): Promise<Comparison | 'overflow' | undefined> {
     const mode = this.#mode;
-    if (mode.kind === 'default' || (!this.#isStale && situation.selected === this.#selected))
-      return undefined;
-    this.#isStale = false;
+    if (mode.kind === 'default' || (!this.#isDue && situation.selected === this.#selected)) return undefined;
     const { clock } = situation.deps;
     const beganMs = clock.monotonicMs();
     let now: Visible | undefined;
     try {
       now = mode.snapshot && (await readNow(situation, mode.coverage));
-    } catch (cause) {
-      this.#isStale = true;
-      throw cause;
+      this.#isDue = false;
     } finally {
       const endedMs = clock.monotonicMs();
       this.#restUntilMs = endedMs + REST_TIMES * (endedMs - beganMs);
@@ -250,6 +255,7 @@ export class Notifications {
     this.#watches.clear();
     this.#mode = mode;
     this.#isStale = false;
+    this.#isDue = false;
     this.#restUntilMs = 0;
     this.#selected = undefined;
     this.#ownNames.clear();

@@ -1,11 +1,12 @@
 /** What a session is told of its selected mailbox, as NOTIFY has it. Source: RFC 5465 §5.1 to §5.3, §6.1. */
+import type { FetchItem } from '../../wire/command/fetch.ts';
 import type { Untagged } from '../../wire/response.ts';
 import { rangesOf, type SequenceRange } from '../../wire/sequence-set.ts';
 import type { Context } from '../command-context.ts';
 import { fetch } from '../commands/fetch.ts';
 import { pagesOf } from '../message-set.ts';
 import { Progress } from '../progress.ts';
-import type { Selected } from '../state.ts';
+import type { Selected, SelectedMailbox } from '../state.ts';
 import { updates } from '../updates.ts';
 
 /** New messages that are fetched at once. */
@@ -30,20 +31,48 @@ export async function* selectedNews(
   const { view, uidValidity } = state.selected;
   const known = view.lastUid;
   yield await updates(state, deps, enabled, mayExpunge, rule.flags || tellsAll);
-  if (rule.items.length === 0) return;
   // RFC 5465 §5.2: what the client put there itself it knows.
   const own = notifications.ownIn(uidValidity);
   const fresh = [...view.uidsBetween(known + 1, Infinity)].filter((uid) => !isAmong(uid, own));
-  for (const uids of pagesOf(fresh, Math.min(PAGE, deps.limits.messagesMax))) {
-    const set = { kind: 'ranges', ranges: rangesOf(uids) } as const;
-    const progress = new Progress(deps.clock, async () => undefined);
-    try {
-      const command = { verb: 'FETCH', uid: true, set, items: rule.items, vanished: false } as const;
-      yield* fetch(state, command, { ...context, progress });
-    } finally {
-      await progress.end();
+  for (const { items, uids } of wantedOf(fresh, rule.items, state.selected))
+    for (const page of pagesOf(uids, Math.min(PAGE, deps.limits.messagesMax))) {
+      const set = { kind: 'ranges', ranges: rangesOf(page) } as const;
+      const progress = new Progress(deps.clock, async () => undefined);
+      try {
+        const command = { verb: 'FETCH', uid: true, set, items, vanished: false } as const;
+        yield* fetch(state, command, { ...context, progress });
+      } finally {
+        await progress.end();
+      }
     }
+}
+
+type Wanted = { readonly items: readonly FetchItem[]; readonly uids: readonly number[] };
+
+/** RFC 5465 §5.2, §7: what NOTIFY asks for of a new message, and the searches that it is found by, in one FETCH. */
+function wantedOf(
+  fresh: readonly number[],
+  items: readonly FetchItem[],
+  { updating }: SelectedMailbox,
+): readonly Wanted[] {
+  const searches = updating
+    .values()
+    .filter((search) => search.items.length > 0)
+    .map((search) => ({ items: search.items, found: new Set(search.uids) }))
+    .toArray();
+  const wanted = new Map<string, { items: readonly FetchItem[]; uids: number[] }>();
+  for (const uid of fresh) {
+    const found = searches.filter((search) => search.found.has(uid));
+    const all = new Map(
+      [...items, ...found.flatMap((search) => search.items)].map((item) => [JSON.stringify(item), item]),
+    );
+    if (all.size === 0) continue;
+    const key = [...all.keys()].join(' ');
+    const group = wanted.get(key) ?? { items: [...all.values()], uids: [] };
+    wanted.set(key, group);
+    group.uids.push(uid);
   }
+  return [...wanted.values()];
 }
 
 function isAmong(uid: number, ranges: readonly SequenceRange[]): boolean {

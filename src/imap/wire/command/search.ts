@@ -3,6 +3,7 @@
  * RFC 9394 §3.1 (PARTIAL), RFC 6203 §4 and §6 (RELEVANCY), RFC 7377 (ESEARCH).
  */
 import { ATOM } from '../character.ts';
+import { parseFetchItems, type FetchItem } from './fetch.ts';
 import type { Cursor } from '../cursor.ts';
 import { parseFilter, parseNames, type MailboxFilter } from './notify.ts';
 import { parsePartialRange, type PartialRange } from './partial-range.ts';
@@ -19,8 +20,8 @@ export type SearchReturn = {
   readonly partial?: PartialRange;
   /** RFC 6203 §4. */
   readonly relevancy?: true;
-  /** RFC 5267 §4.3: what changes in the result is told from then on. */
-  readonly update?: true;
+  /** RFC 5267 §4.3: what changes in the result is told from then on; with these items of what is new (RFC 5465 §7). */
+  readonly update?: { readonly items: readonly FetchItem[] };
 };
 
 export type SortCriterion = {
@@ -229,6 +230,12 @@ function parseReturn(cursor: Cursor): { returns?: SearchReturn } | undefined {
   return cursor.space('a search key') && { returns };
 }
 
+/** RFC 5465 §8. */
+function parseUpdate(cursor: Cursor, returns: SearchReturn): SearchReturn | undefined {
+  const items = cursor.takeSpaceLeft() ? parseFetchItems(cursor) : [];
+  return items && { ...returns, update: { items } };
+}
+
 function parseReturnOption(cursor: Cursor, returns: SearchReturn): SearchReturn | undefined {
   const name = cursor.label('a return option');
   switch (name) {
@@ -248,7 +255,7 @@ function parseReturnOption(cursor: Cursor, returns: SearchReturn): SearchReturn 
       // RFC 5267 §4.2: a hint.
       return returns;
     case 'UPDATE':
-      return { ...returns, update: true };
+      return parseUpdate(cursor, returns);
     case 'RELEVANCY':
       return { ...returns, relevancy: true };
     case 'PARTIAL': {
