@@ -150,6 +150,15 @@ describe('several sessions', () => {
   });
 });
 
+test('a session that asked for news hears both without a command (RFC 5465)', async () => {
+  const office = await three();
+  const watcher = await Conversation.selected({ office });
+  await watcher.run('NOTIFY SET (selected (MessageNew (UID FLAGS) MessageExpunge FlagChange))');
+  const conversation = await Conversation.selected({ office });
+  await conversation.run(`REPLACE 2 INBOX (\\Draft) ${LITERAL}`);
+  assert.equal(await watcher.hear(), '* 2 EXPUNGE\r\n* 3 EXISTS\r\n* 3 FETCH (UID 4 FLAGS (\\Draft))\r\n');
+});
+
 describe('what is refused changes nothing', () => {
   const bad: readonly (readonly [string, string, string])[] = [
     [

@@ -140,6 +140,19 @@ describe('responses name UIDs only', () => {
     assert.match(await conversation.hear(), /\* VANISHED 2\r\n$/);
   });
 
+  test('news without a command (RFC 5465)', async () => {
+    const shared = await office();
+    const conversation = await uidOnly(shared);
+    const plain = await Conversation.selected({ office: shared });
+    await conversation.run('NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge FlagChange))');
+    await plain.run('APPEND INBOX (\\Seen) {1+}\r\nx');
+    assert.equal(await conversation.hear(), '* 4 EXISTS\r\n* 6 UIDFETCH (FLAGS (\\Seen))\r\n');
+    await plain.run('UID STORE 5 +FLAGS (\\Flagged)');
+    assert.match(await conversation.hear(), /^\* 5 UIDFETCH \(FLAGS \(\\Flagged\)\)\r\n$/);
+    await plain.run('EXPUNGE');
+    assert.equal(await conversation.hear(), '* VANISHED 3\r\n');
+  });
+
   test('SEARCH, SORT and THREAD by UID, and what is saved', async () => {
     const conversation = await uidOnly();
     await conversation.expect(

@@ -16,12 +16,18 @@ import * as operations from './mail-operations.ts';
 import { openEmbeddedMailStore } from './mail-store.ts';
 
 const CHILD = fileURLToPath(new URL('../../../test/support/mail-crash-child.ts', import.meta.url));
+const REPLACER = fileURLToPath(new URL('../../../test/support/mail-replace-child.ts', import.meta.url));
 const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? 3);
 const INBOX = known(toMailboxId(1));
 
 /** Runs the child, kills it this long after its first line, gives the lines that it had written whole. */
-async function killedAfter(directory: string, round: number, delayMs: number): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [CHILD, directory, String(round)], {
+async function killedAfter(
+  program: string,
+  directory: string,
+  round: number,
+  delayMs: number,
+): Promise<readonly string[]> {
+  const child = spawn(process.execPath, [program, directory, String(round)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -37,7 +43,7 @@ test('whatever was acknowledged before a kill is there, once, and all rows agree
   const directory = await mkdtemp(join(tmpdir(), 'postrider-crash-'));
   const acknowledged = new Map<string, { readonly account: number; readonly uid: number }>();
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const line of await killedAfter(directory, round, 20 + ((round * 67) % 230))) {
+    for (const line of await killedAfter(CHILD, directory, round, 20 + ((round * 67) % 230))) {
       const [account, queueId = '', uid] = line.split(' ');
       acknowledged.set(queueId, { account: Number(account), uid: Number(uid) });
     }
@@ -90,5 +96,33 @@ test('whatever was acknowledged before a kill is there, once, and all rows agree
     for (const writer of writers) writer.close();
   }
   assert.ok(acknowledged.size > 0);
+  await rm(directory, { recursive: true });
+});
+
+test('of a draft that is replaced there is always one, the last that was acknowledged or the next (RFC 8508 §3.4)', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'postrider-replace-'));
+  const account = known(toAccountId(1));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const lines = await killedAfter(REPLACER, directory, round, 20 + ((round * 67) % 230));
+    const acknowledged = Number(lines.at(-1));
+    assert.ok(acknowledged > 1);
+    const hintScope = `replace.test ${round}`;
+    const writer = openLocalWriter(operations, mailShardFile(directory, 0), { hintScope });
+    const clock = new FakeClock();
+    const store = openEmbeddedMailStore({
+      dataDirectory: directory,
+      shards: 1,
+      hintScope,
+      clock,
+      writer: () => writer,
+    });
+    for await (const finding of checkMail({ dataDirectory: directory, shards: 1 })) assert.fail(finding.kind);
+    const uids = (await store.entries(account, INBOX, 0, 10)).map(({ uid }) => uid);
+    assert.equal(uids.length, 1);
+    assert.ok(uids[0] === acknowledged || uids[0] === acknowledged + 1, `${uids[0]} after ${acknowledged}`);
+    assert.equal((await store.quota(account)).messagesUsed, 1);
+    store.close();
+    writer.close();
+  }
   await rm(directory, { recursive: true });
 });
