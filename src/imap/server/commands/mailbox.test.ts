@@ -52,6 +52,20 @@ describe('CREATE (RFC 9051 §6.3.4)', () => {
     await conversation.expect('CREATE x (FOO (\\Sent))', '. BAD …');
   });
 
+  test('one of the names that every account begins with gets its use back', async () => {
+    const conversation = await Conversation.signedIn();
+    await conversation.expect('DELETE Drafts', '. OK …');
+    await conversation.expect('CREATE old/Drafts', '. OK …');
+    await conversation.expect('CREATE Drafts', '. OK …');
+    assert.deepEqual(await list(conversation, 'LIST "" *Drafts'), [
+      String.raw`(\HasNoChildren \Drafts) Drafts`,
+      String.raw`(\HasNoChildren) old/Drafts`,
+    ]);
+    await conversation.expect('RENAME Drafts Entwurf', '. OK …');
+    await conversation.expect('CREATE Drafts', '. OK …');
+    assert.deepEqual(await list(conversation, 'LIST "" Drafts'), [String.raw`(\HasNoChildren) Drafts`]);
+  });
+
   test('names in modified UTF-7 and in UTF-8 are one name, kept in form C (RFC 9051 §5.1)', async () => {
     const conversation = await Conversation.signedIn();
     await conversation.expect('CREATE "&AOQ-"', '. OK …');

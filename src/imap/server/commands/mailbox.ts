@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../../../base/result.ts';
 import { unreachable } from '../../../base/unreachable.ts';
 import type { Mailbox, MailboxProblem, MailboxRole } from '../../../store/mail-store.ts';
 import type { MailboxId } from '../../../store/ids.ts';
-import { toMailboxPath } from '../../../store/mailbox-name.ts';
+import { FIRST_MAILBOXES, toMailboxPath } from '../../../store/mailbox-name.ts';
 import type { Command } from '../../wire/command.ts';
 import { done, type Context, type Outcome, type Replies } from '../command-context.ts';
 import { DELIMITER, levelsOf, roleOfUse } from '../mailbox-tree.ts';
@@ -45,9 +45,9 @@ export function refusal(problem: MailboxProblem): Outcome {
 
 export async function* create({ principal }: SignedIn, command: Create, { deps }: Context): Replies {
   const roles = command.uses.map(roleOfUse);
-  const [role] = roles;
+  const [wanted] = roles;
   // RFC 6154 §3: a use that cannot be given refuses the whole command.
-  if (roles.length > 1 || (roles.length === 1 && role === undefined))
+  if (roles.length > 1 || (roles.length === 1 && wanted === undefined))
     return { status: 'NO', code: 'USEATTR', text: 'No mailbox can have that use' };
   const place = await placeOf(principal, command.mailbox, deps);
   // RFC 4314 §6: an owner who shares nothing is not told from one who is not here.
@@ -58,10 +58,14 @@ export async function* create({ principal }: SignedIn, command: Create, { deps }
   const levels = checked.value;
   const path = levels.join(DELIMITER);
   // A use is the owner's, and not shown to others.
-  if (role !== undefined && !mail.isOwn)
+  if (wanted !== undefined && !mail.isOwn)
     return { status: 'NO', code: 'USEATTR', text: 'Uses are for mailboxes of your own' };
-  if (role !== undefined && mail.tree.nodes.some(({ mailbox }) => mailbox.role === role))
-    return useTaken(role);
+  const isTaken = (role: MailboxRole): boolean =>
+    mail.tree.nodes.some(({ mailbox }) => mailbox.role === role);
+  if (wanted !== undefined && isTaken(wanted)) return useTaken(wanted);
+  // A client that makes "Drafts" anew, after somebody removed it, means the one for drafts (RFC 6154 §3 leaves it to us).
+  const familiar = FIRST_MAILBOXES.find(({ name }) => mail.isOwn && name === path)?.role;
+  const role = wanted ?? (familiar === undefined || isTaken(familiar) ? undefined : familiar);
   const parent = await makeParents(mail, levels, deps);
   if (!parent.ok) return parent.error;
   const name = levels.at(-1) ?? '';
