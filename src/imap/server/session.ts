@@ -286,7 +286,9 @@ class ImapSession {
     }
   }
 
-  async #bad({ tag, status, code, text, fatal }: Extract<SessionEvent, { kind: 'bad' }>): Promise<void> {
+  async #bad(event: Extract<SessionEvent, { kind: 'bad' }>): Promise<void> {
+    const { tag, status, code, text, fatal, emptiesSaved } = event;
+    if (emptiesSaved === true && this.#state.phase === 'selected') this.#state.selected.saved = [];
     this.#append?.abort();
     this.#append = undefined;
     this.#verb = '';

@@ -14,7 +14,13 @@ import { decodeMailboxName, decodeUtf8 } from './mailbox-name.ts';
 import { decodeSequenceSet } from './sequence-set.ts';
 
 /** Why a command is refused before it is carried out. */
-export type Problem = { readonly status: 'BAD' | 'NO'; readonly code?: ResponseCode; readonly text: string };
+export type Problem = {
+  readonly status: 'BAD' | 'NO';
+  readonly code?: ResponseCode;
+  readonly text: string;
+  /** RFC 9051 §6.4.4.1: a search that was to be saved and is refused leaves nothing in `$`. */
+  readonly emptiesSaved?: true;
+};
 
 /** What the reading of arguments depends on. */
 export type ParseContext = {
@@ -73,6 +79,8 @@ export class Cursor {
   #at = 0;
   #problem: Problem | undefined;
   #starved = false;
+  /** The command asks for its result to be saved. */
+  saves = false;
 
   constructor(octets: Buffer, context: ParseContext) {
     this.octets = octets;
@@ -97,7 +105,7 @@ export class Cursor {
   }
 
   refuse(problem: Problem): undefined {
-    this.#problem ??= problem;
+    this.#problem ??= this.saves && problem.status === 'NO' ? { ...problem, emptiesSaved: true } : problem;
     return undefined;
   }
 

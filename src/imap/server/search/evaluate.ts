@@ -159,11 +159,17 @@ function compileKey(key: SearchKey, selected: SearchedMailbox, nowMs: number, an
       return at('placed', ({ placed }) => placed && placed.octets > key.octets);
     case 'smaller':
       return at('placed', ({ placed }) => placed && placed.octets < key.octets);
-    // RFC 5032 §3: by internal date.
+    // RFC 5032 §2: by internal date, to the second.
     case 'older':
-      return at('placed', ({ placed }) => placed && placed.receivedAtMs <= nowMs - key.seconds * 1000);
+      return at(
+        'placed',
+        ({ placed }) => placed && secondsOf(placed.receivedAtMs) <= secondsOf(nowMs) - key.seconds,
+      );
     case 'younger':
-      return at('placed', ({ placed }) => placed && placed.receivedAtMs >= nowMs - key.seconds * 1000);
+      return at(
+        'placed',
+        ({ placed }) => placed && secondsOf(placed.receivedAtMs) >= secondsOf(nowMs) - key.seconds,
+      );
     case 'modseq':
       return {
         ...at('entry', ({ entry }) => entry && entry.modSeq >= key.modSeq),
@@ -194,6 +200,10 @@ function at(depth: Depth, test: Test): Compiled {
 /** What must not fit adds nothing to how well the rest does. */
 function not({ test, depth, asksModSeq }: Compiled): Compiled {
   return { depth, asksModSeq, scores: [], test: (evidence) => negate(test(evidence)) };
+}
+
+function secondsOf(epochMs: number): number {
+  return Math.floor(epochMs / 1000);
 }
 
 function negate(verdict: Verdict): Verdict {

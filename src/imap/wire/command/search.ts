@@ -227,6 +227,7 @@ function parseReturn(cursor: Cursor): { returns?: SearchReturn } | undefined {
   if (returns === NOTHING) returns = { ...NOTHING, all: true };
   // RFC 9394 §3.1: PARTIAL and ALL exclude one another.
   if (returns.all && returns.partial !== undefined) return cursor.fail('PARTIAL and ALL exclude one another');
+  cursor.saves = returns.save;
   return cursor.space('a search key') && { returns };
 }
 
