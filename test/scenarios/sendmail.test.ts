@@ -278,6 +278,17 @@ test('a list manager that calls sendmail -XV gets a return path for each recipie
     const name = account.address.replace('@', '=');
     assert.equal(/^Return-Path: <(.*)>\r$/m.exec(news)?.[1], `bob+${name}@example.test`);
   }
+  const said = [
+    'EHLO here',
+    `MAIL FROM:<${BOB.address}> XVERP=+=`,
+    `RCPT TO:<${ALICE.address}>`,
+    'DATA',
+    'Subject: more\r\n\r\nx\r\n.',
+    'QUIT\r\n',
+  ].join('\r\n');
+  mustBe(await run(sendmail, ['-bs'], { env, input: said }));
+  const more = (await waitForMessages(server, ALICE, 2))[1] ?? '';
+  assert.match(more, /^Return-Path: <bob\+alice=example\.test@example\.test>\r$/m);
   mustBe(await run(sendmail, ['-XV', '-f', '<>', ALICE.address], { env, input: 'x\n' }), 64);
 });
 

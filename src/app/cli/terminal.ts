@@ -12,6 +12,10 @@ export type Terminal = {
 };
 
 export function processTerminal(): Terminal {
+  // Who reads has seen enough, as `head` has.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   return {
     out: (text) => void process.stdout.write(text),
     error: (text) => void process.stderr.write(text),

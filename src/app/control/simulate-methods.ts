@@ -110,9 +110,12 @@ async function fromProgram(ports: SimulateControlPorts, name: string, envelope: 
   const user = users.byName(name);
   if (user === undefined)
     throw new BadRequest(`${JSON.stringify(name.slice(0, 60))} is no user of this machine`);
+  const simulation = await simulationPorts(ports);
+  if (!simulation.config.sendmail.enabled)
+    throw new BadRequest('Mail of programs is not taken: sendmail.enabled is false');
   const { simulatePickup } = await import('../simulate/simulate-pickup.ts');
   return ok({
-    simulation: await simulatePickup(await simulationPorts(ports), { ...envelope, user, users }),
+    simulation: await simulatePickup(simulation, { ...envelope, user, users }),
   });
 }
 

@@ -44,7 +44,8 @@ export async function serveStandardInput(office: Office, caller: Caller): Promis
       vrfy: 'nobody',
       expn: 'nobody',
     },
-    trust: { isPeer: () => false, isForwarder: () => false },
+    // A user of this machine may ask for XVERP here as by -XV; of what else trust is about, nothing is offered.
+    trust: { isPeer: () => true, isForwarder: () => false },
     hostname: office.domain,
     startTls: false,
     clock: systemClock,
