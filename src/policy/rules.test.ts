@@ -4,6 +4,7 @@ import { office, Talk, toCodes } from '../../test/support/smtp-ports.ts';
 import { SUBMISSION } from '../smtp/server/role.ts';
 import type { CheckEvent } from './event.ts';
 import { NO_MAIL_PARAMETERS } from '../smtp/wire/parameter.ts';
+import { parseEnvelopeAddress } from '../smtp/wire/path.ts';
 import type { SessionFacts, TransactionFacts } from './facts.ts';
 import { Pipeline } from './pipeline.ts';
 import type { Rule } from './rules.ts';
@@ -88,6 +89,12 @@ const CONDITIONS: readonly (readonly [string, Partial<Rule>, Said, string])[] = 
   ['client beside the network', { clients: ['192.0.3.0/24'] }, {}, 'taken'],
   ['IPv6 client', { clients: ['2001:db8::/32'] }, { address: '2001:db8::1' }, '554 at connect'],
   ['name of the client', { helo: ['MX.far.test'] }, {}, '550 5.7.1 at hello'],
+  [
+    'name of the client with the final dot',
+    { helo: ['mx.far.test'] },
+    { helo: 'mx.far.test.' },
+    '550 5.7.1 at hello',
+  ],
   ['below a name', { helo: ['.far.test'] }, {}, '550 5.7.1 at hello'],
   ['a name is not below itself', { helo: ['.mx.far.test'] }, {}, 'taken'],
   ['sender', { senders: ['ann@far.test'] }, {}, '550 5.7.1 at mail'],
@@ -182,7 +189,7 @@ test('no rules, no check', () => {
 });
 
 /** Mail that a program of this user left. */
-async function playLocal(rule: Partial<Rule>, user: string): Promise<string | undefined> {
+async function playLocal(rule: Partial<Rule>, user: string, from = ''): Promise<string | undefined> {
   const check = rulesCheck([{ ...RULE, ...rule }]);
   const nowhere = { address: '', port: 0 };
   const session: SessionFacts = {
@@ -199,7 +206,7 @@ async function playLocal(rule: Partial<Rule>, user: string): Promise<string | un
   const transaction: TransactionFacts = {
     traceId: 'x',
     startedAtMs: 0,
-    reversePath: null,
+    reversePath: from === '' ? null : (parseEnvelopeAddress(from) ?? assert.fail(from)),
     parameters: NO_MAIL_PARAMETERS,
     recipients: [],
   };
@@ -218,6 +225,19 @@ const LOCAL_RULES: readonly (readonly [string, Partial<Rule>, string])[] = [
 for (const [name, rule, want] of LOCAL_RULES)
   test(`a rule for ${name}: mail of the local user www-data gets ${want}`, async () =>
     assert.equal(await playLocal(rule, 'www-data'), want));
+
+const SPELLINGS: readonly (readonly [string, string, string])[] = [
+  ['in A-labels', 'xn--bcher-kva.test', 'refuse'],
+  ['in U-labels', 'bücher.test', 'refuse'],
+  ['in capitals', 'BÜCHER.test', 'refuse'],
+  ['in letters of full width', 'bücher.ｔｅｓｔ', 'refuse'],
+  ['that is another', 'bucher.test', 'accept'],
+];
+for (const [name, domain, want] of SPELLINGS)
+  test(`a rule for a domain: one ${name} gets ${want} (RFC 5891 §5.3)`, async () => {
+    for (const wanted of ['xn--bcher-kva.test', 'ann@xn--bcher-kva.test'])
+      assert.equal(await playLocal({ senders: [wanted] }, 'www-data', `ann@${domain}`), want);
+  });
 
 test('a rule for local users is not about clients, whoever has signed in', async () => {
   for (const signedIn of [true, false]) {

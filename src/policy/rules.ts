@@ -3,6 +3,7 @@
  * first stage where everything that it names is known: its network at connect, its name at hello, `signedIn`, local users and
  * senders at MAIL, recipients at RCPT, header and size when the message is complete. See docs/policy.md.
  */
+import { toDomainKey } from '../auth/address-key.ts';
 import type { IpNetwork } from '../base/ip-network.ts';
 import { isInNetwork, parseIp, parseIpNetwork } from '../base/ip-network.ts';
 import { unreachable } from '../base/unreachable.ts';
@@ -183,8 +184,9 @@ function heloCondition(helo: readonly string[]): Condition {
   if (helo.length === 0) return undefined;
   const patterns = helo.map((one) => one.toLowerCase());
   return ({ session }) => {
-    const name = session.hello?.domain.toLowerCase();
-    return name !== undefined && patterns.some((pattern) => isName(name, pattern));
+    if (session.hello === undefined) return false;
+    const name = toComparable(session.hello.domain);
+    return patterns.some((pattern) => isName(name, pattern));
   };
 }
 
@@ -222,13 +224,19 @@ function sizeCondition(octetsMin: number | undefined): Condition {
   return ({ message }) => message !== undefined && message.octets >= octetsMin;
 }
 
+/** A name has many spellings, and one in A-labels (RFC 5891 §5.3): who writes it otherwise passes no rule by. */
+function toComparable(domain: string): string {
+  const name = domain.endsWith('.') ? domain.slice(0, -1) : domain;
+  return toDomainKey(name) ?? name.toLowerCase();
+}
+
 function isName(name: string, pattern: string): boolean {
   return pattern.startsWith('.') ? name.endsWith(pattern) : name === pattern;
 }
 
 function isAddress(address: EnvelopeAddress, patterns: readonly string[]): boolean {
-  const text = formatEnvelopeAddress(address).toLowerCase();
-  const domain = address.domain.toLowerCase();
+  const domain = toComparable(address.domain);
+  const text = formatEnvelopeAddress({ ...address, domain }).toLowerCase();
   return patterns.some((pattern) => {
     if (pattern === '*') return true;
     return pattern.includes('@') ? text === pattern : isName(domain, pattern);
