@@ -132,6 +132,24 @@ test('a check that throws delays the recipient, and what it throws afterwards ha
   );
 });
 
+test('a check that only hears of it afterwards keeps recipients of one host together, and hears of each', async () => {
+  const told: unknown[] = [];
+  const { send, local, prefixes } = world({
+    name: 'test',
+    afterDelivery: ({ forwardPath }, { kind }) => void told.push([forwardPath, kind]),
+  });
+  const { outcomes, finding } = await send('a@far.example', 'b@far.example');
+  assert.deepEqual(prefixes, ['0,1 ']);
+  assert.deepEqual([outcomes.size, finding], [2, { kind: 'open' }]);
+  const message = queued(newMessage([localRecipient('bob@here.example', 1)], { source }));
+  await local.deliver(message, message.recipients[0] as unknown as LocalRecipient);
+  assert.deepEqual(told, [
+    ['a@far.example', 'delivered'],
+    ['b@far.example', 'delivered'],
+    ['bob@here.example', 'delivered'],
+  ]);
+});
+
 test('without checks of deliveries there is no hook', () => {
   const pipeline = new Pipeline([{ name: 'test' }], { clock: new FakeClock(), events: () => undefined });
   assert.equal(deliveryChecks(pipeline), undefined);

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { fromUtf8 } from '../base/bytes.ts';
-import type { QueuedRecipient } from '../queue/queue.ts';
+import type { QueuedMessage, QueuedRecipient } from '../queue/queue.ts';
 import type { AccountId } from '../store/ids.ts';
 import type { DeliverableMessage, LocalDelivery, LocalRecipient } from './local.ts';
 import type { Outcome } from './outcome.ts';
@@ -36,7 +36,8 @@ export type BeforeDelivery =
     };
 
 export type DeliveryHook = {
-  before(delivery: HookedDelivery): BeforeDelivery | Promise<BeforeDelivery>;
+  /** Undefined: all go on, with nothing put before them. */
+  readonly before: ((delivery: HookedDelivery) => BeforeDelivery | Promise<BeforeDelivery>) | undefined;
   after(
     delivery: HookedDelivery,
     result: { readonly kind: Outcome['kind']; readonly reason: string | undefined },
@@ -50,7 +51,7 @@ export function hookLocal(local: LocalDeliverer, hook: DeliveryHook, clock: Cloc
   return {
     deliver: async (message, recipient, fresh) => {
       const delivery = hooked(message, recipient);
-      const said = await hook.before(delivery);
+      const said = hook.before === undefined ? GO_ON : await hook.before(delivery);
       const outcome =
         said.kind === 'go-on'
           ? await local.deliver(withFields(message, said.fields), recipient, fresh)
@@ -62,13 +63,32 @@ export function hookLocal(local: LocalDeliverer, hook: DeliveryHook, clock: Cloc
 }
 
 export function hookRemote(remote: RemoteDeliverer, hook: DeliveryHook, clock: Clock): RemoteDeliverer {
+  const { before } = hook;
+  const tellAll = (
+    message: QueuedMessage,
+    recipients: readonly QueuedRecipient[],
+    outcomes: ReadonlyMap<number, Outcome>,
+  ): void => {
+    for (const recipient of recipients) {
+      const outcome = outcomes.get(recipient.number);
+      if (outcome !== undefined) tell(hook, hooked(message, recipient), outcome);
+    }
+  };
+  if (before === undefined)
+    return {
+      deliver: async (message, route, recipients, signal) => {
+        const answered = await remote.deliver(message, route, recipients, signal);
+        tellAll(message, recipients, answered.outcomes);
+        return answered;
+      },
+    };
   return {
     deliver: async (message, route, recipients, signal) => {
       const outcomes = new Map<number, Outcome>();
       const groups = new Map<string, QueuedRecipient[]>();
       await Promise.all(
         recipients.map(async (recipient) => {
-          const said = await hook.before(hooked(message, recipient));
+          const said = await before(hooked(message, recipient));
           if (said.kind !== 'go-on') outcomes.set(recipient.number, settledBy(said, clock.nowMs()));
           else groups.set(said.fields, [...(groups.get(said.fields) ?? []), recipient]);
         }),
@@ -80,14 +100,13 @@ export function hookRemote(remote: RemoteDeliverer, hook: DeliveryHook, clock: C
         for (const [number, outcome] of visited.outcomes) outcomes.set(number, outcome);
         answered = { ...visited, outcomes };
       }
-      for (const recipient of recipients) {
-        const outcome = outcomes.get(recipient.number);
-        if (outcome !== undefined) tell(hook, hooked(message, recipient), outcome);
-      }
+      tellAll(message, recipients, outcomes);
       return answered;
     },
   };
 }
+
+const GO_ON = { kind: 'go-on', fields: '' } as const;
 
 function hooked(
   message: DeliverableMessage,

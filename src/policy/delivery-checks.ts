@@ -19,7 +19,8 @@ export type BeforeDelivery =
     };
 
 export type DeliveryChecks = {
-  before(delivery: DeliveryFacts): MaybePromise<BeforeDelivery>;
+  /** Undefined: nothing is said before. */
+  readonly before: ((delivery: DeliveryFacts) => MaybePromise<BeforeDelivery>) | undefined;
   after(delivery: DeliveryFacts, result: DeliveryResult): void;
 };
 
@@ -33,13 +34,14 @@ export function deliveryChecks(pipeline: Pipeline): DeliveryChecks | undefined {
     sessionId: undefined,
     traceId: queueId,
   });
+  const ask = (delivery: DeliveryFacts): MaybePromise<BeforeDelivery> => {
+    const sum = pipeline.consult(before, asked('before-delivery', delivery), (check) =>
+      check.beforeDelivery?.(delivery),
+    );
+    return sum instanceof Promise ? sum.then(toAnswer) : toAnswer(sum);
+  };
   return {
-    before: (delivery) => {
-      const sum = pipeline.consult(before, asked('before-delivery', delivery), (check) =>
-        check.beforeDelivery?.(delivery),
-      );
-      return sum instanceof Promise ? sum.then(toAnswer) : toAnswer(sum);
-    },
+    before: before.length === 0 ? undefined : ask,
     after: (delivery, result) => {
       for (const check of after)
         try {
