@@ -120,7 +120,7 @@ async function checkOutgoingTls(config: Config): Promise<readonly Found[]> {
     return [];
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
-    return [problem(`${cause.message} failed: ${messageOf(cause.cause)}`)];
+    return [problem(faultOf(cause))];
   }
 }
 
@@ -182,7 +182,8 @@ async function checkPostmasters(config: Config): Promise<readonly Found[]> {
     }
   } catch (cause) {
     if (!(cause instanceof Fault) && !(cause instanceof DatabaseRefused)) throw cause;
-    return [{ kind: 'warning', text: `The accounts cannot be looked at: ${messageOf(cause)}` }];
+    const why = cause instanceof Fault ? faultOf(cause) : messageOf(cause);
+    return [{ kind: 'warning', text: `The accounts cannot be looked at: ${why}` }];
   }
 }
 
@@ -217,6 +218,10 @@ async function read(file: string): Promise<string | Found> {
 
 function problem(text: string): Found {
   return { kind: 'problem', text };
+}
+
+function faultOf(fault: Fault): string {
+  return `${fault.message} failed: ${messageOf(fault.cause)}`;
 }
 
 function messageOf(cause: unknown): string {

@@ -22,6 +22,8 @@ type Returned = {
   page: readonly QueuedMessage[];
   /** The last one that was looked at. */
   after: QueuedMessage | undefined;
+  /** Nothing is behind the page. */
+  isRead: boolean;
 };
 
 export type BacklogPorts = {
@@ -34,8 +36,9 @@ export type BacklogPorts = {
 
 /** Destinations that are seen to in one look. */
 const STEPS_MAX = 8;
-/** Messages that are looked at together. */
+/** Messages of one destination that are looked at together. */
 const PAGE_MIN = 10;
+const PAGE_MAX = 200;
 const WISHES: readonly TlsWish[] = [undefined, 'require', 'optional'];
 
 export class Backlog {
@@ -51,7 +54,7 @@ export class Backlog {
   add(route: Pick<RemoteRoute, 'key' | 'next'>, wish: TlsWish, came: Return): void {
     const name = nameOf(route.key, wish);
     this.#returned.delete(name);
-    this.#returned.set(name, { route, wish, came, page: [], after: undefined });
+    this.#returned.set(name, { route, wish, came, page: [], after: undefined, isRead: false });
     const [longest] = this.#returned.keys();
     if (this.#returned.size > LIMITS.destinationsMax && longest !== undefined) this.#returned.delete(longest);
   }
@@ -89,21 +92,21 @@ export class Backlog {
     const { queue } = this.#ports;
     const { next } = one.route;
     const domain = next.kind === 'domain' ? next.domain : undefined;
-    let isLast = false;
-    if (one.page.length === 0) {
-      const limit = Math.max(PAGE_MIN, Math.floor(LIMITS.backlogMessagesMax / this.#returned.size));
+    if (one.page.length === 0 && !one.isRead) {
+      const share = Math.floor(LIMITS.backlogMessagesMax / this.#returned.size);
+      const limit = Math.min(Math.max(PAGE_MIN, share), PAGE_MAX);
       const page = await queue.backlog(domain, nowMs, one.after, limit);
       one.after = page.at(-1);
-      isLast = page.length < limit;
+      one.isRead = page.length < limit;
       one.page = page.filter((message) => this.#reasonsOf(one, message).length > 0);
     }
     const batch = one.page.slice(0, room);
-    one.page = one.page.slice(room);
     const reasons = [...new Set(batch.flatMap((message) => this.#reasonsOf(one, message)))];
     const ids = batch.map(({ id }) => id);
     if (ids.length > 0)
       await queue.act(ids, domain === undefined ? {} : { domain }, { kind: 'wake', reasons }, nowMs);
-    return isLast && one.page.length === 0;
+    one.page = one.page.slice(room);
+    return one.isRead && one.page.length === 0;
   }
 
   /** Of the recipients that go this way, what they last met, where that is over now. */

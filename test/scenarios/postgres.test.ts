@@ -37,6 +37,10 @@ test('mail is sent, read, flagged, and there after a restart', { skip: postgresS
   const [before] = await waitForMessages(first, ALICE, 1);
   assert.match(before ?? '', /\r\nSubject: before\r\n/);
 
+  const file = join(first.directory, 'postrider.toml');
+  const checked = await run(process.execPath, [ENTRY, 'check', '--config', file]);
+  assert.match(checked.stdout, /Nobody has the address postmaster@example\.test/);
+
   const client = await imapClient(first, ALICE);
   await client.mailboxCreate('Kept');
   await client.mailboxOpen('INBOX');

@@ -464,27 +464,14 @@ for (const [what, first, want, visits] of chunked)
 
 /** Answers the content with these replies, one for each recipient, and then does this. */
 const lmtp =
-  (replies: readonly string[], then: 'goes on' | 'reset'): FirstHost =>
-  async (server) => {
-    const say = (text: string): void => void server.write(fromLatin1(text));
+  (replies: readonly string[], then: 'goes on' | 'closes'): FirstHost =>
+  (server) => {
     const { script } = obliging({ '.': replies.map((reply) => `${reply}\r\n`).join('') }, '250 one\r\n');
-    say('220 one\r\n');
-    let held = '';
-    for (;;) {
-      const chunk = await server.read(1e9);
-      if (typeof chunk === 'string') return;
-      held += latin1(chunk);
-      for (let end = held.indexOf('\r\n'); end !== -1; end = held.indexOf('\r\n')) {
-        const line = held.slice(0, end);
-        held = held.slice(end + 2);
-        const answer = script(line);
-        if (answer !== undefined && answer !== '') say(answer);
-        if (line === '.' && then === 'reset') {
-          await server.close();
-          return;
-        }
-      }
-    }
+    return play(server, '220 one\r\n', (line) => {
+      // Behind what is said to it.
+      if (line === '.' && then === 'closes') queueMicrotask(() => void server.close());
+      return script(line);
+    });
   };
 
 const TAKEN = '250 2.0.0 Ok';
@@ -501,7 +488,7 @@ const mixed: readonly (readonly [what: string, first: FirstHost, want: readonly 
   ],
   [
     'takes one and closes: of the others nobody knows',
-    lmtp([TAKEN], 'reset'),
+    lmtp([TAKEN], 'closes'),
     ['relayed one.example', 'delayed smtp.reset', 'delayed smtp.reset'],
   ],
   [
@@ -511,7 +498,7 @@ const mixed: readonly (readonly [what: string, first: FirstHost, want: readonly 
   ],
   [
     'takes one and says 421 (RFC 5321 §3.8)',
-    lmtp([TAKEN, '421 4.3.2 Bye'], 'reset'),
+    lmtp([TAKEN, '421 4.3.2 Bye'], 'closes'),
     ['relayed one.example', 'delayed one.example', 'delayed smtp.reset'],
   ],
   [
