@@ -442,7 +442,7 @@ class ImapSession {
       this.#say(await accountNews(this.#notifications, { ...context, principal, selected }));
     } catch (cause) {
       // What the command did stays done; the news comes with a later command.
-      if (!(cause instanceof Fault)) throw cause;
+      if (!(cause instanceof Fault) && !(cause instanceof BlobError)) throw cause;
       this.#notifications.suspect();
       this.#fault(this.#verb, cause);
     }

@@ -13,6 +13,7 @@ import {
 import { ALICE, share, twoUsers } from '../../../../test/support/imap-sharing.ts';
 import { Fault } from '../../../base/fault.ts';
 import { LIMITS } from '../../../base/limits.ts';
+import { BlobError } from '../../../store/blob-store.ts';
 import { FLAG } from '../../../store/mail-store.ts';
 
 /** What comes without a command. */
@@ -628,6 +629,20 @@ describe('limits, faults, ends (RFC 5465 §5.8)', () => {
     await client.expect('NOTIFY SET (personal (MailboxName))', '. NO [UNAVAILABLE] …');
     isAway = false;
     await client.expect('NOOP', '* STATUS INBOX (MESSAGES 0 UIDNEXT 2)', '. OK …');
+  });
+
+  test('a new message whose octets are damaged ends no session', async () => {
+    const office = new ImapOffice({
+      blobs: (blobs) =>
+        overriding(blobs, {
+          read: async (ref) => Promise.reject(new BlobError({ kind: 'damaged' }, ref.id)),
+        }),
+    });
+    const client = await Conversation.selected({ office });
+    await client.run('NOTIFY SET (selected (MessageNew (BODY.PEEK[TEXT]) MessageExpunge))');
+    await office.deliver(letter('a'));
+    await expectNews(client, '* 1 EXISTS');
+    await client.expect('NOOP', '. OK …');
   });
 
   test('what comes while news is being read is told too', async () => {

@@ -73,7 +73,7 @@ export class Notifications {
   /** Something was hinted before it, and was not compared yet. */
   #isDue = false;
   #restUntilMs = 0;
-  /** Left since the last time: what the client was told of it is its view's. */
+  /** What was selected at the last look: what the client knows of it, its view was told. */
   #selected: SelectedMailbox | undefined;
   /** Names that the session itself made, took away or subscribed to, with those above them. */
   readonly #ownNames = new Set<string>();
