@@ -440,6 +440,8 @@ class ImapSession {
         }
       const selected = state.phase === 'selected' ? state.selected : undefined;
       this.#say(await accountNews(this.#notifications, { ...context, principal, selected }));
+      if (this.#metadata.isOn)
+        await this.#metadata.follow(principal, this.#notifications.metadataOwners, this.#deps.store);
     } catch (cause) {
       // What the command did stays done; the news comes with a later command.
       if (!(cause instanceof Fault) && !(cause instanceof BlobError)) throw cause;
@@ -451,7 +453,7 @@ class ImapSession {
   async #updateMetadata(principal: Principal): Promise<void> {
     if (!this.#metadata.isOn) return;
     const wants = (path: string): boolean => this.#notifications.wantsMetadata(path);
-    this.#say(await this.#metadata.news(principal, this.#deps.store, this.#enabled.utf8, wants));
+    this.#say(await this.#metadata.news(principal, this.#deps, this.#enabled.utf8, wants));
   }
 
   async #complete(tag: string, { status, code, text }: Outcome): Promise<void> {

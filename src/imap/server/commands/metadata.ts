@@ -108,7 +108,7 @@ export async function setMetadata(
     return { status: 'NO', code: 'CANNOT', text: 'A filter is a search' };
   const set = await deps.store.setMetadata(owner, principal.account, mailbox, changes);
   if (set.ok) {
-    if (owner === principal.account) metadata.changedHere(set.value);
+    metadata.changedHere(owner, set.value);
     return done('Annotated');
   }
   switch (set.error.kind) {

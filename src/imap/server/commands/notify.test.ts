@@ -567,6 +567,32 @@ describe('mail of others (RFC 5465 §3.1, §5.4, §5.9)', () => {
     await expectNews(users.bob);
   });
 
+  test('annotations, shared ones and the own of who reads (§5.6)', async () => {
+    const users = await twoUsers();
+    await share(users, 'lrs', 'INBOX');
+    await share(users, 'l', 'Sent');
+    const { alice, bob, office } = users;
+    await bob.run(
+      'NOTIFY SET (subtree "Other Users" (MailboxMetadataChange)) (personal (MailboxMetadataChange))',
+    );
+    await alice.run('SETMETADATA INBOX (/shared/a "x")');
+    await expectNews(bob, `* METADATA "${ALICE}/INBOX" /shared/a`);
+    await alice.run('SETMETADATA INBOX (/private/b "x")');
+    await alice.run('SETMETADATA Sent (/shared/a "x")');
+    await expectNews(bob);
+    const again = new Conversation({ office });
+    await again.say('x LOGIN bob secret\r\n');
+    await again.run(`SETMETADATA "${ALICE}/INBOX" (/private/c "y")`);
+    await expectNews(bob, `* METADATA "${ALICE}/INBOX" /private/c`);
+    await bob.expect(`SETMETADATA "${ALICE}/INBOX" (/private/c NIL)`, '. OK …');
+    await expectNews(bob);
+    await again.run('SETMETADATA INBOX (/shared/d "z")');
+    await expectNews(bob, '* METADATA INBOX /shared/d');
+    await bob.run('NOTIFY NONE');
+    await alice.run('SETMETADATA INBOX (/shared/a "y")');
+    await bob.expect('NOOP', '. OK …');
+  });
+
   test('where it is selected', async () => {
     const users = await twoUsers();
     await share(users, 'lr', 'INBOX');

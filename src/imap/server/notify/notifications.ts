@@ -123,6 +123,11 @@ export class Notifications {
     return coverage.covers('MailboxMetadataChange', path, snapshot?.subscribed.has(path) ?? false);
   }
 
+  /** Whose mail it may be asked of, besides the own. */
+  get metadataOwners(): ReadonlySet<AccountId> {
+    return new Set(this.mayWantMetadata ? this.#watches.keys() : []);
+  }
+
   get mayWantMetadata(): boolean {
     if (this.#mode.kind === 'default') return false;
     const { coverage } = this.#mode;
