@@ -10,6 +10,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { once } from 'node:events';
 import { LF } from '../../base/bytes.ts';
+import type { Timer } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import { LIMITS } from '../../base/limits.ts';
 import { answer } from './answer.ts';
@@ -65,11 +66,17 @@ export async function openControlServer(
       session.isClosing = true;
       if (!session.isBusy) session.socket.destroy();
     }
-    const cut = ports.clock.after(closeMs, () => {
-      for (const socket of sockets) socket.destroy();
-    });
+    // What is still being worked out is waited for; again and again, for its answer may not be taken either.
+    let timer: Timer | undefined;
+    const cutLater = (): void => {
+      timer = ports.clock.after(closeMs, () => {
+        for (const socket of sockets) if (socket.writableLength > 0) socket.destroy();
+        cutLater();
+      });
+    };
+    cutLater();
     await closed;
-    cut.cancel();
+    timer?.cancel();
     await removeSocket(dataDirectory, path);
   };
   let closing: Promise<void> | undefined;
