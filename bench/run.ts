@@ -3,7 +3,9 @@
  *
  *     limits    disk syncs, synced octets, loopback
  *     smtp      accept to visible in IMAP at 1, 10, 50 and 200 connections, 4 and 64 KiB; syncs and system calls
- *     imap      FETCH of 10,000 messages: flags, envelopes, bodies
+ *     imap      of 10,000 messages: APPEND, FETCH of flags, envelopes and bodies, STORE, signing in
+ *     clients   20 clients at once, each with a mailbox of its own, and all with one
+ *     sizes     SELECT, a new message and a flag in mailboxes of 10,000 and 100,000 messages
  *     pop3      RETR of 10,000 messages, one after the other and pipelined
  *     search    SEARCH, SORT and THREAD over 10,000 varied messages, Dovecot beside it where it is installed
  *     relay     through to a sink at 50 connections, 4 KiB; Postfix as it comes and tuned to the same sink
@@ -11,7 +13,7 @@
  *     peers     smtp, imap and pop3 of Postfix, Postfix tuned, and Postfix with Dovecot
  *     parse, store, queue     the parts on their own
  *
- * Without sections: all down to `peers` but `search`. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
+ * Without sections: all down to `peers` but `sizes` and `search`. `--quick` does less of each; `--built` measures dist/; `--json FILE` appends each result as
  * a line of JSON. BENCH_DIR is where data goes, TMPDIR else. What each figure means: docs/performance.md.
  */
 import { spawn } from 'node:child_process';
@@ -24,13 +26,14 @@ import { measureLoopback, measureSyncedWrites, measureSyncs } from './support/li
 import { freePort } from '../test/support/free-port.ts';
 import { numberOf, pathOf, runScript, ScriptRun, type Fields } from './support/child.ts';
 import { peersMissing, startPeer, type PeerKind } from './support/peers.ts';
+import { dropPages } from './support/page-cache.ts';
 import { cpuSeconds, familyPids, memoryOf } from './support/process.ts';
 import { benchDirectory, startPostrider, startRelay, type MeasuredServer } from './support/server.ts';
 import { startSink, type Sink } from '../test/support/smtp-sink.ts';
 import { run } from '../test/support/command.ts';
 import { countCalls } from './support/strace.ts';
 
-const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'pop3', 'relay', 'memory', 'peers'];
+const DEFAULT_SECTIONS = ['limits', 'smtp', 'imap', 'clients', 'pop3', 'relay', 'memory', 'peers'];
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   parse: ['bench/message/parse.ts'],
   store: ['bench/store/group-commit.ts', 'bench/store/segments.ts', 'bench/store/mail-store.ts'],
@@ -54,6 +57,13 @@ const PEER_CASES = [
 const FETCHED_MESSAGES = 10_000;
 const FETCHED_OCTETS = 13_300;
 const FETCHES = ['(FLAGS)', '(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)', '(BODY.PEEK[])'];
+/** Of those fetched, appended one by one. */
+const APPENDED_ALONE = 1000;
+const CLIENTS = 20;
+const CLIENTS_SECONDS = 6;
+const CLIENT_MESSAGES = 500;
+const CLIENT_USERS = Array.from({ length: CLIENTS }, (_, index) => `client${index}@example.test`);
+const SIZES = [10_000, 100_000];
 /** Commands that are on the way together. */
 const RETR_WINDOWS = [1, 100];
 /** Words of `variedMail`: said by nearly all messages, by few, and two that follow one another. */
@@ -235,22 +245,36 @@ async function calls(server: MeasuredServer): Promise<void> {
 
 const IMAP_LOAD = 'bench/mail/imap-load.ts';
 
-async function fill({ imapPort = 0, user, password }: MeasuredServer): Promise<Fields | undefined> {
+async function fill({ imapPort = 0, user, password, name }: MeasuredServer): Promise<void> {
   const messages = Math.round(FETCHED_MESSAGES * scale);
-  const [filled] = await runScript(IMAP_LOAD, imapPort, user, password, 'fill', messages, FETCHED_OCTETS);
-  return filled;
+  const alone = Math.round(APPENDED_ALONE * scale);
+  for (const [count, together] of [
+    [alone, 1],
+    [messages - alone, 50],
+  ] as const) {
+    const [filled] = await runScript(
+      IMAP_LOAD,
+      imapPort,
+      user,
+      password,
+      'fill',
+      count,
+      FETCHED_OCTETS,
+      together,
+    );
+    const what = together === 1 ? 'APPEND' : `MULTIAPPEND by ${together}`;
+    if (sections.has('imap')) note({ section: 'imap', server: name, what, ...filled });
+  }
 }
 
-/** @param filled as {@link fill} gave it */
-async function imap(server: MeasuredServer, filled: Fields | undefined): Promise<void> {
-  const { imapPort, user, password } = server;
+async function imap(server: MeasuredServer): Promise<void> {
+  const { imapPort, user, password, directory } = server;
   if (imapPort === undefined) return;
-  const script = IMAP_LOAD;
   const messages = Math.round(FETCHED_MESSAGES * scale);
-  note({ section: 'imap', server: server.name, what: 'MULTIAPPEND by 50', ...filled });
   for (const items of FETCHES) {
+    const isCold = await dropPages(directory);
     const before = cpuSeconds(server.pids);
-    const times = await runScript(script, imapPort, user, password, 'fetch', items, 3);
+    const times = await runScript(IMAP_LOAD, imapPort, user, password, 'fetch', items, 4);
     const cpu = cpuSeconds(server.pids) - before;
     const [first, ...others] = times;
     const best = others.toSorted((a, b) => numberOf(a, 'ms') - numberOf(b, 'ms'))[0];
@@ -258,13 +282,49 @@ async function imap(server: MeasuredServer, filled: Fields | undefined): Promise
       section: 'imap',
       server: server.name,
       what: `FETCH ${messages} ${items}`,
-      firstMs: first?.['ms'],
+      [isCold ? 'coldMs' : 'firstMs']: first?.['ms'],
       bestMs: best?.['ms'],
       megabytesPerSecond: best?.['megabytesPerSecond'],
       octets: best?.['octets'],
       cpuMsEach: Math.round((cpu * 1000) / times.length),
     });
   }
+  const [flags] = await runScript(IMAP_LOAD, imapPort, user, password, 'flags', 8);
+  note({ section: 'imap', server: server.name, what: `STORE ${messages} silent`, ...flags });
+  const [signedIn] = await runScript(IMAP_LOAD, imapPort, user, password, 'signin', 20);
+  for (const [what, name] of [
+    ['LOGIN', 'loginMs'],
+    ['SELECT', 'selectMs'],
+  ] as const)
+    note({ section: 'imap', server: server.name, what: `${what}, median`, bestMs: signedIn?.[name] });
+}
+
+/** On the mail that {@link fill} made where they share one mailbox. */
+async function clients(server: MeasuredServer): Promise<void> {
+  const { imapPort, user, password, name } = server;
+  if (imapPort === undefined) return;
+  for (const one of CLIENT_USERS)
+    await runScript(IMAP_LOAD, imapPort, one, password, 'fill', CLIENT_MESSAGES, FETCHED_OCTETS);
+  const script = 'bench/mail/imap-clients.ts';
+  const one = CLIENT_USERS.map(() => user);
+  for (const [what, users] of [
+    ['mailboxes of their own', CLIENT_USERS],
+    ['one mailbox', one],
+  ] as const) {
+    const before = cpuSeconds(server.pids);
+    const [done] = await runScript(script, imapPort, password, CLIENTS_SECONDS, ...users);
+    const cpu = cpuSeconds(server.pids) - before;
+    const cpuMsEach = rounded((cpu * 1000) / numberOf(done, 'commands'), 3);
+    note({ section: 'clients', server: name, what, ...done, cpuMsEach });
+  }
+}
+
+async function sizes(server: MeasuredServer): Promise<void> {
+  const { imapPort, user, password } = server;
+  if (imapPort === undefined) return;
+  const wanted = SIZES.map((size) => Math.round(size * scale));
+  for (const row of await runScript('bench/mail/imap-size.ts', imapPort, user, password, ...wanted))
+    note({ section: 'sizes', server: server.name, ...row });
 }
 
 /** Of the mail that {@link fill} made. The first run is the one that warms up. */
@@ -294,7 +354,7 @@ async function pop3(server: MeasuredServer): Promise<void> {
 async function search(server: MeasuredServer, isIndexed: () => Promise<void>): Promise<void> {
   const { imapPort, user, password } = server;
   if (imapPort === undefined) return;
-  const script = 'bench/mail/imap-load.ts';
+  const script = IMAP_LOAD;
   await runScript(
     script,
     imapPort,
@@ -324,17 +384,20 @@ async function searches(): Promise<void> {
 }
 
 async function idleSessions(server: MeasuredServer): Promise<void> {
-  const { imapPort, user, password, pids } = server;
-  if (imapPort === undefined) return;
+  const { imapPort, imapPlainPort } = server;
+  for (const [transport, port] of [
+    ['plain', imapPlainPort],
+    ['TLS', imapPort],
+  ] as const)
+    if (port !== undefined) await idleSessionsAt(server, port, transport);
+}
+
+async function idleSessionsAt(server: MeasuredServer, port: number, transport: string): Promise<void> {
+  const { user, password, pids } = server;
   const before = memoryOf(pids);
   const count = Math.round(IDLE_SESSIONS * scale);
-  await using load = new ScriptRun('bench/mail/imap-load.ts', [
-    String(imapPort),
-    user,
-    password,
-    'idle',
-    String(count),
-  ]);
+  const words = [String(port), user, password, 'idle', String(count), transport];
+  await using load = new ScriptRun(IMAP_LOAD, words);
   await load.next();
   await sleep(2000);
   const after = memoryOf(pids);
@@ -342,6 +405,7 @@ async function idleSessions(server: MeasuredServer): Promise<void> {
     section: 'memory',
     server: server.name,
     idleSessions: count,
+    transport,
     ...after,
     kibPerSession: rounded(((after.pssMib - before.pssMib) * 1024) / count, 1),
   });
@@ -349,10 +413,11 @@ async function idleSessions(server: MeasuredServer): Promise<void> {
 
 /** What is asked of a mailbox with mail in it. */
 async function stores(server: MeasuredServer): Promise<void> {
-  if (!sections.has('imap') && !sections.has('pop3')) return;
-  const filled = await fill(server);
-  if (sections.has('imap')) await imap(server, filled);
+  if (!['imap', 'pop3', 'clients'].some((section) => sections.has(section))) return;
+  await fill(server);
+  if (sections.has('imap')) await imap(server);
   if (sections.has('pop3')) await pop3(server);
+  if (sections.has('clients')) await clients(server);
 }
 
 async function memory(): Promise<void> {
@@ -387,10 +452,14 @@ async function peers(): Promise<void> {
     await smtp(server, PEER_CASES);
     await calls(server);
   }
-  if (!['imap', 'pop3', 'memory'].some((section) => sections.has(section))) return;
+  if (['imap', 'pop3', 'clients', 'memory'].some((section) => sections.has(section))) {
+    await using server = await startPeer('postfix+dovecot');
+    await stores(server);
+    if (sections.has('memory')) await idleSessions(server);
+  }
+  if (!sections.has('sizes')) return;
   await using server = await startPeer('postfix+dovecot');
-  await stores(server);
-  if (sections.has('memory')) await idleSessions(server);
+  await sizes(server);
 }
 
 function machine(): Fields {
@@ -485,12 +554,26 @@ function summary(): void {
   table('System calls', ['server', 'connections', 'syncsPerMessage', 'callsPerMessage', 'most'], of('calls'));
   table(
     'IMAP',
-    ['server', 'what', 'firstMs', 'bestMs', 'megabytesPerSecond', 'cpuMsEach', 'perSecond'],
+    ['server', 'what', 'coldMs', 'firstMs', 'bestMs', 'megabytesPerSecond', 'cpuMsEach', 'perSecond'],
     of('imap'),
+  );
+  table(
+    `${CLIENTS} IMAP clients at once`,
+    ['server', 'what', 'perSecond', 'p50Ms', 'p99Ms', 'cpuMsEach'],
+    of('clients'),
+  );
+  table(
+    'IMAP by the size of the mailbox',
+    ['server', 'size', 'selectMs', 'newMessageMs', 'newMessageToldMs', 'flagMs', 'flagToldMs'],
+    of('sizes'),
   );
   table('POP3', ['server', 'what', 'messages', 'firstPerSecond', 'bestPerSecond', 'cpuMsEach'], of('pop3'));
   table('Searching', ['server', 'command', 'firstMs', 'bestMs', 'octets'], of('search'));
-  table('Memory', ['server', 'startMs', 'idleSessions', 'rssMib', 'pssMib', 'kibPerSession'], of('memory'));
+  table(
+    'Memory',
+    ['server', 'startMs', 'idleSessions', 'transport', 'rssMib', 'pssMib', 'kibPerSession'],
+    of('memory'),
+  );
   table(
     'The machine',
     [
@@ -523,9 +606,13 @@ if (sections.has('smtp')) {
   await smtp(server, POSTRIDER_CASES);
   await calls(server);
 }
-if (sections.has('imap') || sections.has('pop3')) {
-  await using server = await startPostrider(values.built);
+if (['imap', 'pop3', 'clients'].some((section) => sections.has(section))) {
+  await using server = await startPostrider(values.built, sections.has('clients') ? CLIENT_USERS : []);
   await stores(server);
+}
+if (sections.has('sizes')) {
+  await using server = await startPostrider(values.built);
+  await sizes(server);
 }
 if (sections.has('search')) await searches();
 if (sections.has('relay')) await relay();

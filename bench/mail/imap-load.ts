@@ -1,122 +1,33 @@
 /**
  * Talks IMAP over TLS as fast as the server answers, from a process of its own, and prints JSON lines.
  *
- *     node bench/mail/imap-load.ts PORT USER PASSWORD fill COUNT OCTETS     appends messages, 50 in each command
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD fill COUNT OCTETS [N] appends messages, N (50) in each command
  *     node bench/mail/imap-load.ts PORT USER PASSWORD vary COUNT OCTETS     as fill, with mail that is worth searching
  *     node bench/mail/imap-load.ts PORT USER PASSWORD fetch ITEMS [TIMES]   FETCH 1:* ITEMS, so many times
  *     node bench/mail/imap-load.ts PORT USER PASSWORD time TIMES COMMAND …  each command so many times, in one session
- *     node bench/mail/imap-load.ts PORT USER PASSWORD idle COUNT            sessions in IDLE until standard input ends
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD flags TIMES           STORE 1:* of a flag, silent, so many times
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD signin TIMES          LOGIN and SELECT, so many times
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD idle COUNT [plain]    sessions in IDLE until standard input ends
  *     node bench/mail/imap-load.ts PORT USER PASSWORD watch                 for each number on a line of standard input:
  *                                                                           waits until INBOX has so many, says when
- *
- * What a command brings is counted, not read: a tag that no message holds, at the start of the last line, ends it.
  */
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from 'node:tls';
+import { idling, login, median, open, say, type Client, type Login } from './imap-client.ts';
+import { plainMail } from './plain-mail.ts';
 import { variedMail } from './varied-mail.ts';
 
 const [port = '10143', user = '', password = '', mode = 'fetch', ...rest] = process.argv.slice(2);
-const TAIL_OCTETS = 512;
 const POLL_MS = 5;
+const at: Login = { port: Number(port), user, password };
 
-type Answer = { readonly octets: number; readonly last: string };
-
-class Client {
-  readonly #socket: Socket;
-  #tail = '';
-  #octets = 0;
-  #wanted: { readonly test: (tail: string) => boolean; readonly resolve: () => void } | undefined;
-  #count = 0;
-  #ended = false;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk: Buffer) => {
-      this.#octets += chunk.length;
-      const end = chunk.toString('latin1', Math.max(0, chunk.length - TAIL_OCTETS));
-      this.#tail = (this.#tail + end).slice(-TAIL_OCTETS);
-      if (this.#wanted?.test(this.#tail) === true) this.#wanted.resolve();
-    });
-    socket.on('error', () => undefined);
-    socket.on('close', () => {
-      this.#ended = true;
-      this.#wanted?.resolve();
-    });
-  }
-
-  /** Waits for what ends the tail; gives the octets since the last call. */
-  async until(test: (tail: string) => boolean): Promise<Answer> {
-    if (!test(this.#tail) && !this.#ended)
-      await new Promise<void>((resolve) => {
-        this.#wanted = { test, resolve };
-      });
-    this.#wanted = undefined;
-    const answer = { octets: this.#octets, last: this.#tail };
-    this.#octets = 0;
-    this.#tail = '';
-    if (!test(answer.last)) throw new Error(`The server ended the session: ${answer.last}`);
-    return answer;
-  }
-
-  send(text: string | Buffer): void {
-    this.#socket.write(text);
-  }
-
-  async command(text: string): Promise<Answer> {
-    this.#count += 1;
-    const tag = `bench-${process.pid}-${this.#count}`;
-    this.send(`${tag} ${text}\r\n`);
-    const answer = await this.until((tail) => lastLine(tail).startsWith(`${tag} `));
-    if (!lastLine(answer.last).startsWith(`${tag} OK`)) throw new Error(`${text}: ${lastLine(answer.last)}`);
-    return answer;
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
-
-function lastLine(tail: string): string {
-  if (!tail.endsWith('\r\n')) return '';
-  const before = tail.lastIndexOf('\r\n', tail.length - 3);
-  return before === -1 ? tail : tail.slice(before + 2);
-}
-
-async function login(): Promise<Client> {
-  const socket = connect({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false });
-  socket.setNoDelay(true);
-  await once(socket, 'secureConnect');
-  const client = new Client(socket);
-  await client.until((tail) => tail.endsWith('\r\n'));
-  await client.command(`LOGIN "${user}" "${password}"`);
-  return client;
-}
-
-function say(fields: Record<string, unknown>): void {
-  console.log(JSON.stringify(fields));
-}
-
-function* plainMail(octets: number): Generator<string, never, void> {
-  const line = 'All work and no play makes mail a dull thing, so here are some words to fill the line.\r\n';
-  const text = line.repeat(Math.max(1, Math.ceil((octets - 600) / 2 / line.length)));
-  for (let made = 0; ; made += 1)
-    yield (
-      `Message-ID: <${process.pid}.${made}@bench.test>\r\nFrom: "Author ${made % 97}" <author${made % 97}@elsewhere.test>\r\n` +
-        `To: <${user}>\r\nSubject: measured mail, number ${made}\r\nDate: Sun, 22 Nov 2026 12:00:00 +0000\r\n` +
-        `MIME-Version: 1.0\r\nContent-Type: multipart/alternative; boundary="=b"\r\n\r\n` +
-        `--=b\r\nContent-Type: text/plain\r\n\r\n${text}--=b\r\nContent-Type: text/html\r\n\r\n${text}--=b--\r\n`
-    );
-}
-
-async function fill(count: number, mail: Generator<string, never, void>): Promise<void> {
-  const client = await login();
+async function fill(count: number, each: number, mail: Generator<string, never, void>): Promise<void> {
+  const client = await login(at);
   const from = performance.now();
   for (let made = 0; made < count;) {
     const pieces: string[] = [];
-    for (let some = 0; some < 50 && made < count; some += 1, made += 1) {
+    for (let some = 0; some < each && made < count; some += 1, made += 1) {
       const message = mail.next().value;
       pieces.push(` () {${message.length}+}\r\n${message}`);
     }
@@ -129,7 +40,7 @@ async function fill(count: number, mail: Generator<string, never, void>): Promis
 }
 
 async function fetch(items: string, times: number): Promise<void> {
-  const client = await login();
+  const client = await login(at);
   await client.command('SELECT INBOX');
   for (let time = 0; time < times; time += 1) {
     const from = performance.now();
@@ -147,7 +58,7 @@ async function fetch(items: string, times: number): Promise<void> {
 }
 
 async function timed(times: number, commands: readonly string[]): Promise<void> {
-  const client = await login();
+  const client = await login(at);
   await client.command('SELECT INBOX');
   for (const command of commands) {
     const ms: number[] = [];
@@ -158,18 +69,57 @@ async function timed(times: number, commands: readonly string[]): Promise<void> 
       ({ octets } = await client.command(command));
       ms.push(performance.now() - from);
     }
-    const [first = 0, ...others] = ms.map((value) => Number(value.toFixed(1)));
-    say({ command, firstMs: first, bestMs: Math.min(...others), octets });
+    sayTimes({ command, octets }, ms);
   }
   client.close();
 }
 
-async function idle(count: number): Promise<void> {
+/** Sets and clears a flag of all messages by turns: what is there already would be nothing to do. */
+async function flags(times: number): Promise<void> {
+  const client = await login(at);
+  await client.command('SELECT INBOX');
+  const ms: number[] = [];
+  for (let one = 0; one < times; one += 1) {
+    const from = performance.now();
+    // oxlint-disable-next-line no-await-in-loop -- one after the other
+    await client.command(`STORE 1:* ${one % 2 === 0 ? '+' : '-'}FLAGS.SILENT (\\Flagged)`);
+    ms.push(performance.now() - from);
+  }
+  sayTimes({}, ms);
+  client.close();
+}
+
+/** The first of it verifies the password; what a server remembers of that is what the others need not do again. */
+async function signIn(times: number): Promise<void> {
+  const ms: Record<'connect' | 'login' | 'select', number[]> = { connect: [], login: [], select: [] };
+  for (let one = 0; one < times; one += 1) {
+    const from = performance.now();
+    // oxlint-disable no-await-in-loop -- one after the other
+    const client = await open(at);
+    const opened = performance.now();
+    await client.command(`LOGIN "${user}" "${password}"`);
+    const signedIn = performance.now();
+    await client.command('SELECT INBOX');
+    // oxlint-enable no-await-in-loop
+    ms.connect.push(opened - from);
+    ms.login.push(signedIn - opened);
+    ms.select.push(performance.now() - signedIn);
+    client.close();
+  }
+  say({ connectMs: median(ms.connect), loginMs: median(ms.login), selectMs: median(ms.select) });
+}
+
+function sayTimes(fields: Record<string, unknown>, ms: readonly number[]): void {
+  const [first = 0, ...others] = ms.map((value) => Number(value.toFixed(1)));
+  say({ ...fields, firstMs: first, bestMs: Math.min(...others) });
+}
+
+async function idle(count: number, to: Login): Promise<void> {
   const clients: Client[] = [];
   while (clients.length < count) {
     const some = Math.min(20, count - clients.length);
     // oxlint-disable-next-line no-await-in-loop -- a few at a time
-    clients.push(...(await Promise.all(Array.from({ length: some }, () => idling()))));
+    clients.push(...(await Promise.all(Array.from({ length: some }, () => idling(to)))));
   }
   say({ idle: clients.length });
   process.stdin.resume();
@@ -177,16 +127,8 @@ async function idle(count: number): Promise<void> {
   for (const client of clients) client.close();
 }
 
-async function idling(): Promise<Client> {
-  const client = await login();
-  await client.command('SELECT INBOX');
-  client.send('i IDLE\r\n');
-  await client.until((tail) => /^\+.*\r\n$/m.test(tail));
-  return client;
-}
-
 async function watch(): Promise<void> {
-  const client = await login();
+  const client = await login(at);
   const count = async (): Promise<number> => {
     const { last } = await client.command('STATUS INBOX (MESSAGES)');
     return Number(/MESSAGES (\d+)/.exec(last)?.[1] ?? 0);
@@ -201,9 +143,12 @@ async function watch(): Promise<void> {
 }
 
 const octetsEach = Number(rest[1] ?? 4096);
-if (mode === 'fill') await fill(Number(rest[0] ?? 1000), plainMail(octetsEach));
-else if (mode === 'vary') await fill(Number(rest[0] ?? 1000), variedMail(octetsEach));
+const together = Number(rest[2] ?? 50);
+if (mode === 'fill') await fill(Number(rest[0] ?? 1000), together, plainMail(user, octetsEach));
+else if (mode === 'vary') await fill(Number(rest[0] ?? 1000), together, variedMail(octetsEach));
 else if (mode === 'time') await timed(Number(rest[0] ?? 6), rest.slice(1));
-else if (mode === 'idle') await idle(Number(rest[0] ?? 1000));
+else if (mode === 'flags') await flags(Number(rest[0] ?? 6));
+else if (mode === 'signin') await signIn(Number(rest[0] ?? 20));
+else if (mode === 'idle') await idle(Number(rest[0] ?? 1000), { ...at, plain: rest[1] === 'plain' });
 else if (mode === 'watch') await watch();
 else await fetch(rest[0] ?? '(FLAGS)', Number(rest[1] ?? 1));

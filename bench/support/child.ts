@@ -47,12 +47,15 @@ export async function runScript(
   const child = spawn(process.execPath, [pathOf(script), ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const exited = once(child, 'exit');
   const lines: Fields[] = [];
   for await (const line of createInterface(child.stdout)) {
     const fields: unknown = line.startsWith('{') ? JSON.parse(line) : undefined;
     if (typeof fields === 'object' && fields !== null) lines.push({ ...fields });
     else console.log(line);
   }
+  const [code]: unknown[] = await exited;
+  if (code !== 0) throw new Error(`${script} ${args.join(' ')} failed`);
   return lines;
 }
 

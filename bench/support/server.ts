@@ -18,7 +18,10 @@ export type MeasuredServer = AsyncDisposable & {
   readonly smtpPort: number;
   /** With TLS from the first octet, as people's programs use it. */
   readonly imapPort: number | undefined;
+  readonly imapPlainPort?: number;
   readonly pop3Port?: number;
+  /** Where its files are. */
+  readonly directory: string;
   readonly address: string;
   readonly user: string;
   readonly password: string;
@@ -98,13 +101,21 @@ function entryOf(built: boolean): string {
   return entry;
 }
 
-/** @param built the published JavaScript (`npm run build`) instead of the source */
-export async function startPostrider(built: boolean): Promise<StartedPostrider> {
+/**
+ * @param built the published JavaScript (`npm run build`) instead of the source
+ * @param others accounts beside the one that mail is sent to
+ */
+export async function startPostrider(
+  built: boolean,
+  others: readonly string[] = [],
+): Promise<StartedPostrider> {
   const directory = await mkdtemp(join(benchDirectory(), 'postrider-bench-'));
   const basePort = await freeBasePort();
   const words = ['localserve', '--dir', directory, '--base-port', String(basePort)];
-  return started(built, entryOf(built), [...words, '--account', `${ADDRESS}:${PASSWORD}`], directory, {
+  for (const address of [ADDRESS, ...others]) words.push('--account', `${address}:${PASSWORD}`);
+  return started(built, entryOf(built), words, directory, {
     smtpPort: basePort + 25,
+    imapPlainPort: basePort + 143,
     imapPort: basePort + 993,
     pop3Port: basePort + 995,
   });
@@ -115,7 +126,7 @@ async function started(
   entry: string,
   words: readonly string[],
   directory: string,
-  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort' | 'pop3Port'>,
+  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort' | 'imapPlainPort' | 'pop3Port'>,
 ): Promise<StartedPostrider> {
   // As other servers do, it writes its log to a file.
   const log = openSync(join(directory, 'log'), 'w');
@@ -137,6 +148,7 @@ async function started(
     name: built ? 'postrider (built)' : 'postrider',
     pids: [child.pid ?? 0],
     ...ports,
+    directory,
     address: ADDRESS,
     user: ADDRESS,
     password: PASSWORD,
