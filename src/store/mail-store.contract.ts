@@ -858,6 +858,10 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
           const [placed] = await store.placed(one.id, inbox, uids);
           const { digest, ...withoutDigest } = read;
           assert.deepEqual(plain(placed), plain(withoutDigest));
+          const [listed] = await store.listed(one.id, inbox, uids);
+          const { blob: _blob, prefix: _prefix, ...facts } = withoutDigest;
+          const { envelope, bodyStructure, body } = digest;
+          assert.deepEqual(plain(listed), plain({ ...facts, envelope, bodyStructure, body }));
           assert.deepEqual(digest.threadIds, ['round@example.test']);
           const [entry] = await one.entries(inbox);
           assert.deepEqual(entry, {
@@ -1208,6 +1212,7 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         const asked = [4, 2, 1, 99, 4, 4_294_967_295].map(uid);
         const uidsOf = (list: readonly Entry[]): number[] => list.map((entry) => entry.uid);
         assert.deepEqual(uidsOf(await store.placed(one.id, inbox, asked)), [1, 4]);
+        assert.deepEqual(uidsOf(await store.listed(one.id, inbox, asked)), [1, 4]);
         assert.deepEqual(uidsOf(await store.messages(one.id, inbox, asked)), [1, 4]);
         assert.deepEqual(await store.messages(one.id, inbox, []), []);
       });

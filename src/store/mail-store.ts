@@ -95,6 +95,10 @@ export type SortPart = 'addresses' | 'thread';
 /** All but the digest: dates, sizes, blob and prefix; the digest is not read from the disk. */
 export type PlacedMessage = Omit<StoredMessage, 'digest'>;
 
+/** What lists of messages show: dates, sizes, and of the digest what IMAP sends as it is. */
+export type ListedMessage = Omit<PlacedMessage, 'blob' | 'prefix'> &
+  Pick<MessageDigest, 'envelope' | 'bodyStructure' | 'body'>;
+
 export type NewMessage = {
   readonly blob: BlobRef;
   readonly prefix: Uint8Array;
@@ -341,6 +345,7 @@ export type MailStore = {
    * Messages by UID, ascending, those that exist. Callers page: at most 1,000 UIDs a call, so that no thread stalls.
    */
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]>;
+  listed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly ListedMessage[]>;
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]>;
 
   /** As `messages`, of any number of UIDs. */

@@ -11,7 +11,8 @@ import { threadKeys } from '../thread-key.ts';
 const VERSION = 1;
 const HEAD_OCTETS = 17;
 
-type Texts = Omit<MessageDigest, 'envelope' | 'bodyStructure' | 'body'>;
+type Shown = Pick<MessageDigest, 'envelope' | 'bodyStructure' | 'body'>;
+type Texts = Omit<MessageDigest, keyof Shown>;
 
 export function encodeDigest({ envelope, bodyStructure, body, ...texts }: MessageDigest): Buffer {
   const json = Buffer.from(JSON.stringify(texts), 'utf8');
@@ -37,20 +38,28 @@ function isTexts(value: unknown): value is Texts {
 /** `undefined`: these octets are no digest (damage). */
 export function decodeDigest(octets: Uint8Array): MessageDigest | undefined {
   const all = toBuffer(octets);
-  if (all.length < HEAD_OCTETS || all[0] !== VERSION) return undefined;
-  const lengths = [1, 5, 9, 13].map((at) => all.readUInt32LE(at));
-  const ends: number[] = [];
-  let end = HEAD_OCTETS;
-  for (const length of lengths) ends.push((end += length));
-  if (end !== all.length) return undefined;
-  const [json, envelope, bodyStructure] = ends;
-  const texts = parseTexts(all.toString('utf8', HEAD_OCTETS, json));
+  const shown = decodeShown(all);
+  if (shown === undefined) return undefined;
+  const texts = parseTexts(all.toString('utf8', HEAD_OCTETS, HEAD_OCTETS + all.readUInt32LE(1)));
   if (texts === undefined) return undefined;
   return {
     ...texts,
     // Left out of the JSON when they are undefined.
     sentAtMs: texts.sentAtMs,
     messageId: texts.messageId,
+    ...shown,
+  };
+}
+
+/** What IMAP sends, without a look at the rest. `undefined`: these octets are no digest (damage). */
+export function decodeShown(octets: Uint8Array): Shown | undefined {
+  const all = toBuffer(octets);
+  if (all.length < HEAD_OCTETS || all[0] !== VERSION) return undefined;
+  const json = HEAD_OCTETS + all.readUInt32LE(1);
+  const envelope = json + all.readUInt32LE(5);
+  const bodyStructure = envelope + all.readUInt32LE(9);
+  if (bodyStructure + all.readUInt32LE(13) !== all.length) return undefined;
+  return {
     envelope: all.subarray(json, envelope),
     bodyStructure: all.subarray(envelope, bodyStructure),
     body: all.subarray(bodyStructure),

@@ -17,6 +17,7 @@ import {
 import type { AccountId, MailboxId, Uid } from '../ids.ts';
 import type {
   Entry,
+  ListedMessage,
   Mailbox,
   MailboxRole,
   MetadataChanged,
@@ -27,7 +28,7 @@ import type {
   StoredMessage,
 } from '../mail-store.ts';
 import { parseSortTexts, partOf } from '../sortable.ts';
-import { decodeDigest } from './mail-digest.ts';
+import { decodeDigest, decodeShown } from './mail-digest.ts';
 
 const NONE: readonly string[] = [];
 
@@ -94,13 +95,29 @@ export function toEntry(row: Row): Entry {
   };
 }
 
-export function toPlaced(row: Row): PlacedMessage {
+export function toListed(row: Row): ListedMessage {
+  const shown = decodeShown(octetsAt(row, 9));
+  if (shown === undefined) throw damaged(row);
+  return { ...toFacts(row), ...shown };
+}
+
+function toFacts(row: Row): Omit<PlacedMessage, 'blob' | 'prefix'> {
   return {
-    ...toEntry(row),
+    uid: known(toUid(numberAt(row, 0))),
+    emailId: known(toEmailId(numberAt(row, 1))),
+    flags: numberAt(row, 2),
+    keywords: toKeywords(textAt(row, 3)),
+    modSeq: known(toModSeq(numberAt(row, 4))),
     savedAtMs: numberAt(row, 5),
     threadId: known(toThreadId(numberAt(row, 6))),
     receivedAtMs: numberAt(row, 7),
     octets: numberAt(row, 8),
+  };
+}
+
+export function toPlaced(row: Row): PlacedMessage {
+  return {
+    ...toFacts(row),
     blob: {
       id: known(toBlobId(toBuffer(octetsAt(row, 9)).toString('hex'))),
       octets: numberAt(row, 10),
@@ -112,8 +129,12 @@ export function toPlaced(row: Row): PlacedMessage {
 
 export function toStored(row: Row): StoredMessage {
   const digest = decodeDigest(octetsAt(row, 13));
-  if (digest === undefined) throw new Fault(`Reading the digest of message ${numberAt(row, 1)}`);
+  if (digest === undefined) throw damaged(row);
   return { ...toPlaced(row), digest };
+}
+
+function damaged(row: Row): Fault {
+  return new Fault(`Reading the digest of message ${numberAt(row, 1)}`);
 }
 
 /** The UID alone for rows of earlier versions: their digests are to be asked. */

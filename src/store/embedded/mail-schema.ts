@@ -223,10 +223,11 @@ export const REMOVAL_KEYS: Record<(typeof ACCOUNT_TABLES)[number], string> = {
 const MAILBOX_COLUMNS =
   'mailbox_id, parent_id, name, role, uid_validity, uid_next, modseq, total, unseen, deleted, octets, created_at_ms';
 const ENTRY_COLUMNS = 'uid, email_id, flags, keywords, modseq';
-const PLACED_COLUMNS =
-  'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets,' +
-  ' m.blob_id, m.blob_octets, m.blob_place, m.prefix';
+const LISTED_COLUMNS =
+  'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets';
+const PLACED_COLUMNS = `${LISTED_COLUMNS}, m.blob_id, m.blob_octets, m.blob_place, m.prefix`;
 const PLACED_JOIN = 'FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id';
+const DIGEST_JOIN = 'JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id';
 const PLACED_RANGE = 'WHERE p.account_id = ? AND p.mailbox_id = ? AND p.uid BETWEEN ? AND ? ORDER BY p.uid';
 
 const SORT_COLUMNS = 'sent_at_ms, sort_subject, sort_addresses, sort_thread';
@@ -328,8 +329,8 @@ export const SQL = {
      AND (modseq > ? OR uid > ?) ORDER BY modseq, uid LIMIT ?`,
   addVanished: 'INSERT INTO vanished (account_id, modseq, mailbox_id, uid, email_id) VALUES (?, ?, ?, ?, ?)',
   placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
-  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}
-     JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_RANGE}`,
+  listed: `SELECT ${LISTED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_RANGE}`,
+  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_RANGE}`,
 
   sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
   sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_RANGE}`,

@@ -29,6 +29,7 @@ import type {
   FlagChange,
   FlagsChanged,
   KeywordProblem,
+  ListedMessage,
   Mailbox,
   MailboxChanges,
   MailboxProblem,
@@ -66,6 +67,7 @@ import {
   toMailbox,
   toMetadata,
   toMetadataChanged,
+  toListed,
   toPlaced,
   toSortables,
   toStored,
@@ -96,6 +98,7 @@ type Listener = (modSeq: ModSeq) => void;
 /** Rows read before other work of the thread has its turn: about 3 ms each. */
 const PAGE_ROWS = 2500;
 const PLACED_PAGE = 500;
+const LISTED_PAGE = 500;
 const MESSAGES_PAGE = 250;
 const SORTABLES_PAGE = 2000;
 const ENTRIES_MAX = 10_000;
@@ -411,6 +414,10 @@ class EmbeddedStore implements EmbeddedMailStore {
 
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]> {
     return this.#read(account, SQL.placed, mailbox, uids, PLACED_PAGE, (rows) => rows.map(toPlaced));
+  }
+
+  listed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly ListedMessage[]> {
+    return this.#read(account, SQL.listed, mailbox, uids, LISTED_PAGE, (rows) => rows.map(toListed));
   }
 
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]> {

@@ -21,6 +21,7 @@ import type {
   FlagChange,
   FlagsChanged,
   KeywordProblem,
+  ListedMessage,
   Mailbox,
   MailboxChanges,
   MailboxProblem,
@@ -444,6 +445,16 @@ class MemoryMailStore implements MailStore {
 
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]> {
     return Promise.resolve(this.#find(account, mailbox, uids).map(toPlaced));
+  }
+
+  listed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly ListedMessage[]> {
+    return Promise.resolve(
+      this.#find(account, mailbox, uids).map((place) => {
+        const { blob: _blob, prefix: _prefix, ...facts } = toPlaced(place);
+        const { envelope, bodyStructure, body } = place.email.digest;
+        return { ...facts, envelope, bodyStructure, body };
+      }),
+    );
   }
 
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]> {

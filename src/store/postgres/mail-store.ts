@@ -22,6 +22,7 @@ import {
   toMailbox,
   toMetadata,
   toMetadataChanged,
+  toListed,
   toPlaced,
   toSortables,
   toStored,
@@ -39,6 +40,7 @@ import type {
   FlagChange,
   FlagsChanged,
   KeywordProblem,
+  ListedMessage,
   Mailbox,
   MailboxChanges,
   MailboxProblem,
@@ -85,6 +87,7 @@ export type PostgresMailStoreOptions = {
 
 const PAGE_ROWS = 2500;
 const PLACED_PAGE = 500;
+const LISTED_PAGE = 500;
 const MESSAGES_PAGE = 250;
 const SORTABLES_PAGE = 2000;
 const PLACES_PAGE = 5000;
@@ -406,6 +409,10 @@ export class PostgresMailStore implements MailStore, BlobUser {
 
   placed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly PlacedMessage[]> {
     return this.#read(account, MAIL_SQL.placed, mailbox, uids, PLACED_PAGE, (rows) => rows.map(toPlaced));
+  }
+
+  listed(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly ListedMessage[]> {
+    return this.#read(account, MAIL_SQL.listed, mailbox, uids, LISTED_PAGE, (rows) => rows.map(toListed));
   }
 
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<readonly StoredMessage[]> {

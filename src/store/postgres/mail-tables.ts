@@ -173,13 +173,14 @@ export function numbered(sql: string): string {
 }
 
 const PLACE_COLUMNS = 'uid, email_id, flags, keywords, modseq, octets';
-const PLACED_COLUMNS =
-  'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets,' +
-  ' m.blob_id, m.blob_octets, m.blob_place, m.prefix';
+const LISTED_COLUMNS =
+  'p.uid, p.email_id, p.flags, p.keywords, p.modseq, p.saved_at_ms, m.thread_id, m.received_at_ms, m.octets';
+const PLACED_COLUMNS = `${LISTED_COLUMNS}, m.blob_id, m.blob_octets, m.blob_place, m.prefix`;
 
 const SORT_COLUMNS = 'sent_at_ms, sort_subject, sort_addresses, sort_thread';
 const SORTABLE_COLUMNS = 'p.uid, m.received_at_ms, m.octets, m.sent_at_ms, m.sort_subject';
 const PLACED_JOIN = 'FROM place p JOIN message m ON m.account_id = p.account_id AND m.email_id = p.email_id';
+const DIGEST_JOIN = 'JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id';
 const PLACED_UIDS =
   'WHERE p.account_id = $1 AND p.mailbox_id = $2 AND p.uid = ANY($3::bigint[]) ORDER BY p.uid';
 
@@ -244,8 +245,8 @@ export const MAIL_SQL = {
      SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::bigint[])`,
 
   placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
-  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN}
-     JOIN digest d ON d.account_id = p.account_id AND d.email_id = p.email_id ${PLACED_UIDS}`,
+  listed: `SELECT ${LISTED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_UIDS}`,
+  messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_UIDS}`,
 
   sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
   sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_UIDS}`,

@@ -7,7 +7,14 @@ import { toBuffer } from '../../../base/bytes.ts';
 import { Fault } from '../../../base/fault.ts';
 import { BlobError } from '../../../store/blob-store.ts';
 import { known, toModSeq, type Uid } from '../../../store/ids.ts';
-import { FLAG, type Entry, type PlacedMessage, type StoredMessage } from '../../../store/mail-store.ts';
+import {
+  FLAG,
+  type Entry,
+  type ListedMessage,
+  type MailStore,
+  type PlacedMessage,
+  type StoredMessage,
+} from '../../../store/mail-store.ts';
 import { formatBodyLabel, type FetchItem } from '../../wire/command/fetch.ts';
 import type { Command } from '../../wire/command.ts';
 import type { FetchDatum, Untagged } from '../../wire/response.ts';
@@ -26,16 +33,17 @@ type Fetch = Extract<Command, { verb: 'FETCH' }>;
 
 /** Messages of one read: bounds how long the thread is held, and what is gathered for a client that does not read. */
 const ENTRIES_PAGE = 2000;
-const PLACED_PAGE = 500;
-const FULL_PAGE = 250;
+const PAGES = { placed: 500, listed: 500, full: 250 } as const;
 /** Where bodies are read: those that become \Seen are marked before they are sent, so not many at once. */
 const OCTETS_PAGE = 50;
 
 /** One message with what was read of it. */
 type Row = {
   readonly entry: Entry;
+  readonly dated?: Omit<PlacedMessage, 'blob' | 'prefix'> | undefined;
+  readonly shown?: Pick<ListedMessage, 'envelope' | 'bodyStructure' | 'body'> | undefined;
   readonly placed?: PlacedMessage | undefined;
-  readonly full?: StoredMessage | undefined;
+  readonly digest?: StoredMessage['digest'] | undefined;
 };
 type FetchResponse = Extract<Untagged, { kind: 'fetch' | 'uidfetch' }>;
 
@@ -98,9 +106,12 @@ export async function* fetch(state: Selected, command: Fetch, context: Context):
   return yield* sayingLimit(outcome, messagesMax, limited.lowest);
 }
 
+/** What must be read of each message, the least first. */
+type Detail = 'entry' | 'placed' | 'listed' | 'full';
+
 type Plan = {
   readonly items: readonly FetchItem[];
-  readonly detail: 'entry' | 'placed' | 'full';
+  readonly detail: Detail;
   readonly readsOctets: boolean;
   readonly setsSeen: boolean;
   /** RFC 9738 §3.1: so where not all are read. */
@@ -118,16 +129,22 @@ function planOf(command: Fetch, { uidonly }: Enabled, highestFirst: boolean): Pl
   if (command.changedSince !== undefined) add('MODSEQ');
   // RFC 9051 §6.4.9: the UID is told though it was not asked for.
   if (command.uid && !uidonly) add('UID');
-  const details = items.map(detailOf);
-  const detail = details.includes('full') ? 'full' : details.includes('placed') ? 'placed' : 'entry';
   return {
     items,
-    detail,
+    detail: mostOf(items),
     readsOctets: items.some(readsOctets),
     setsSeen: items.some(setsSeen),
     highestFirst,
     uidonly,
   };
+}
+
+function mostOf(items: readonly FetchItem[]): Detail {
+  const details = new Set(items.map(detailOf));
+  // Lists know nothing of where the octets are.
+  if (details.has('full') || (details.has('listed') && items.some(readsOctets))) return 'full';
+  if (details.has('listed')) return 'listed';
+  return details.has('placed') ? 'placed' : 'entry';
 }
 
 type OctetsItem = Extract<FetchItem, { kind: 'rfc822' | 'body' | 'binary' | 'binary-size' }>;
@@ -138,7 +155,7 @@ function readsOctets(item: FetchItem): item is OctetsItem {
   );
 }
 
-function detailOf(item: FetchItem): Plan['detail'] {
+function detailOf(item: FetchItem): Detail {
   switch (item.kind) {
     case 'plain':
       switch (item.item) {
@@ -149,7 +166,7 @@ function detailOf(item: FetchItem): Plan['detail'] {
           return 'entry';
         case 'ENVELOPE':
         case 'BODYSTRUCTURE':
-          return 'full';
+          return 'listed';
         case 'INTERNALDATE':
         case 'RFC822.SIZE':
         case 'SAVEDATE':
@@ -159,6 +176,7 @@ function detailOf(item: FetchItem): Plan['detail'] {
           return unreachable(item);
       }
     case 'body-structure-basic':
+      return 'listed';
     case 'preview':
       return 'full';
     case 'rfc822':
@@ -186,17 +204,12 @@ async function* readRows(
 ): AsyncGenerator<readonly Row[], void, void> {
   const { account } = selected;
   const { highestFirst } = plan;
-  const isFull = plan.detail === 'full';
-  if (isFull || plan.detail === 'placed' || highestFirst || isSparse(uids, selected)) {
-    const size = plan.readsOctets ? OCTETS_PAGE : isFull ? FULL_PAGE : PLACED_PAGE;
+  const detail =
+    plan.detail === 'entry' && (highestFirst || isSparse(uids, selected)) ? 'placed' : plan.detail;
+  if (detail !== 'entry') {
+    const size = plan.readsOctets ? OCTETS_PAGE : PAGES[detail];
     for (const page of highestFirst ? pagesFromEnd(uids, size) : pagesOf(uids, size)) {
-      const rows: readonly Row[] = isFull
-        ? (await store.messages(account, selected.id, page)).map((full) => ({
-            entry: full,
-            placed: full,
-            full,
-          }))
-        : (await store.placed(account, selected.id, page)).map((placed) => ({ entry: placed, placed }));
+      const rows = await rowsByUid(store, selected, page, detail);
       yield highestFirst ? rows.toReversed() : rows;
     }
   } else {
@@ -208,6 +221,38 @@ async function* readRows(
       if (page.length < ENTRIES_PAGE) return;
       after = page.at(-1)?.uid ?? last;
     }
+  }
+}
+
+async function rowsByUid(
+  store: MailStore,
+  { account, id }: SelectedMailbox,
+  uids: readonly Uid[],
+  detail: Exclude<Detail, 'entry'>,
+): Promise<readonly Row[]> {
+  switch (detail) {
+    case 'placed':
+      return (await store.placed(account, id, uids)).map((placed) => ({
+        entry: placed,
+        dated: placed,
+        placed,
+      }));
+    case 'listed':
+      return (await store.listed(account, id, uids)).map((listed) => ({
+        entry: listed,
+        dated: listed,
+        shown: listed,
+      }));
+    case 'full':
+      return (await store.messages(account, id, uids)).map((full) => ({
+        entry: full,
+        dated: full,
+        placed: full,
+        shown: full.digest,
+        digest: full.digest,
+      }));
+    default:
+      return unreachable(detail);
   }
 }
 
@@ -299,16 +344,16 @@ async function markSeen(
 
 /** All that needs no octets. Undefined: the client does not count the message. */
 function answerOf(
-  { entry, placed, full }: Row,
+  row: Row,
   { items, uidonly }: Plan,
   { view, otherOwner }: SelectedMailbox,
 ): FetchResponse | undefined {
-  const sequence = view.seqOf(entry.uid);
+  const { uid } = row.entry;
+  const sequence = view.seqOf(uid);
   if (sequence === undefined) return undefined;
-  const data = items.flatMap((item) =>
-    readsOctets(item) ? [] : [plainDatum(item, { entry, placed, full }, otherOwner)],
-  );
-  return responseOf(sequence, entry.uid, data, uidonly);
+  const data: FetchDatum[] = [];
+  for (const item of items) if (!readsOctets(item)) data.push(plainDatum(item, row, otherOwner));
+  return responseOf(sequence, uid, data, uidonly);
 }
 
 /** RFC 9586 §3.3. */
@@ -334,17 +379,17 @@ async function answerWithOctets(
   { deps, enabled }: Context,
 ): Promise<Answer | undefined> {
   const entry = seen ?? row.entry;
-  const { placed, full } = row;
+  const { placed, digest } = row;
   const sequence = view.seqOf(entry.uid);
   if (sequence === undefined) return undefined;
   if (placed === undefined) throw new TypeError('A message was not read for its octets');
-  const open = openMessage(placed, full?.digest.headerOctets, deps.blobs, scans);
+  const open = openMessage(placed, digest?.headerOctets, deps.blobs, scans);
   const data: FetchDatum[] = [];
   try {
     for (const item of items) {
       const datum = readsOctets(item)
         ? await octetsDatum(item, open)
-        : plainDatum(item, { entry, placed, full }, otherOwner);
+        : plainDatum(item, { ...row, entry }, otherOwner);
       if (datum === 'unknown-encoding')
         return {
           kind: 'problem',
@@ -409,11 +454,11 @@ async function octetsDatum(item: OctetsItem, open: OpenMessage): Promise<FetchDa
 
 function plainDatum(
   item: Exclude<FetchItem, OctetsItem>,
-  { entry, placed, full }: Row,
+  { entry, dated, shown, digest }: Row,
   otherOwner: OtherOwner,
 ): FetchDatum {
-  if (item.kind === 'body-structure-basic') return { item: 'BODY', octets: digestOf(full).body };
-  if (item.kind === 'preview') return { item: 'PREVIEW', text: digestOf(full).preview };
+  if (item.kind === 'body-structure-basic') return { item: 'BODY', octets: present(shown).body };
+  if (item.kind === 'preview') return { item: 'PREVIEW', text: present(digest).preview };
   const name = item.item;
   switch (name) {
     case 'UID':
@@ -425,28 +470,23 @@ function plainDatum(
     case 'EMAILID':
       return { item: name, id: formatEmailId(entry.emailId, otherOwner) };
     case 'INTERNALDATE':
-      return { item: name, epochMs: rowOf(placed).receivedAtMs };
+      return { item: name, epochMs: present(dated).receivedAtMs };
     case 'SAVEDATE':
-      return { item: name, epochMs: rowOf(placed).savedAtMs };
+      return { item: name, epochMs: present(dated).savedAtMs };
     case 'RFC822.SIZE':
-      return { item: name, value: rowOf(placed).octets };
+      return { item: name, value: present(dated).octets };
     case 'THREADID':
-      return { item: name, id: formatThreadId(rowOf(placed).threadId, otherOwner) };
+      return { item: name, id: formatThreadId(present(dated).threadId, otherOwner) };
     case 'ENVELOPE':
-      return { item: name, octets: toBuffer(digestOf(full).envelope) };
+      return { item: name, octets: toBuffer(present(shown).envelope) };
     case 'BODYSTRUCTURE':
-      return { item: name, octets: toBuffer(digestOf(full).bodyStructure) };
+      return { item: name, octets: toBuffer(present(shown).bodyStructure) };
     default:
       return unreachable(name);
   }
 }
 
-function digestOf(full: StoredMessage | undefined): StoredMessage['digest'] {
-  if (full === undefined) throw new TypeError('A message was read without its digest');
-  return full.digest;
-}
-
-function rowOf(placed: PlacedMessage | undefined): PlacedMessage {
-  if (placed === undefined) throw new TypeError('A message was read without its row');
-  return placed;
+function present<Part>(part: Part | undefined): Part {
+  if (part === undefined) throw new TypeError('A message was read without what was asked for');
+  return part;
 }
