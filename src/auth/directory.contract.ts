@@ -574,6 +574,12 @@ export function directoryContract(
     assert.deepEqual(value(await again.removeSendGrant(alice, 'Bob@a.test')), ['boss@b.test']);
     assert.equal(problem(await again.removeSendGrant(alice, 'bob@a.test')), 'not-found');
     assert.equal(await directory.sendingRight(alice, 'bobs@a.test'), undefined);
+    for (const address of ['zoe@a.test', 'all@a.test']) value(await directory.addSendGrant(alice, address));
+    const zoe = (await directory.accountByAddress('zoe@a.test'))?.id ?? assert.fail('no account');
+    value(await directory.removeAccount(zoe));
+    value(await directory.removeAlias('all@a.test'));
+    // Whoever is given these addresses next granted nothing.
+    assert.deepEqual(await directory.sendGrants(alice), ['boss@b.test']);
     value(await directory.removeAccount(alice));
     assert.deepEqual(await directory.sendGrants(alice), []);
     assert.equal(problem(await directory.addSendGrant(alice, 'bob@a.test')), 'not-found');

@@ -92,6 +92,8 @@ export type EmbeddedDirectoryOptions = DirectorySettings & {
 const CACHED_ROWS_MAX = 50_000;
 const CACHED_RESOLUTIONS_MAX = 10_000;
 const LIMIT_NONE = -1;
+/** Whoever has the address next did not grant it. */
+const REMOVE_GRANTS_OF = 'DELETE FROM send_grant WHERE address = ?';
 
 const SHARES = `SELECT s.owner_id, a.address, s.mailbox_id, s.name, s.negative, s.rights
   FROM share s JOIN account a ON a.id = s.owner_id`;
@@ -374,6 +376,7 @@ export class EmbeddedDirectory implements Directory {
       this.#database.prepare('DELETE FROM share WHERE owner_id = ? OR name = ?').run(id, address);
       for (const table of ['app_password', 'certificate', 'home_network', 'sending', 'send_grant'])
         this.#database.prepare(`DELETE FROM ${table} WHERE account_id = ?`).run(id);
+      this.#database.prepare(REMOVE_GRANTS_OF).run(address);
       return ok(undefined);
     });
   }
@@ -528,6 +531,7 @@ export class EmbeddedDirectory implements Directory {
     return this.#write('Removing an alias', () => {
       this.#database.prepare('DELETE FROM alias_target WHERE address = ?').run(key);
       this.#database.prepare('DELETE FROM share WHERE name = ?').run(key);
+      this.#database.prepare(REMOVE_GRANTS_OF).run(key);
       const removed = this.#database.prepare('DELETE FROM alias WHERE address = ?').run(key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });

@@ -342,6 +342,7 @@ export class MemoryDirectory implements Directory {
     this.#accounts.delete(account.address);
     this.#sendings.delete(id);
     this.#grants.delete(id);
+    this.#forgetGrantsOf(account.address);
     this.#forgetShares(
       ({ owner, identifier }) => owner === id || toIdentifier(identifier)?.name === account.address,
     );
@@ -466,7 +467,17 @@ export class MemoryDirectory implements Directory {
     const key = toAliasKey(address)?.key ?? '';
     if (!this.#aliases.delete(key)) return err({ kind: 'not-found' });
     this.#forgetShares(({ identifier }) => toIdentifier(identifier)?.name === key);
+    this.#forgetGrantsOf(key);
     return ok(undefined);
+  }
+
+  /** Whoever has the address next did not grant it. */
+  #forgetGrantsOf(key: string): void {
+    for (const [id, grants] of this.#grants)
+      this.#grants.set(
+        id,
+        grants.filter((one) => one !== key),
+      );
   }
 
   async secrets(purpose: SecretPurpose): Promise<readonly Secret[]> {

@@ -228,6 +228,10 @@ export const DIRECTORY_SQL = {
   grants: 'SELECT address FROM directory_send_grant WHERE account_id = $1 ORDER BY address',
   addGrant: 'INSERT INTO directory_send_grant (account_id, address, created_at_ms) VALUES ($1, $2, $3)',
   removeGrant: 'DELETE FROM directory_send_grant WHERE account_id = $1 AND address = $2',
+  /** Whoever has the address next did not grant it. */
+  removeGrantsOf: 'DELETE FROM directory_send_grant WHERE address = $1',
+  removeGrantsOfAccount: `DELETE FROM directory_send_grant
+    WHERE address = (SELECT address FROM directory_account WHERE id = $1)`,
   removeGrants: 'DELETE FROM directory_send_grant WHERE account_id = $1',
 
   shares: `${SHARES} WHERE s.owner_id = $1`,

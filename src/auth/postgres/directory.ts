@@ -344,6 +344,7 @@ export class PostgresDirectory implements Directory {
   async removeAccount(id: AccountId): Promise<Result<void, DirectoryProblem>> {
     return this.#write('Removing an account', async (transaction) => {
       transaction.write(DIRECTORY_SQL.removeSharesOf, id);
+      transaction.write(DIRECTORY_SQL.removeGrantsOfAccount, id);
       for (const sql of OF_ACCOUNT) transaction.write(DIRECTORY_SQL[sql], id);
       const removed = await transaction.run(DIRECTORY_SQL.removeAccount, id);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
@@ -494,6 +495,7 @@ export class PostgresDirectory implements Directory {
     return this.#write('Removing an alias', async (transaction) => {
       transaction.write(DIRECTORY_SQL.removeTargets, key);
       transaction.write(DIRECTORY_SQL.removeSharesWith, key);
+      transaction.write(DIRECTORY_SQL.removeGrantsOf, key);
       const removed = await transaction.run(DIRECTORY_SQL.removeAlias, key);
       return removed === 0 ? err({ kind: 'not-found' }) : ok(undefined);
     });
