@@ -69,6 +69,9 @@ export async function askIndex(
       // oxlint-disable-next-line no-await-in-loop -- piece after piece
       const sayers = await sayersOf(database, piece, where, pace);
       if (sayers !== undefined) found = found === undefined ? sayers : found.intersection(sayers);
+      if (found?.size === 0) break;
+      // oxlint-disable-next-line no-await-in-loop -- others have their turn
+      await pace.give();
     }
     const rest = unread(database, 1);
     if (isExact && found !== undefined) return { through, matches: found, candidates: rest };

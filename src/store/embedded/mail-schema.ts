@@ -6,6 +6,7 @@
  */
 import { applicationId } from '../../sqlite/migrate.ts';
 import type { FileKind } from '../../sqlite/migrate.ts';
+import type { SortPart } from '../mail-store.ts';
 
 const FIRST = `
 CREATE TABLE account (
@@ -332,10 +333,6 @@ export const SQL = {
   listed: `SELECT ${LISTED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_RANGE}`,
   messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_RANGE}`,
 
-  sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
-  sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_RANGE}`,
-  sortablesWithThread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_RANGE}`,
-
   createdEmails:
     'SELECT email_id, email_id FROM message WHERE account_id = ? AND email_id > ? ORDER BY email_id LIMIT ?',
   changedEmails:
@@ -349,6 +346,13 @@ export const SQL = {
   blobPlaces:
     'SELECT DISTINCT blob_place FROM message WHERE blob_place >= ? AND blob_place < ? ORDER BY blob_place LIMIT ?',
   relocate: 'UPDATE message SET blob_place = ? WHERE blob_place = ?',
+};
+
+/** By the part that is read with the rest. */
+export const SORTABLES_SQL: Readonly<Record<SortPart | 'none', string>> = {
+  none: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_RANGE}`,
+  addresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_RANGE}`,
+  thread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_RANGE}`,
 };
 
 const SEEN_MISSING = 'CASE WHEN (flags & 1) = 0 THEN 1 ELSE 0 END';

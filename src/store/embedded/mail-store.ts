@@ -72,7 +72,7 @@ import {
   toSortables,
   toStored,
 } from './mail-rows.ts';
-import { kind, SQL } from './mail-schema.ts';
+import { kind, SORTABLES_SQL, SQL } from './mail-schema.ts';
 
 export type EmbeddedMailStoreOptions = {
   readonly dataDirectory: string;
@@ -430,12 +430,7 @@ class EmbeddedStore implements EmbeddedMailStore {
     uids: readonly Uid[],
     part?: SortPart,
   ): Promise<readonly Sortable[]> {
-    const sql =
-      part === undefined
-        ? SQL.sortables
-        : part === 'thread'
-          ? SQL.sortablesWithThread
-          : SQL.sortablesWithAddresses;
+    const sql = SORTABLES_SQL[part ?? 'none'];
     const found = await this.#read(account, sql, mailbox, uids, SORTABLES_PAGE, (rows) =>
       toSortables(rows, part),
     );

@@ -67,7 +67,7 @@ import { inTreeOrder, toMailboxPath } from '../mailbox-name.ts';
 import { withOlder } from '../sortable.ts';
 import { AccountWatch } from './account-watch.ts';
 import type { Listener } from './account-watch.ts';
-import { MAIL_SQL, numbered } from './mail-tables.ts';
+import { MAIL_SQL, numbered, SORTABLES_SQL } from './mail-tables.ts';
 import {
   AccountTransaction,
   askForAppend,
@@ -425,12 +425,7 @@ export class PostgresMailStore implements MailStore, BlobUser {
     uids: readonly Uid[],
     part?: SortPart,
   ): Promise<readonly Sortable[]> {
-    const sql =
-      part === undefined
-        ? MAIL_SQL.sortables
-        : part === 'thread'
-          ? MAIL_SQL.sortablesWithThread
-          : MAIL_SQL.sortablesWithAddresses;
+    const sql = SORTABLES_SQL[part ?? 'none'];
     const found = await this.#read(account, sql, mailbox, uids, SORTABLES_PAGE, (rows) =>
       toSortables(rows, part),
     );

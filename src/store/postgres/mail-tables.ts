@@ -5,6 +5,7 @@
  */
 import type { TableKind } from '../../postgres/migrate.ts';
 import { SQL } from '../embedded/mail-schema.ts';
+import type { SortPart } from '../mail-store.ts';
 
 /** Texts compare by code points, as SQLite compares them, whatever the database's language is. */
 const FIRST = `
@@ -184,6 +185,12 @@ const DIGEST_JOIN = 'JOIN digest d ON d.account_id = p.account_id AND d.email_id
 const PLACED_UIDS =
   'WHERE p.account_id = $1 AND p.mailbox_id = $2 AND p.uid = ANY($3::bigint[]) ORDER BY p.uid';
 
+export const SORTABLES_SQL: Readonly<Record<SortPart | 'none', string>> = {
+  none: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
+  addresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_UIDS}`,
+  thread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_UIDS}`,
+};
+
 export const MAIL_SQL = {
   /** Held until the commit: an account's changes come one after the other, in the order of their modseqs. */
   lockAccount: `${numbered(SQL.account)} FOR UPDATE`,
@@ -247,10 +254,6 @@ export const MAIL_SQL = {
   placed: `SELECT ${PLACED_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
   listed: `SELECT ${LISTED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_UIDS}`,
   messages: `SELECT ${PLACED_COLUMNS}, d.digest ${PLACED_JOIN} ${DIGEST_JOIN} ${PLACED_UIDS}`,
-
-  sortables: `SELECT ${SORTABLE_COLUMNS} ${PLACED_JOIN} ${PLACED_UIDS}`,
-  sortablesWithAddresses: `SELECT ${SORTABLE_COLUMNS}, m.sort_addresses ${PLACED_JOIN} ${PLACED_UIDS}`,
-  sortablesWithThread: `SELECT ${SORTABLE_COLUMNS}, m.sort_thread ${PLACED_JOIN} ${PLACED_UIDS}`,
 
   relocate: `UPDATE message m SET blob_place = n.after FROM unnest($1::bigint[], $2::bigint[]) AS n (before, after)
      WHERE m.blob_place = n.before`,

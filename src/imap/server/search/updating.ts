@@ -119,6 +119,13 @@ function without(
     .toReversed();
 }
 
+/** So many messages are sooner read than the index of all is asked, and it may not have come to them. */
+const FEW = 20;
+
+function withoutIndex({ search: _search, ...deps }: ImapDeps): ImapDeps {
+  return deps;
+}
+
 async function changesOf(
   search: UpdatingSearch,
   changed: readonly number[],
@@ -126,7 +133,8 @@ async function changesOf(
   deps: ImapDeps,
 ): Promise<{ readonly removeFrom: readonly ResultUpdate[]; readonly addTo: readonly ResultUpdate[] }> {
   const key: SearchKey = { kind: 'and', keys: [byUids(changed), search.key] };
-  const found = await runSearch(selected, key, false, { deps, progress: { of: () => undefined } });
+  const ports = changed.length > FEW ? deps : withoutIndex(deps);
+  const found = await runSearch(selected, key, false, { deps: ports, progress: { of: () => undefined } });
   const matching = new Set<number>(found.uids);
   const looked = new Set(changed);
   const numberOf = (uid: number): number | undefined => (search.uid ? uid : selected.view.seqOf(uid));
