@@ -6,6 +6,8 @@ import { ALICE, BOB, startPostrider, type RunningPostrider } from '../support/po
 import { RawClient } from '../support/raw-client.ts';
 
 const SESSIONS = 4;
+/** On a machine that does much besides. */
+const PATIENCE_MS = 60_000;
 
 async function signIn(server: RunningPostrider, who = ALICE): Promise<RawClient> {
   const client = await RawClient.openTls(server.port('imaps'));
@@ -32,7 +34,7 @@ for (const backend of ['embedded', 'postgres'] as const)
         );
       }
       const everybody = async (pattern: RegExp): Promise<void> => {
-        await Promise.all(clients.map((client) => client.hear(pattern)));
+        await Promise.all(clients.map((client) => client.hear(pattern, PATIENCE_MS)));
       };
       using other = await signIn(server);
       await other.imap('APPEND INBOX (\\Flagged) {3+}\r\nx\r\n');
