@@ -62,6 +62,7 @@ export class Append {
   readonly #deps: ImapDeps;
   readonly #principal: Principal;
   readonly #owner: AccountId;
+  readonly #name: string;
   readonly #rights: string;
   readonly #mailbox: Mailbox;
   readonly #replaced: Replaced | undefined;
@@ -76,12 +77,13 @@ export class Append {
   private constructor(
     deps: ImapDeps,
     principal: Principal,
-    { owner, rights, node }: Access,
+    { owner, name, rights, node }: Access,
     replaced: Replaced | undefined,
   ) {
     this.#deps = deps;
     this.#principal = principal;
     this.#owner = owner;
+    this.#name = name;
     this.#rights = rights;
     this.#mailbox = node.mailbox;
     this.#replaced = replaced;
@@ -108,6 +110,11 @@ export class Append {
 
   get replaced(): Replaced | undefined {
     return this.#replaced;
+  }
+
+  /** As the client knows it. */
+  get name(): string {
+    return this.#name;
   }
 
   get mailbox(): Mailbox {

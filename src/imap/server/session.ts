@@ -385,12 +385,14 @@ class ImapSession {
         // RFC 9051 §7.1.3: a command that is BAD was not carried out.
         if (step.value.status !== 'BAD') {
           if (step.value.status === 'OK') this.#notifications.did(command);
-          this.#notifications.putHere(step.value.code);
+          if (command.verb === 'COPY') this.#notifications.putHere(command.mailbox, step.value.code);
           await this.#update(mayExpunge(command), command.verb);
         }
         return this.#complete(tag, step.value);
       }
-      if ('kind' in step.value && step.value.kind === 'status') this.#notifications.putHere(step.value.code);
+      // RFC 9051 §6.4.8: MOVE says it before it ends.
+      if (command.verb === 'MOVE' && 'kind' in step.value && step.value.kind === 'status')
+        this.#notifications.putHere(command.mailbox, step.value.code);
       this.#say(step.value);
       if (this.#output.isFull) await this.#flush();
       if (this.#connection.gone !== undefined) {
@@ -833,7 +835,7 @@ class ImapSession {
     if (append === undefined)
       return this.#complete(tag, { status: 'NO', code: 'UNAVAILABLE', text: 'Not now; try again later' });
     const outcome = await append.commit();
-    this.#notifications.putHere(outcome.code);
+    this.#notifications.putHere(append.name, outcome.code);
     if (append.replaced === undefined || outcome.status !== 'OK') {
       await this.#update(true, 'APPEND');
       return this.#complete(tag, outcome);

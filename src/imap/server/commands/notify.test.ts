@@ -8,6 +8,7 @@ import {
   letter,
   linesOf,
   matchLines,
+  OTHER_ACCOUNT,
   overriding,
 } from '../../../../test/support/imap-conversation.ts';
 import { ALICE, share, twoUsers } from '../../../../test/support/imap-sharing.ts';
@@ -592,6 +593,35 @@ describe('mail of others (RFC 5465 §3.1, §5.4, §5.9)', () => {
     await alice.run('SETMETADATA INBOX (/shared/a "y")');
     await bob.expect('NOOP', '. OK …');
   });
+
+  // Accounts number their mailboxes alike, and made at one moment these have the same UIDVALIDITY.
+  for (const selects of [false, true])
+    test(`what comes to another's inbox while the session puts as much into its own is told${selects ? ', selected too' : ''}`, async () => {
+      let toAlice = async (): Promise<void> => undefined;
+      const office = new ImapOffice({
+        store: (store) =>
+          overriding(store, {
+            append: async (account, mailbox, messages) => {
+              if (account === OTHER_ACCOUNT) await toAlice();
+              return store.append(account, mailbox, messages);
+            },
+          }),
+      });
+      toAlice = async () => void (await office.deliver(letter('a')));
+      const users = await twoUsers(office);
+      const { bob } = users;
+      await share(users, 'lr', 'INBOX');
+      if (selects) {
+        await bob.run(`SELECT "${ALICE}/INBOX"`);
+        await bob.run('NOTIFY SET (selected (MessageNew (UID) MessageExpunge))');
+      } else await bob.run(`NOTIFY SET (subtree "Other Users" ${MESSAGES}) (personal ${MESSAGES})`);
+      const told = linesOf(await bob.say('a APPEND INBOX {6+}\r\nA: b\r\n\r\n'));
+      assert.deepEqual(
+        told.slice(0, -1),
+        selects ? ['* 1 EXISTS', '* 1 FETCH (UID 1)'] : [`* STATUS "${ALICE}/INBOX" (MESSAGES 1 UIDNEXT 2)`],
+      );
+      assert.match(told.at(-1) ?? '', /^a OK/);
+    });
 
   test('where it is selected', async () => {
     const users = await twoUsers();

@@ -12,6 +12,7 @@ import type { Enabled } from '../state.ts';
 import {
   messageChanges,
   nameChanges,
+  placeKey,
   subscriptionChanges,
   type MessageChanges,
   type Situation,
@@ -80,7 +81,7 @@ function isSelected({ owner, node }: Access, { selected }: Situation): boolean {
 function isOwn({ name, node }: Access, changes: MessageChanges, own: Comparison['own']): boolean {
   const { added, removed, isNew } = changes;
   if (added === 0) return isNew && own.names.has(name);
-  return removed === 0 && countOf(own.messages.get(node.mailbox.uidValidity) ?? []) === added;
+  return removed === 0 && countOf(own.messages.get(placeKey(name, node.mailbox.uidValidity)) ?? []) === added;
 }
 
 function listOfName(name: string, { found, subscribed }: Visible): Extract<Untagged, { kind: 'list' }> {

@@ -54,6 +54,11 @@ export type NameChanges = {
   readonly renamed: readonly { readonly access: Access; readonly from: string }[];
 };
 
+/** Mailboxes of two owners may have one UIDVALIDITY, and one name may come to stand for another mailbox. */
+export function placeKey(name: string, uidValidity: number): string {
+  return `${uidValidity} ${name}`;
+}
+
 export function keyOf(owner: AccountId, mailbox: MailboxId): string {
   return `${owner}/${mailbox}`;
 }

@@ -15,6 +15,7 @@ import { normalName } from '../shared-name.ts';
 import type { SelectedMailbox } from '../state.ts';
 import {
   keyOf,
+  placeKey,
   readVisible,
   snapshotOf,
   withCounters,
@@ -59,7 +60,8 @@ export type Comparison = {
   /** What the session did itself. */
   readonly own: {
     readonly names: ReadonlySet<string>;
-    readonly messages: ReadonlyMap<number, readonly SequenceRange[]>;
+    /** By {@link placeKey}. */
+    readonly messages: ReadonlyMap<string, readonly SequenceRange[]>;
   };
 };
 
@@ -77,8 +79,8 @@ export class Notifications {
   #selected: SelectedMailbox | undefined;
   /** Names that the session itself made, took away or subscribed to, with those above them. */
   readonly #ownNames = new Set<string>();
-  /** UIDs of messages that it has put into mailboxes itself, by UIDVALIDITY: no two mailboxes of an account share one. */
-  readonly #ownMessages = new Map<number, readonly SequenceRange[]>();
+  /** UIDs of messages that it has put into mailboxes itself, by {@link placeKey}. */
+  readonly #ownMessages = new Map<string, readonly SequenceRange[]>();
 
   /** @param wake called when there may be news */
   constructor(wake: () => void) {
@@ -190,18 +192,23 @@ export class Notifications {
     if (names.length > 0) this.#isStale = true;
   }
 
-  /** The session has put messages somewhere: what the client was answered says where, and how many. */
-  putHere(code: ResponseCode | undefined): void {
+  /**
+   * The session has put messages somewhere: what the client was answered says how many.
+   *
+   * @param mailbox as the client named it
+   */
+  putHere(mailbox: string, code: ResponseCode | undefined): void {
     if (!this.isOn || typeof code !== 'object' || (code.kind !== 'APPENDUID' && code.kind !== 'COPYUID'))
       return;
     const uids = code.kind === 'APPENDUID' ? code.uids : code.to;
-    this.#ownMessages.set(code.uidValidity, [...this.ownIn(code.uidValidity), ...uids]);
+    const place = placeKey(normalName(mailbox), code.uidValidity);
+    this.#ownMessages.set(place, [...(this.#ownMessages.get(place) ?? []), ...uids]);
     this.#isStale = true;
   }
 
   /** UIDs of what the session has put there since news was last looked for. */
-  ownIn(uidValidity: number): readonly SequenceRange[] {
-    return this.#ownMessages.get(uidValidity) ?? [];
+  ownIn(mailbox: string, uidValidity: number): readonly SequenceRange[] {
+    return this.#ownMessages.get(placeKey(mailbox, uidValidity)) ?? [];
   }
 
   /**

@@ -28,11 +28,11 @@ export async function* selectedNews(
   const rule = notifications.selected;
   const tellsAll = TELLS_ALL.has(occasion);
   if (occasion === 'unasked' ? rule.unasked === 'never' : !rule.messages && !tellsAll) return;
-  const { view, uidValidity } = state.selected;
+  const { view, path, uidValidity } = state.selected;
   const known = view.lastUid;
   yield await updates(state, deps, enabled, mayExpunge, rule.flags || tellsAll);
   // RFC 5465 §5.2: what the client put there itself it knows.
-  const own = notifications.ownIn(uidValidity);
+  const own = notifications.ownIn(path, uidValidity);
   const fresh = [...view.uidsBetween(known + 1, Infinity)].filter((uid) => !isAmong(uid, own));
   for (const { items, uids } of wantedOf(fresh, rule.items, state.selected))
     for (const page of pagesOf(uids, Math.min(PAGE, deps.limits.messagesMax))) {
