@@ -41,7 +41,7 @@ export type UpdatingSearch = {
   /** As its command told it (RFC 7377 §2.1). */
   readonly source: SearchedSource | undefined;
   /** By UID, or by sequence number. */
-  readonly uid: boolean;
+  uid: boolean;
   /** Without what is told by the moment: numbers, `*`, `$`. */
   readonly key: SearchKey;
   /** Undefined: the result is in the order of the mailbox. */

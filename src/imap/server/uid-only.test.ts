@@ -191,3 +191,15 @@ test('it is offered, and said once when it is enabled', async () => {
   await conversation.expect('ENABLE uidonly CONDSTORE', '* ENABLED UIDONLY CONDSTORE', '. OK …');
   await conversation.expect('ENABLE UIDONLY', '* ENABLED', '. OK …');
 });
+
+test('a search by numbers that is kept up to date goes on by UIDs (RFC 9586 §3.5, RFC 5267 §4.3)', async () => {
+  const shared = await office();
+  const conversation = await Conversation.selected({ office: shared });
+  await conversation.run('SEARCH RETURN (UPDATE) ALL');
+  await conversation.run('ENABLE UIDONLY');
+  await shared.deliver(letter('number 6'));
+  await conversation.expect('NOOP', '* 4 EXISTS', '* ESEARCH (TAG "t1") UID ADDTO (0 6)', '. OK …');
+  const other = await Conversation.selected({ office: shared });
+  await other.run('EXPUNGE');
+  await conversation.expect('NOOP', '* ESEARCH (TAG "t1") UID REMOVEFROM (0 3)', '* VANISHED 3', '. OK …');
+});

@@ -26,7 +26,7 @@ export async function updates(
   const { before, after } =
     selected.updating.size === 0
       ? NO_NEWS
-      : await newsOfUpdating(selected, changes.ok ? changes.value : undefined, notices, deps);
+      : await newsOfUpdating(selected, changes.ok ? changes.value : undefined, notices, deps, enabled);
   if (notices.length === 0) return [...rights, ...before, ...after];
   const entries = notices.flatMap((notice) => (notice.kind === 'flags' ? [notice.entry] : []));
   return [

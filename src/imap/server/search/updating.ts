@@ -10,7 +10,7 @@ import type { EsearchResponse, ResultUpdate } from '../../wire/response.ts';
 import { rangesOf, resolveRanges, type SequenceRange } from '../../wire/sequence-set.ts';
 import { resolveSet, toUids } from '../message-set.ts';
 import type { ImapDeps } from '../ports.ts';
-import type { SelectedMailbox, UpdatingSearch } from '../state.ts';
+import type { Enabled, SelectedMailbox, UpdatingSearch } from '../state.ts';
 import type { Notice } from '../view.ts';
 import { sorted } from './order.ts';
 import { runSearch } from './run.ts';
@@ -72,6 +72,7 @@ export async function newsOfUpdating(
   changes: MailboxChanges | undefined,
   notices: readonly Notice[],
   deps: ImapDeps,
+  { uidonly }: Enabled,
 ): Promise<UpdateNews> {
   const before: EsearchResponse[] = [];
   const after: EsearchResponse[] = [];
@@ -79,6 +80,8 @@ export async function newsOfUpdating(
   for (const notice of notices) if (notice.kind === 'expunge') gone.set(notice.uid, notice.seq);
   const changed = (changes?.changed ?? []).map(({ uid }) => uid);
   for (const search of selected.updating.values()) {
+    // RFC 9586 §3.5: a search by numbers may have begun before they were given up.
+    search.uid ||= uidonly;
     const { tag, source, uid: byUid } = search;
     const response = {
       kind: 'esearch',
