@@ -11,7 +11,8 @@ import { unreachable } from '../../base/unreachable.ts';
 import { digestMessage } from '../../message/digest.ts';
 import { createScanner, type Scanner } from '../../message/scan.ts';
 import { BlobError, type BlobRef, type BlobWriter } from '../../store/blob-store.ts';
-import type { AccountId } from '../../store/ids.ts';
+import { hasAll } from '../../auth/rights.ts';
+import type { AccountId, MailboxId } from '../../store/ids.ts';
 import type {
   Appended,
   KeywordProblem,
@@ -28,7 +29,7 @@ import { done, type Outcome } from './command-context.ts';
 import { openUrl } from './fetch/url-part.ts';
 import { readSection, type ScanCache, type SectionValue } from './fetch/section.ts';
 import { flagsOf, permitted, TOO_LONG, type FlagNames } from './flags.ts';
-import { target, type Access } from './mailbox-access.ts';
+import { lacking, NO_RIGHT, rightsNow, target, type Access } from './mailbox-access.ts';
 import { tooMany } from './message-limit.ts';
 import type { Replaced } from './replace.ts';
 import { rangesOf } from '../wire/sequence-set.ts';
@@ -261,8 +262,19 @@ export class Append {
     return store.replace(this.#owner, this.#replaced, this.#mailbox.id, message);
   }
 
+  /** A client may take its time for the octets: what it had a right for when it began it may have none for now. */
+  async #refusedNow(): Promise<Outcome | undefined> {
+    if (this.#owner === this.#principal.account) return undefined;
+    const rights = async (id: MailboxId): Promise<string> =>
+      rightsNow(this.#principal, this.#owner, id, this.#deps);
+    if (this.#replaced !== undefined && !hasAll(await rights(this.#replaced.mailbox), 'te')) return NO_RIGHT;
+    return lacking({ rights: await rights(this.#mailbox.id) }, 'i');
+  }
+
   async commit(): Promise<Outcome> {
     const messages = await this.#finished();
+    const refused = await this.#refusedNow();
+    if (refused !== undefined) return refused;
     const appended = await this.#place(messages);
     if (appended.ok) {
       const { uidValidity, uids } = appended.value;

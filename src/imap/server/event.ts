@@ -14,7 +14,9 @@ export type ImapEvent =
         | 'shutdown'
         | 'tls'
         | 'bug'
-        | 'sign-in';
+        | 'sign-in'
+        /** Of the selected mailbox, which the client may read no more. */
+        | 'rights';
       readonly commands: number;
       readonly durationMs: number;
     }

@@ -132,23 +132,34 @@ function sharedMail(owner: AccountId, shares: readonly Share[], mailboxes: reado
 
 /** The rights on the selected mailbox as they are now; the client is told what changed (RFC 4314 §5.1.1). */
 export async function currentRights({ principal, selected }: Selected, { sharing }: Ports): Promise<string> {
-  if (selected.account === principal.account) return ALL_RIGHTS;
-  const shares = await sharing.sharedWith(principal.account);
-  selected.rights = rightsOn(
-    selected.id,
-    shares.filter(({ owner }) => owner === selected.account),
-  );
+  if (selected.otherOwner === undefined) return ALL_RIGHTS;
+  selected.rights = await rightsNow(principal, selected.account, selected.id, { sharing });
   return selected.rights;
+}
+
+/** On a mailbox that was found before. */
+export async function rightsNow(
+  { account }: Principal,
+  of: AccountId,
+  mailbox: MailboxId,
+  { sharing }: Pick<Ports, 'sharing'>,
+): Promise<string> {
+  if (of === account) return ALL_RIGHTS;
+  const shares = await sharing.sharedWith(account);
+  return rightsOn(
+    mailbox,
+    shares.filter(({ owner }) => owner === of),
+  );
 }
 
 export const NO_SUCH_MAILBOX: Completion = { status: 'NO', code: 'NONEXISTENT', text: 'No such mailbox' };
 export const NO_RIGHT: Completion = { status: 'NO', code: 'NOPERM', text: 'You have no right to do that' };
 
 /** How a command is refused that needs one of these rights; undefined where one is there. */
-export function lacking(access: Access, anyOf: string): Completion | undefined {
-  if (hasOneOf(access.rights, anyOf)) return undefined;
+export function lacking({ rights }: Pick<Access, 'rights'>, anyOf: string): Completion | undefined {
+  if (hasOneOf(rights, anyOf)) return undefined;
   // RFC 4314 §6: without `l` nothing tells it from a mailbox that does not exist.
-  return access.rights.includes('l') ? NO_RIGHT : NO_SUCH_MAILBOX;
+  return rights.includes('l') ? NO_RIGHT : NO_SUCH_MAILBOX;
 }
 
 /** A mailbox that one of these rights is asked for; refused alike where there is none, or none to be seen. */

@@ -175,6 +175,18 @@ class ImapSession {
         await this.#giveWay();
       }
     }
+    if (this.#end === 'rights') await this.#flush();
+  }
+
+  /** RFC 4314 §5.1.1: who may no longer read what is selected is let go, so that nothing more of it is told. */
+  async #mayStay(): Promise<boolean> {
+    const state = this.#state;
+    if (state.phase !== 'selected' || (await currentRights(state, this.#deps)).includes('r')) return true;
+    if (this.#end !== undefined) return false;
+    const text = 'You may not read the selected mailbox any more';
+    this.#output.writer.untagged({ kind: 'status', status: 'BYE', text });
+    this.#end = 'rights';
+    return false;
   }
 
   /** Commands that are there already are answered without a pause; thousands of them must not hold up everybody else. */
@@ -208,6 +220,7 @@ class ImapSession {
       return;
     }
     const waitMs = await this.#beforeWaiting(left);
+    if (this.#end !== undefined) return;
     await this.#flush();
     const got = await this.#connection.read(waitMs);
     this.#turnStartMs = this.#deps.clock.monotonicMs();
@@ -331,9 +344,10 @@ class ImapSession {
       return;
     }
     if (this.#enabled.uidonly && usesNumbers(command)) return this.#complete(tag, UID_REQUIRED);
-    await this.#guard(tag, command.verb, async () =>
-      isDriverCommand(command) ? this.#drive(tag, command) : this.#run(tag, command),
-    );
+    await this.#guard(tag, command.verb, async () => {
+      if (!needs.includes('authenticated') && !(await this.#mayStay())) return this.#complete(tag, NO_RIGHT);
+      return isDriverCommand(command) ? this.#drive(tag, command) : this.#run(tag, command);
+    });
   }
 
   /** Faults of the world are answered NO; everything else that is thrown is a bug and ends the session. */
@@ -433,6 +447,7 @@ class ImapSession {
     const context = this.#context('');
     this.#notifications.look();
     try {
+      if (!(await this.#mayStay())) return;
       await this.#updateMetadata(principal);
       if (state.phase === 'selected' && occasion !== 'SELECT' && occasion !== 'EXAMINE')
         for await (const said of selectedNews(state, expunges, occasion, context)) {
@@ -713,6 +728,7 @@ class ImapSession {
         if (changed) {
           changed = false;
           await this.#update(true, 'IDLE');
+          if (this.#end !== undefined) return await this.#complete(tag, NO_RIGHT);
         }
         const event = this.#reader.next();
         if (event.kind === 'idle-done') {

@@ -41,7 +41,8 @@ export async function* copy(state: Selected, command: Copy, context: Context): R
   // RFC 9738 §3.1: of MOVE a part is done; COPY copies all or nothing (RFC 9051 §6.4.7).
   const { uids, lowest } = highestOf(resolved.value, isMove ? messagesMax : savedMessagesMax);
   if (lowest !== undefined && !isMove) return tooMany(savedMessagesMax, lowest);
-  if (isMove && !hasAll(await currentRights(state, deps), 'te')) return NO_RIGHT;
+  const rights = await currentRights(state, deps);
+  if (isMove && !hasAll(rights, 'te')) return NO_RIGHT;
   const access = await target(principal, command.mailbox, deps);
   if (!access.ok) return access.error;
   if (uids.length === 0) return done('There was nothing to do');
@@ -69,8 +70,9 @@ async function transfer(
   store: MailStore,
 ): Promise<Result<Pairs, Outcome>> {
   const { account, id } = selected;
-  // The message itself gets another place, and so its flags: that is for who may set all of them there (RFC 4314 §4).
-  if (account === to.owner && hasAll(to.rights, 'stw')) {
+  // The message itself gets another place, and so its flags: that is for who may set all of them there, and here too, where
+  // what is set there shows (RFC 4314 §4). \Deleted is each place's own.
+  if (account === to.owner && hasAll(to.rights, 'stw') && hasAll(selected.rights, 'sw')) {
     const into = to.node.mailbox.id;
     const moved = isMove
       ? await store.move(account, id, uids, into)

@@ -122,14 +122,83 @@ describe('reading, and several sessions', () => {
     await bob.expect('SORT (REVERSE SUBJECT) UTF-8 ALL', '* SORT 3 2 1', '. OK …');
     await bob.expect('THREAD ORDEREDSUBJECT UTF-8 1:2', '* THREAD (1)(2)', '. OK …');
   });
+});
 
-  test('who loses r keeps what is selected; another SELECT is refused (docs/sharing.md)', async () => {
+describe('who loses r is let go, and told nothing more of what is selected (RFC 4314 §5.1.1)', () => {
+  const BYE = '* BYE You may not read the selected mailbox any more';
+
+  for (const command of [
+    'FETCH 1 ENVELOPE',
+    'UID FETCH 1 BODY[]',
+    'SEARCH TEXT hello',
+    'SORT (DATE) UTF-8 ALL',
+    'THREAD REFERENCES UTF-8 ALL',
+    'COPY 1 INBOX',
+    'MOVE 1 INBOX',
+    'STORE 1 +FLAGS (\\Seen)',
+    'EXPUNGE',
+  ])
+    test(command, async () => {
+      const users = await selectedByBob('lrstwe');
+      await share(users, 'lstwe', 'INBOX');
+      await users.bob.expect(command, BYE, '. NO [NOPERM] …');
+      await users.bob.done;
+      assert.ok(users.office.events.some((event) => 'reason' in event && event.reason === 'rights'));
+      const mailboxes = await users.office.store.mailboxes(ACCOUNT);
+      assert.equal(mailboxes.find(({ name }) => name === 'INBOX')?.total, 3);
+      assert.equal(await octetsOfBob(users), 0);
+    });
+
+  test('with NOOP, and with commands that need no selected mailbox', async () => {
+    for (const command of ['NOOP', 'NAMESPACE', 'STATUS INBOX (MESSAGES)']) {
+      const users = await selectedByBob('lr');
+      await share(users, 'l', 'INBOX');
+      await users.office.deliver(letter('secret'));
+      const lines = await users.bob.run(command);
+      assert.deepEqual(lines.slice(-2, -1), [BYE]);
+      assert.ok(!lines.some((line) => line.includes('EXISTS')), lines.join('\n'));
+    }
+  });
+
+  for (const notify of [false, true])
+    test(`while it waits, ${notify ? 'having asked for NOTIFY' : 'in IDLE'}`, async () => {
+      const users = await selectedByBob('lr');
+      if (notify) await users.bob.run('NOTIFY SET (selected (MessageNew (UID ENVELOPE) MessageExpunge))');
+      else await users.bob.say('i IDLE\r\n');
+      await share(users, '', 'INBOX');
+      await users.office.deliver(letter('secret'));
+      assert.deepEqual(linesOf(await users.bob.hear()).slice(0, 1), [BYE]);
+      await users.bob.done;
+    });
+
+  test('another right that changes is told with the next command', async () => {
     const users = await selectedByBob('lrs');
-    await share(users, 'l', 'INBOX');
-    await users.bob.expect('FETCH 1 UID', '* 1 FETCH (UID 1)', '. OK …');
-    const refused = await users.bob.run('STORE 1 +FLAGS (\\Seen)');
-    assert.match(refused.at(-1) ?? '', /^\. NO \[NOPERM\]/);
-    await users.bob.expect(`SELECT ${INBOX}`, '. NO [NOPERM] …');
+    await share(users, 'lrt', 'INBOX');
+    await users.bob.expect(
+      'NOOP',
+      '* FLAGS …',
+      String.raw`* OK [PERMANENTFLAGS (\Deleted)] These are kept`,
+      '. OK …',
+    );
+  });
+});
+
+describe('a right that is taken away while the octets come is gone when they are there', () => {
+  test('APPEND', async () => {
+    const users = await twoUsers();
+    await share(users, 'lri', 'INBOX');
+    assert.match(await users.bob.say(`a APPEND ${INBOX} {6}\r\n`), /^\+ /);
+    await share(users, 'lr', 'INBOX');
+    assert.match(await users.bob.say('A: b\r\n\r\n'), /^a NO \[NOPERM\]/);
+    await users.bob.expect(`STATUS ${INBOX} (MESSAGES)`, `* STATUS ${INBOX} (MESSAGES 0)`, '. OK …');
+  });
+
+  test('REPLACE', async () => {
+    const users = await selectedByBob('lrite');
+    assert.match(await users.bob.say(`a REPLACE 1 ${INBOX} {6}\r\n`), /^\+ /);
+    await share(users, 'lri', 'INBOX');
+    assert.match(await users.bob.say('A: b\r\n\r\n'), /^a NO \[NOPERM\]/m);
+    await users.bob.expect('FETCH 1:* UID', ...[1, 2, 3].map((at) => `* ${at} FETCH (UID ${at})`), '. OK …');
   });
 });
 
@@ -210,6 +279,29 @@ describe('EXPUNGE and CLOSE ask for e (RFC 4314 §4)', () => {
       await bob.expect('CLOSE', '. OK …');
       await alice.expect('STATUS INBOX (MESSAGES)', `* STATUS INBOX (MESSAGES ${left})`, '. OK …');
     });
+});
+
+describe('COPY and MOVE inside the mail of one other owner (RFC 4314 §4)', () => {
+  for (const verb of ['COPY', 'MOVE'])
+    for (const [rights, mayFlag] of [
+      ['lrte', false],
+      ['lrtes', false],
+      ['lrtew', false],
+      ['lrtesw', true],
+    ] as const)
+      test(`${verb} with ${rights} where it is: ${mayFlag ? 'one message' : 'another message, whose flags are its own'}`, async () => {
+        const users = await selectedByBob(rights);
+        await users.alice.run('SELECT INBOX');
+        // Where alice keeps it besides.
+        await users.alice.run('COPY 1 Trash');
+        await share(users, 'lrswite', 'Archive');
+        await users.bob.run(`${verb} 1 "${ALICE}/Archive"`);
+        await users.bob.run(`SELECT "${ALICE}/Archive"`);
+        await users.bob.run('STORE 1 +FLAGS (\\Flagged \\Seen $Work)');
+        await users.alice.run('SELECT Trash');
+        const flags = mayFlag ? String.raw`\Flagged \Seen $Work` : '';
+        await users.alice.expect('FETCH 1 FLAGS', `* 1 FETCH (FLAGS (${flags}))`, '. OK …');
+      });
 });
 
 describe('COPY and MOVE between mailboxes of two owners (RFC 4314 §4, RFC 6851 §4.2)', () => {
