@@ -384,19 +384,11 @@ async function searches(): Promise<void> {
 }
 
 async function idleSessions(server: MeasuredServer): Promise<void> {
-  const { imapPort, imapPlainPort } = server;
-  for (const [transport, port] of [
-    ['plain', imapPlainPort],
-    ['TLS', imapPort],
-  ] as const)
-    if (port !== undefined) await idleSessionsAt(server, port, transport);
-}
-
-async function idleSessionsAt(server: MeasuredServer, port: number, transport: string): Promise<void> {
-  const { user, password, pids } = server;
+  const { imapPort, user, password, pids } = server;
+  if (imapPort === undefined) return;
   const before = memoryOf(pids);
   const count = Math.round(IDLE_SESSIONS * scale);
-  const words = [String(port), user, password, 'idle', String(count), transport];
+  const words = [String(imapPort), user, password, 'idle', String(count)];
   await using load = new ScriptRun(IMAP_LOAD, words);
   await load.next();
   await sleep(2000);
@@ -405,7 +397,6 @@ async function idleSessionsAt(server: MeasuredServer, port: number, transport: s
     section: 'memory',
     server: server.name,
     idleSessions: count,
-    transport,
     ...after,
     kibPerSession: rounded(((after.pssMib - before.pssMib) * 1024) / count, 1),
   });
@@ -571,7 +562,7 @@ function summary(): void {
   table('Searching', ['server', 'command', 'firstMs', 'bestMs', 'octets'], of('search'));
   table(
     'Memory',
-    ['server', 'startMs', 'idleSessions', 'transport', 'rssMib', 'pssMib', 'kibPerSession'],
+    ['server', 'startMs', 'idleSessions', 'rssMib', 'pssMib', 'kibPerSession'],
     of('memory'),
   );
   table(

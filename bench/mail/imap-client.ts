@@ -1,10 +1,10 @@
 /**
- * One session of an IMAP client that sends, and counts what comes instead of reading it: a tag that no message holds, at the
+ * One session of an IMAP client over TLS that sends, and counts what comes instead of reading it: a tag that no message holds, at the
  * start of the last line, ends the answer to a command.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import { connect } from 'node:tls';
 
 export type Answer = { readonly octets: number; readonly last: string };
 
@@ -13,8 +13,6 @@ export type Login = {
   readonly port: number;
   readonly user: string;
   readonly password: string;
-  /** Without TLS. */
-  readonly plain?: boolean;
 };
 
 /** Must hold the longest last line: the one with all capabilities. */
@@ -82,11 +80,10 @@ function lastLine(tail: string): string {
 }
 
 /** Greeted, not signed in. */
-export async function open({ port, plain = false }: Login): Promise<Client> {
-  const host = '127.0.0.1';
-  const socket = plain ? connect({ host, port }) : connectTls({ host, port, rejectUnauthorized: false });
+export async function open({ port }: Login): Promise<Client> {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
   socket.setNoDelay(true);
-  await once(socket, plain ? 'connect' : 'secureConnect');
+  await once(socket, 'secureConnect');
   const client = new Client(socket);
   await client.until((tail) => tail.endsWith('\r\n'));
   return client;

@@ -7,7 +7,7 @@
  *     node bench/mail/imap-load.ts PORT USER PASSWORD time TIMES COMMAND …  each command so many times, in one session
  *     node bench/mail/imap-load.ts PORT USER PASSWORD flags TIMES           STORE 1:* of a flag, silent, so many times
  *     node bench/mail/imap-load.ts PORT USER PASSWORD signin TIMES          LOGIN and SELECT, so many times
- *     node bench/mail/imap-load.ts PORT USER PASSWORD idle COUNT [plain]    sessions in IDLE until standard input ends
+ *     node bench/mail/imap-load.ts PORT USER PASSWORD idle COUNT            sessions in IDLE until standard input ends
  *     node bench/mail/imap-load.ts PORT USER PASSWORD watch                 for each number on a line of standard input:
  *                                                                           waits until INBOX has so many, says when
  */
@@ -114,12 +114,12 @@ function sayTimes(fields: Record<string, unknown>, ms: readonly number[]): void 
   say({ ...fields, firstMs: first, bestMs: Math.min(...others) });
 }
 
-async function idle(count: number, to: Login): Promise<void> {
+async function idle(count: number): Promise<void> {
   const clients: Client[] = [];
   while (clients.length < count) {
     const some = Math.min(20, count - clients.length);
     // oxlint-disable-next-line no-await-in-loop -- a few at a time
-    clients.push(...(await Promise.all(Array.from({ length: some }, () => idling(to)))));
+    clients.push(...(await Promise.all(Array.from({ length: some }, () => idling(at)))));
   }
   say({ idle: clients.length });
   process.stdin.resume();
@@ -149,6 +149,6 @@ else if (mode === 'vary') await fill(Number(rest[0] ?? 1000), together, variedMa
 else if (mode === 'time') await timed(Number(rest[0] ?? 6), rest.slice(1));
 else if (mode === 'flags') await flags(Number(rest[0] ?? 6));
 else if (mode === 'signin') await signIn(Number(rest[0] ?? 20));
-else if (mode === 'idle') await idle(Number(rest[0] ?? 1000), { ...at, plain: rest[1] === 'plain' });
+else if (mode === 'idle') await idle(Number(rest[0] ?? 1000));
 else if (mode === 'watch') await watch();
 else await fetch(rest[0] ?? '(FLAGS)', Number(rest[1] ?? 1));

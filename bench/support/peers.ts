@@ -57,7 +57,6 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
   const smtpPort = await freePort();
   const withDovecot = kind === 'postfix+dovecot';
   const imapPort = withDovecot ? await freePort() : undefined;
-  const imapPlainPort = withDovecot ? await freePort() : undefined;
   // The bench says so where Dovecot's POP3 is not installed.
   const pop3Port = withDovecot && existsSync('/usr/lib/dovecot/pop3') ? await freePort() : undefined;
   await writeFile(
@@ -98,11 +97,11 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
   // Postfix first: it makes the folder of the socket between them.
   await mustRun('postfix', ['-c', config, 'start']);
   const pids = [Number((await readFile(join(root, 'queue/pid/master.pid'), 'utf8')).trim())];
-  if (imapPort !== undefined && imapPlainPort !== undefined) {
+  if (imapPort !== undefined) {
     const { chain, key } = await selfSigned(['localhost'], Date.now());
     await writeFile(join(root, 'certificate.pem'), chain);
     await writeFile(join(root, 'key.pem'), key, { mode: 0o600 });
-    await writeFile(dovecot, dovecotConfig(root, { imapPort, imapPlainPort, pop3Port }, uid, gid));
+    await writeFile(dovecot, dovecotConfig(root, { imapPort, pop3Port }, uid, gid));
     await mustRun('dovecot', ['-c', dovecot]);
     pids.push(await pidFrom(join(root, 'dovecot-run/master.pid')));
   }
@@ -111,7 +110,6 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
     pids,
     smtpPort,
     imapPort,
-    ...(imapPlainPort === undefined ? {} : { imapPlainPort }),
     ...(pop3Port === undefined ? {} : { pop3Port }),
     directory: root,
     address: ADDRESS,
@@ -128,11 +126,7 @@ export async function startPeer(kind: PeerKind, relayPort?: number): Promise<Mea
 
 function dovecotConfig(
   root: string,
-  {
-    imapPort,
-    imapPlainPort,
-    pop3Port,
-  }: { readonly imapPort: number; readonly imapPlainPort: number; readonly pop3Port: number | undefined },
+  { imapPort, pop3Port }: { readonly imapPort: number; readonly pop3Port: number | undefined },
   uid: number,
   gid: number,
 ): string {
@@ -174,7 +168,7 @@ service imap-login {
   client_limit = 20000
   process_min_avail = 2
   inet_listener imap {
-    port = ${imapPlainPort}
+    port = 0
   }
   inet_listener imaps {
     port = ${imapPort}

@@ -18,7 +18,6 @@ export type MeasuredServer = AsyncDisposable & {
   readonly smtpPort: number;
   /** With TLS from the first octet, as people's programs use it. */
   readonly imapPort: number | undefined;
-  readonly imapPlainPort?: number;
   readonly pop3Port?: number;
   /** Where its files are. */
   readonly directory: string;
@@ -115,7 +114,6 @@ export async function startPostrider(
   for (const address of [ADDRESS, ...others]) words.push('--account', `${address}:${PASSWORD}`);
   return started(built, entryOf(built), words, directory, {
     smtpPort: basePort + 25,
-    imapPlainPort: basePort + 143,
     imapPort: basePort + 993,
     pop3Port: basePort + 995,
   });
@@ -126,7 +124,7 @@ async function started(
   entry: string,
   words: readonly string[],
   directory: string,
-  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort' | 'imapPlainPort' | 'pop3Port'>,
+  ports: Pick<MeasuredServer, 'smtpPort' | 'imapPort' | 'pop3Port'>,
 ): Promise<StartedPostrider> {
   // As other servers do, it writes its log to a file.
   const log = openSync(join(directory, 'log'), 'w');
