@@ -570,7 +570,16 @@ function summary(): void {
   );
   table(
     'IMAP by the size of the mailbox',
-    ['server', 'size', 'selectMs', 'newMessageMs', 'newMessageToldMs', 'flagMs', 'flagToldMs'],
+    [
+      'server',
+      'size',
+      'firstSelectMs',
+      'selectMs',
+      'newMessageMs',
+      'newMessageToldMs',
+      'flagMs',
+      'flagToldMs',
+    ],
     of('sizes'),
   );
   table('POP3', ['server', 'what', 'messages', 'firstPerSecond', 'bestPerSecond', 'cpuMsEach'], of('pop3'));

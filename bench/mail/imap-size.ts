@@ -68,6 +68,7 @@ async function measure(size: number, filledSeconds: number): Promise<void> {
   say({
     size,
     filledSeconds: Number(filledSeconds.toFixed(1)),
+    firstSelectMs: Number((selects[0] ?? 0).toFixed(2)),
     selectMs: median(selects),
     newMessageMs: median(appends),
     newMessageToldMs: median(appendsTold),

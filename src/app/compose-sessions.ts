@@ -5,6 +5,7 @@ import type { ListenerConfig, ServiceName } from '../config/config.ts';
 import type { DeliveryIntake } from '../delivery/intake.ts';
 import { DeflateConnection } from '../net/deflate-connection.ts';
 import type { ImapDeps } from '../imap/server/ports.ts';
+import { RecentMailboxes } from '../imap/server/recent-mailboxes.ts';
 import { serveImap } from '../imap/server/session.ts';
 import type { ListenerOptions } from '../net/listener.ts';
 import type { Pop3Deps } from '../pop3/server/ports.ts';
@@ -60,8 +61,10 @@ export function composeSessions(
     events: observers.smtp,
     shutdown,
   });
+  const recent = new RecentMailboxes(LIMITS.imapRecentOctetsMax, LIMITS.imapRecentMessagesMin);
   const imapOf = (settings: ListenerConfig): ImapDeps => ({
     ...urlPorts,
+    recent,
     ...(options.search === undefined ? {} : { search: options.search }),
     sharesWithAnyone: config.sharing.anyone,
     isSubmitter: (address) => submitters.has(address.toLowerCase()),

@@ -111,6 +111,12 @@ export const LIMITS = {
   /** Results of searches that are kept up to date for one session (RFC 5267), and messages in them; the first one may be of any size. */
   imapContextsMax: 16,
   imapContextMessagesMax: 1_000_000,
+  /**
+   * What a thread remembers of mailboxes that were selected last: octets of UIDs, four for each message; smaller mailboxes are
+   * read again.
+   */
+  imapRecentOctetsMax: 16_777_216,
+  imapRecentMessagesMin: 2000,
   /** Messages that one COPY or MOVE takes into the mail of another account, all or none. */
   imapCopyBetweenMessagesMax: 5_000,
   /** Of NOTIFY: groups of events besides the selected mailbox's, and mailboxes of an account that can be watched. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { MemoryDirectory } from '../../src/auth/memory/directory.ts';
 import type { Principal } from '../../src/auth/principal.ts';
 import type { ImapEvent } from '../../src/imap/server/event.ts';
+import { RecentMailboxes } from '../../src/imap/server/recent-mailboxes.ts';
 import type { ImapDeps, ImapLimits } from '../../src/imap/server/ports.ts';
 import { serveImap } from '../../src/imap/server/session.ts';
 import { DeflateConnection } from '../../src/net/deflate-connection.ts';
@@ -79,6 +80,7 @@ export class ImapOffice {
       version: '0.0.0',
       clock: this.clock,
       store: this.store,
+      recent: new RecentMailboxes(4 * 16, 0),
       blobs: this.blobs,
       ...(change.search === undefined ? {} : { search: change.search }),
       sharing: this.directory,

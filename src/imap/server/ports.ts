@@ -8,6 +8,7 @@ import type { BlobStore } from '../../store/blob-store.ts';
 import type { SearchIndex } from '../../search/search-index.ts';
 import type { MailStore } from '../../store/mail-store.ts';
 import type { ImapEvent } from './event.ts';
+import type { RecentMailboxes } from './recent-mailboxes.ts';
 
 export type ImapLimits = {
   readonly messageOctetsMax: number;
@@ -34,6 +35,7 @@ export type ImapDeps = {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: MailStore;
+  readonly recent: RecentMailboxes;
   readonly blobs: BlobStore;
   /** Undefined: every search reads the messages. */
   readonly search?: SearchIndex;

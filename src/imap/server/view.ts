@@ -22,8 +22,8 @@ export class MailboxView {
   #modSeq: ModSeq;
 
   /** @param uids ascending @param modSeq the mailbox's when they were read, or earlier */
-  constructor(uids: readonly Uid[], modSeq: ModSeq) {
-    this.#uids = Uint32Array.from(uids);
+  constructor(uids: ArrayLike<number>, modSeq: ModSeq) {
+    this.#uids = new Uint32Array(uids);
     this.#count = uids.length;
     this.#modSeq = modSeq;
   }

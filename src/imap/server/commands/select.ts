@@ -1,8 +1,6 @@
 /** SELECT and EXAMINE. Source: RFC 9051 §6.3.2, §6.3.3; RFC 3501 §6.3.1 (UNSEEN, RECENT); RFC 7162 §3.1.2, §3.2.5. */
 import { hasOneOf } from '../../../auth/rights.ts';
-import { FLAG, type Entry } from '../../../store/mail-store.ts';
-import { known, toModSeq, type MailboxId, type Uid } from '../../../store/ids.ts';
-import type { AccountId } from '../../../store/ids.ts';
+import { known, toModSeq } from '../../../store/ids.ts';
 import type { Command } from '../../wire/command.ts';
 import type { QresyncParameter } from '../../wire/command/mailbox.ts';
 import type { Untagged } from '../../wire/response.ts';
@@ -16,9 +14,6 @@ import type { SelectedMailbox, SignedIn } from '../state.ts';
 import { flagsFetch, flagsOfMailbox } from '../updates.ts';
 import { URL_MECHANISMS } from './url-auth.ts';
 import { MailboxView } from '../view.ts';
-
-/** Rows of one read. */
-const PAGE = 5000;
 
 type Select = Extract<Command, { verb: 'SELECT' | 'EXAMINE' }>;
 
@@ -58,18 +53,8 @@ type Opened = {
 async function open(access: Access, readOnly: boolean, { deps }: Context): Promise<Opened> {
   const { owner: account, node, name: path, rights } = access;
   const { mailbox } = node;
-  const uids: Uid[] = [];
-  const keywords = new Set<string>();
-  let firstUnseen: number | undefined;
-  for await (const page of allEntries(account, mailbox.id, deps.store)) {
-    for (const entry of page) {
-      uids.push(entry.uid);
-      for (const keyword of entry.keywords) keywords.add(keyword);
-      if (firstUnseen === undefined && (entry.flags & FLAG.seen) === 0) firstUnseen = uids.length;
-    }
-  }
-  // The mailbox was read before its entries: what came in between is told again by the feed, and does no harm.
-  const view = new MailboxView(uids, mailbox.highestModSeq);
+  const { uids, modSeq, keywords, firstUnseen } = await deps.recent.read(account, mailbox, deps.store);
+  const view = new MailboxView(uids, modSeq);
   const { id, uidValidity } = mailbox;
   const selected: SelectedMailbox = {
     account,
@@ -82,26 +67,12 @@ async function open(access: Access, readOnly: boolean, { deps }: Context): Promi
     uidValidity,
     view,
     saved: [],
-    keywords,
+    keywords: new Set(keywords),
     takesKeywords: await takesKeywords(account, deps),
     scans: {},
     updating: new Map(),
   };
-  return { selected, firstUnseen };
-}
-
-async function* allEntries(
-  account: AccountId,
-  mailbox: MailboxId,
-  store: Context['deps']['store'],
-): AsyncGenerator<readonly Entry[], void, void> {
-  let after = 0;
-  for (;;) {
-    const page = await store.entries(account, mailbox, after, PAGE);
-    if (page.length > 0) yield page;
-    if (page.length < PAGE) return;
-    after = page.at(-1)?.uid ?? 0;
-  }
+  return { selected, firstUnseen: firstUnseen === undefined ? undefined : view.seqOf(firstUnseen) };
 }
 
 function* describe(
