@@ -81,6 +81,8 @@ function isId(id: QueueId | undefined): id is QueueId {
 }
 
 export class EmbeddedQueue implements Queue, BlobUser, Disposable {
+  /** By owner: what was leased and could not be read then. */
+  readonly #unread = new Map<string, readonly string[]>();
   readonly #writer: Writer<QueueOperations>;
   readonly #reader: Database;
   readonly #hints: Hints;
@@ -117,12 +119,15 @@ export class EmbeddedQueue implements Queue, BlobUser, Disposable {
     limit: number,
   ): Promise<readonly QueuedMessage[]> {
     const args = { owner, nowMs, untilMs: Math.trunc(untilMs), limit };
-    const ids = await this.#writer.lazy('lease', args);
+    const unread = this.#unread.get(owner);
+    this.#unread.delete(owner);
+    const ids = unread ?? (await this.#writer.lazy('lease', args));
     try {
-      return await this.#load(ids);
+      const messages = await this.#load(ids);
+      return messages.filter(({ lease }) => lease?.owner === owner);
     } catch (cause) {
-      // Nobody would work on them until their leases have run out.
-      await this.#writer.lazy('renew', { owner, ids: ids.map(toQueueId).filter(isId), untilMs: nowMs });
+      // They are the owner's, and nobody else would work on them before their leases have run out.
+      this.#unread.set(owner, ids);
       throw cause;
     }
   }
