@@ -23,7 +23,8 @@ export class MailboxView {
 
   /** @param uids ascending @param modSeq the mailbox's when they were read, or earlier */
   constructor(uids: ArrayLike<number>, modSeq: ModSeq) {
-    this.#uids = new Uint32Array(uids);
+    this.#uids = withRoom(uids.length);
+    this.#uids.set(uids);
     this.#count = uids.length;
     this.#modSeq = modSeq;
   }
@@ -128,7 +129,7 @@ export class MailboxView {
   #append(uids: readonly Uid[]): void {
     const need = this.#count + uids.length;
     if (need > this.#uids.length) {
-      const grown = new Uint32Array(Math.max(need, this.#count * 2, 16));
+      const grown = withRoom(need);
       grown.set(this.all());
       this.#uids = grown;
     }
@@ -146,4 +147,9 @@ export class MailboxView {
     }
     return low;
   }
+}
+
+/** What comes is added at the end: not all is copied for each. */
+function withRoom(count: number): Uint32Array {
+  return new Uint32Array(count + (count >>> 3) + 8);
 }
