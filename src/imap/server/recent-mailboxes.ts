@@ -12,6 +12,7 @@ import {
   type MailStore,
 } from '../../store/mail-store.ts';
 import type { AccountId, MailboxId, ModSeq, UidValidity } from '../../store/ids.ts';
+import { lowerBound } from '../wire/sequence-set.ts';
 
 export type ReadMailbox = {
   readonly uidValidity: UidValidity;
@@ -140,17 +141,6 @@ function withChanges(uids: Uint32Array, { changed, vanished }: MailboxChanges): 
   keep(uids.length);
   now.set(fresh, count);
   return now.subarray(0, count + fresh.length);
-}
-
-function lowerBound(uids: Uint32Array, uid: number, from: number): number {
-  let low = from;
-  let high = uids.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((uids[middle] ?? 0) < uid) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Below the one that was the first, and above it while it is one, only what has changed can be another. */
