@@ -339,6 +339,7 @@ suite('fsck', () => {
         'search.behind',
       ],
       [({ sql }: Data) => sql(INDEX, 'PRAGMA user_version = 1'), 'search.older'],
+      [({ directory }: Data) => leaveHalfWritten(join(directory, INDEX)), 'search.unfinished'],
       [
         ({ directory }: Data) => cp(join(directory, INDEX), join(directory, 'search/99.sqlite')),
         'search.leftover',
@@ -461,6 +462,21 @@ async function fill(directory: string): Promise<readonly BlobRef[]> {
   await writers.close();
   assert.ok((await readdir(segmentDirectory(config))).length === 1);
   return [...blobs, queued];
+}
+
+/** As a crash leaves a file that is being made: that there was nothing in it is in its journal. */
+async function leaveHalfWritten(file: string): Promise<void> {
+  await rm(`${file}-wal`, { force: true });
+  await rm(file);
+  const other = `${file}.other`;
+  const database = new DatabaseSync(other);
+  database.exec('PRAGMA cache_size = 1; BEGIN; CREATE TABLE page (octets BLOB)');
+  const insert = database.prepare('INSERT INTO page VALUES (zeroblob(4000))');
+  for (let page = 0; page < 50; page += 1) insert.run();
+  await cp(other, file);
+  await cp(`${other}-journal`, `${file}-journal`);
+  database.close();
+  await rm(other);
 }
 
 async function store({ blobs }: Backends, octets: Buffer): Promise<BlobRef> {

@@ -116,6 +116,13 @@ function* problemsOf(
         severity: 'note',
         text: `${file} is of an older form: it is made again`,
       };
+    // Without writing, the file cannot be taken back to where it was before the crash: there was nothing in it.
+    if (existsSync(`${file}-journal`))
+      return yield {
+        kind: 'search.unfinished',
+        severity: 'note',
+        text: `${file} was being made when the system stopped: it is made again`,
+      };
     return yield damaged(file, messageOf(cause));
   }
   try {
