@@ -735,6 +735,20 @@ export function mailStoreContract(name: string, open: () => Promise<OpenedMailSt
         must(await store.setMetadata(id, id, undefined, more));
       });
 
+      test('what one reader keeps for itself leaves the owner no less room', async () => {
+        const id = newAccount();
+        const value = Buffer.alloc(LIMITS.metadataValueOctetsMax);
+        const boxes = await store.mailboxes(id);
+        for (let made = 0; made < LIMITS.metadataOctetsTotalMax / value.length; made += 64) {
+          const changes = Array.from({ length: 64 }, (_, index) => ({ name: `/private/${index}`, value }));
+          must(await store.setMetadata(id, reader, boxes[made / 64]?.id, changes));
+        }
+        const more = [{ name: '/private/more', value: text('x') }];
+        assert.equal(kindOf(await store.setMetadata(id, reader, boxes[0]?.id, more)), 'too-many-entries');
+        must(await store.setMetadata(id, id, boxes[0]?.id, more));
+        must(await store.setMetadata(id, id, boxes[0]?.id, [{ name: '/shared/more', value: text('x') }]));
+      });
+
       test('go with the mailbox and follow its name; there are none of a mailbox that is not there', async () => {
         const made = must(await store.createMailbox(holder, { parent: undefined, name: 'Annotated' }));
         must(await set(holder, { '/shared/c': 'c' }, made.id));

@@ -18,7 +18,7 @@ export function metadataReader(name: string, reader: AccountId): AccountId | 0 {
 
 /**
  * @param kept annotations of the mailbox that the reader sees
- * @param accountOctets of all values of the account
+ * @param accountOctets of all values of the account that the reader sees: what others keep for themselves leaves no less room
  */
 export function checkMetadata(
   kept: readonly { readonly name: string; readonly octets: number }[],

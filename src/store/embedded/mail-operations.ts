@@ -378,7 +378,7 @@ export class MailWriter {
     const box = mailbox ?? 0;
     if (box !== 0 && this.#row(SQL.mailboxUids, account.id, box) === undefined) return NO_MAILBOX;
     const kept = this.#rows(SQL.metadataSizes, account.id, box, reader).map(toMetadataSize);
-    const octets = this.#row(SQL.metadataOctets, account.id);
+    const octets = this.#row(SQL.metadataOctets, account.id, reader);
     const checked = checkMetadata(kept, changes, reader, octets === undefined ? 0 : numberAt(octets, 0));
     if (!checked.ok) return checked;
     if (checked.value.length > 0) {

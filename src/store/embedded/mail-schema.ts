@@ -271,7 +271,8 @@ export const SQL = {
      AND value IS NOT NULL ORDER BY mailbox_id, name`,
   metadataSizes: `SELECT name, length(value) FROM metadata WHERE account_id = ? AND mailbox_id = ? AND reader_id IN (0, ?)
      AND value IS NOT NULL`,
-  metadataOctets: 'SELECT coalesce(sum(length(value)), 0) FROM metadata WHERE account_id = ?',
+  metadataOctets:
+    'SELECT coalesce(sum(length(value)), 0) FROM metadata WHERE account_id = ? AND reader_id IN (0, ?)',
   setMetadata: `INSERT INTO metadata (account_id, mailbox_id, reader_id, name, value, modseq) VALUES (?, ?, ?, ?, ?, ?)
      ON CONFLICT (account_id, mailbox_id, reader_id, name) DO UPDATE SET value = excluded.value, modseq = excluded.modseq`,
   metadataNews: `SELECT mailbox_id, name, modseq FROM metadata WHERE account_id = ? AND modseq > ? AND modseq <= ?

@@ -315,9 +315,10 @@ class MemoryMailStore implements MailStore {
   ): Promise<Result<ModSeq, NoSuchMailbox | MetadataProblem>> {
     const of = this.#account(account);
     if (mailbox !== undefined && !of.boxes.has(mailbox)) return Promise.resolve(NO_MAILBOX);
-    const kept = annotationsOf(of, reader).filter((one) => one.mailbox === mailbox);
+    const seen = annotationsOf(of, reader);
+    const kept = seen.filter((one) => one.mailbox === mailbox);
     const sizes = kept.map(({ name, value }) => ({ name, octets: value.length }));
-    const octets = [...of.metadata.values()].reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+    const octets = seen.reduce((sum, { value }) => sum + value.length, 0);
     const checked = checkMetadata(sizes, changes, reader, octets);
     if (!checked.ok) return Promise.resolve(checked);
     if (checked.value.length > 0) {

@@ -257,7 +257,7 @@ export class PostgresMailStore implements MailStore, BlobUser {
     const questions = [
       [numbered(SQL.mailboxUids), account, mailbox ?? 0],
       [numbered(SQL.metadataSizes), account, mailbox ?? 0, reader],
-      [numbered(SQL.metadataOctets), account],
+      [numbered(SQL.metadataOctets), account, reader],
     ] as const;
     return this.#change('Setting annotations', account, questions, async (changing) =>
       changing.setMetadata(reader, mailbox, changes),

@@ -248,7 +248,7 @@ export class AccountTransaction {
     this.#writeAsIs(numbered(SQL.removeUrlKeys), this.#account.id);
   }
 
-  /** Asked for: the mailbox, the sizes of its annotations, the octets of all of them. */
+  /** Asked for: the mailbox, the sizes of its annotations, the octets of all that the reader sees. */
   setMetadata(
     reader: AccountId,
     mailbox: MailboxId | undefined,
