@@ -68,7 +68,12 @@ ok(alice.noop())
 assert alice.response('EXPUNGE')[1] == [b'1']
 assert ok(alice.search(None, 'SUBJECT', 'two')) == [b'1']
 ok(alice.deleteacl('Work', 'bob@example.test'))
-no(bob.store('1', '+FLAGS', '(\\\\Flagged)'), b'NOPERM')
+try:
+    bob.fetch('1', '(BODY[])')
+    raise SystemExit('what is no longer shared was read')
+except imaplib.IMAP4.abort as gone:
+    assert 'You may not read the selected mailbox any more' in str(gone), gone
+bob = signed_in('bob')
 no(bob.select(THERE), b'NONEXISTENT')
 bob.logout()
 alice.logout()
