@@ -1,6 +1,8 @@
 /** A client that says whatever octets it is told, well or badly: for attacks over real sockets. */
 import { connect, type Socket } from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { connect as connectTls, TLSSocket, type ConnectionOptions } from 'node:tls';
+import { constants, createDeflateRaw, createInflateRaw } from 'node:zlib';
 
 const PATIENCE_MS = 10_000;
 
@@ -10,12 +12,15 @@ export class RawClient implements Disposable {
   /** The server has closed its side, or the connection broke. */
   isOver = false;
   #socket: Socket;
+  /** Where to say something: the socket, or what compresses for it. */
+  #out: Writable;
   /** What is under TLS. */
   readonly #raw: Socket;
   #changed: () => void = () => undefined;
 
   constructor(socket: Socket, raw: Socket = socket) {
     this.#socket = socket;
+    this.#out = socket;
     this.#raw = raw;
     this.#attach(socket);
   }
@@ -50,7 +55,7 @@ export class RawClient implements Disposable {
   }
 
   send(text: string | Uint8Array): void {
-    this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
+    this.#out.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
   }
 
   /** As `send`; resolves when the kernel has taken it. False where the server takes no more. */
@@ -59,7 +64,7 @@ export class RawClient implements Disposable {
     return new Promise((resolve) => {
       const closed = (): void => resolve(false);
       this.#socket.once('close', closed);
-      this.#socket.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text, (problem) => {
+      this.#out.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text, (problem) => {
         this.#socket.off('close', closed);
         resolve(problem === undefined || problem === null);
       });
@@ -120,9 +125,20 @@ export class RawClient implements Disposable {
     raw.removeAllListeners('data').removeAllListeners('end').removeAllListeners('close');
     const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...options });
     this.#socket = socket;
+    this.#out = socket;
     await settled(socket, 'secureConnect');
     this.#attach(socket);
     return socket;
+  }
+
+  /** All that is said and heard from here on is compressed: COMPRESS=DEFLATE (RFC 4978) was answered with OK. */
+  compress(): void {
+    const deflate = createDeflateRaw({ flush: constants.Z_SYNC_FLUSH });
+    deflate.pipe(this.#socket);
+    this.#out = deflate;
+    const inflate = createInflateRaw();
+    this.#socket.removeAllListeners('data').pipe(inflate);
+    this.#attach(inflate);
   }
 
   /** A TCP reset. */
@@ -139,7 +155,7 @@ export class RawClient implements Disposable {
     this.#socket.destroy();
   }
 
-  #attach(socket: Socket): void {
+  #attach(socket: Readable): void {
     const over = (): void => {
       this.isOver = true;
       this.#changed();
