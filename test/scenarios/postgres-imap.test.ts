@@ -343,3 +343,51 @@ test(
       assert.ok(kept.includes(` FETCH (UID ${uid} BODY[TEXT] {${text.length}}\r\n${text})\r\n`), text);
   },
 );
+
+test(
+  'IMAP: sessions outlive a crash of the database, and those that wait for news hear of them again',
+  { skip: postgresSkip },
+  async () => {
+    await using database = await startPostgres();
+    const store = `[store]\nbackend = "postgres"\nurl = ${JSON.stringify(await database.makeDatabase())}\n`;
+    await using server = await startPostrider({ config: `${store}[threads]\nsessions = 2\n` });
+    const [alice, watching, idling, bob] = await Promise.all([
+      signIn(server),
+      signIn(server),
+      signIn(server),
+      signIn(server, BOB),
+    ]);
+    await expect(alice, `APPEND INBOX ${literal(FIRST)}`, '. OK …');
+    await expect(alice, 'SETACL INBOX bob@example.test lr', '. OK …');
+    await expect(watching, 'NOTIFY SET (selected (MessageNew (UID) MessageExpunge FlagChange))', '. OK …');
+    await expect(bob, 'NOTIFY SET (subtree "Other Users" (MessageNew MessageExpunge))', '. OK …');
+    for (const client of [alice, watching, idling])
+      assert.match(await client.imap('SELECT INBOX'), /^\* 1 EXISTS\r$/m);
+    idling.send('i IDLE\r\n');
+    await idling.hear(/^\+ [^\n]*\n/);
+
+    await database.crash();
+    const away = '. NO [UNAVAILABLE] …';
+    await expect(alice, 'STORE 1 +FLAGS (\\Flagged)', away);
+    await expect(alice, 'FETCH 1 BODY[]', away);
+    await expect(alice, `UID REPLACE 1 INBOX ${literal(SECOND)}`, away);
+    await expect(alice, 'MOVE 1 Archive', away);
+    await expect(alice, 'ESEARCH IN (personal) RETURN (COUNT) ALL', away);
+    await expect(alice, 'RESETKEY INBOX', away);
+    await expect(alice, 'GETACL INBOX', away);
+
+    await database.start();
+    await expect(
+      alice,
+      `UID REPLACE 1 INBOX ${literal(SECOND)}`,
+      '* OK [APPENDUID …',
+      '* 1 EXPUNGE',
+      '* 1 EXISTS',
+      '. OK …',
+    );
+    await pushed(watching, /^\* 1 EXPUNGE\r\n\* 1 EXISTS\r\n\* 1 FETCH \(UID 2\)\r\n/m);
+    await pushed(idling, /^\* 1 EXPUNGE\r\n\* 1 EXISTS\r\n/m);
+    await pushed(bob, /^\* STATUS "Other Users\/alice@example\.test\/INBOX" \(MESSAGES 1 UIDNEXT 3\)\r\n/m);
+    await holds(alice, 'INBOX', ['FLAGS ()', SECOND]);
+  },
+);
