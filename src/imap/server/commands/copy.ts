@@ -81,8 +81,7 @@ async function transfer(
     return err(moved.error.kind === 'over-quota' ? overQuota(moved.error.octetsLeft) : refusal(moved.error));
   }
   const copied = await copyAnew(selected, uids, to, store);
-  if (copied.ok && isMove) await removeMoved(selected, copied.value.from, store);
-  return copied;
+  return copied.ok && isMove ? ok(await removeMoved(selected, copied.value, to, store)) : copied;
 }
 
 /** New messages of the same octets, all or none, with the flags for which there is a right. */
@@ -127,13 +126,29 @@ function overQuota(octetsLeft: number): Outcome {
   return { status: 'NO', code: 'OVERQUOTA', text: `Only ${octetsLeft} octets are left` };
 }
 
-/** A crash before it leaves the messages in both mailboxes. */
+/**
+ * Gives what has moved: where another session was quicker, with a MOVE of its own or an EXPUNGE, the copy goes again. A crash
+ * before it leaves the messages in both mailboxes.
+ */
 async function removeMoved(
   { account, id }: SelectedMailbox,
-  uids: readonly Uid[],
+  { uidValidity, from, to }: Pairs,
+  into: Access,
   store: MailStore,
-): Promise<void> {
-  for (const page of pagesOf(uids, PAGE)) await store.remove(account, id, page);
+): Promise<Pairs> {
+  const removed = new Set<Uid>();
+  for (const page of pagesOf(from, PAGE)) {
+    const gone = await store.remove(account, id, page);
+    if (gone.ok) for (const uid of gone.value) removed.add(uid);
+  }
+  if (removed.size === from.length) return { uidValidity, from, to };
+  const isMoved = (_uid: Uid, index: number): boolean => {
+    const source = from[index];
+    return source !== undefined && removed.has(source);
+  };
+  const late = to.filter((uid, index) => !isMoved(uid, index));
+  for (const page of pagesOf(late, PAGE)) await store.remove(into.owner, into.node.mailbox.id, page);
+  return { uidValidity, from: from.filter(isMoved), to: to.filter(isMoved) };
 }
 
 /** So that the client need not ask for it. What was done stays done, whether it can be read or not. */

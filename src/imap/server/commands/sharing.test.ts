@@ -9,6 +9,7 @@ import {
   letter,
   linesOf,
   OTHER_ACCOUNT as BOB,
+  Conversation,
 } from '../../../../test/support/imap-conversation.ts';
 import { ALICE, share, twoUsers, type TwoUsers } from '../../../../test/support/imap-sharing.ts';
 
@@ -346,6 +347,20 @@ describe('COPY and MOVE between mailboxes of two owners (RFC 4314 §4, RFC 6851 
       await alice.run('SELECT INBOX');
       await alice.expect('FETCH 1 FLAGS', `* 1 FETCH (FLAGS (${want}))`, '. OK …');
     });
+
+  test('moved by several sessions at once, a message arrives once', async () => {
+    const users = await selectedByBob('lrte');
+    const { office, alice, bob } = users;
+    const other = await Conversation.signedIn({ office, user: 'bob' });
+    await other.run(`SELECT ${INBOX}`);
+    const moves = await Promise.all([bob, other].map((one) => one.run('UID MOVE 1:3 Archive')));
+    await alice.run('SELECT INBOX');
+    await alice.expect('STATUS INBOX (MESSAGES)', '* STATUS INBOX (MESSAGES 0)', '. OK …');
+    await bob.expect('STATUS Archive (MESSAGES)', '* STATUS Archive (MESSAGES 3)', '. OK …');
+    // What each was told is what it moved.
+    const told = moves.flat().flatMap((line: string) => /\[COPYUID \d+ (\S+) /.exec(line)?.[1] ?? []);
+    assert.ok(told.length > 0);
+  });
 
   for (const [rights, want] of [
     ['i', ''],
