@@ -5,21 +5,9 @@
  *   FAULT_ROOT  the folder, absolute, without symbolic links
  *   FAULT_PAGE  the file that is the page
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "../preload.h"
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <time.h>
-#include <unistd.h>
 
 enum kind { OPEN = 1, READ = 2, WRITE = 4, SYNC = 8, CUT = 16, NAME = 32, MAP = 64 };
 
@@ -36,17 +24,12 @@ struct page {
 #define SHORT (-2) /* a write ends halfway; other calls are left alone */
 #define LIE (-3)   /* a write is said to be done, and is not: no disk may; the negative control */
 
-#define DESCRIPTORS 65536
-static _Atomic uint64_t opened[DESCRIPTORS];
-static const char *root;
-static size_t root_octets;
 static struct page *page;
 
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("FAULT_PAGE");
-  root = getenv("FAULT_ROOT");
-  if (path == NULL || root == NULL) return;
-  root_octets = strlen(root);
+  const char *folder = getenv("FAULT_ROOT");
+  if (path == NULL || folder == NULL) return;
   int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
   void *map = (void *)syscall(SYS_mmap, NULL, 4096UL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0UL);
   if (fd < 0 || map == MAP_FAILED) {
@@ -55,22 +38,7 @@ __attribute__((constructor)) static void begin(void) {
   }
   syscall(SYS_close, fd);
   page = map;
-}
-
-static int is_below(const char *path) {
-  return page != NULL && path != NULL && strncmp(path, root, root_octets) == 0 &&
-         (path[root_octets] == '/' || path[root_octets] == '\0');
-}
-
-static int is_ours(int fd) {
-  struct stat status;
-  if (page == NULL || fd < 0 || fd >= DESCRIPTORS) return 0;
-  uint64_t inode = atomic_load(&opened[fd]);
-  if (inode == 0) return 0;
-  int saved = errno;
-  int is_same = fstat(fd, &status) == 0 && status.st_ino == inode && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
-  errno = saved;
-  return is_same;
+  set_root(folder);
 }
 
 /* Whether this call fails, and with it errno; a slow one has waited. */
@@ -100,35 +68,22 @@ static int open_at(int folder, const char *path, int flags, mode_t mode) {
   return fd;
 }
 
-#define MODE(flags)                                      \
-  mode_t mode = 0;                                       \
-  if ((flags) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) { \
-    va_list list;                                        \
-    va_start(list, flags);                               \
-    mode = va_arg(list, mode_t);                         \
-    va_end(list);                                        \
-  }
-int open(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int open64(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int openat(int folder, const char *path, int flags, ...) { MODE(flags) return open_at(folder, path, flags, mode); }
-int openat64(int folder, const char *path, int flags, ...) { MODE(flags) return open_at(folder, path, flags, mode); }
-
 ssize_t read(int fd, void *into, size_t octets) {
-  return fails(is_ours(fd), READ) ? -1 : syscall(SYS_read, fd, into, octets);
+  return fails(inode_of(fd) != 0, READ) ? -1 : syscall(SYS_read, fd, into, octets);
 }
 ssize_t pread64(int fd, void *into, size_t octets, off64_t at) {
-  return fails(is_ours(fd), READ) ? -1 : syscall(SYS_pread64, fd, into, octets, at);
+  return fails(inode_of(fd) != 0, READ) ? -1 : syscall(SYS_pread64, fd, into, octets, at);
 }
 ssize_t pread(int fd, void *into, size_t octets, off_t at) { return pread64(fd, into, octets, at); }
 ssize_t preadv64(int fd, const struct iovec *pieces, int count, off64_t at) {
-  return fails(is_ours(fd), READ) ? -1 : syscall(SYS_preadv, fd, pieces, count, (unsigned long)at, 0UL);
+  return fails(inode_of(fd) != 0, READ) ? -1 : syscall(SYS_preadv, fd, pieces, count, (unsigned long)at, 0UL);
 }
 ssize_t preadv(int fd, const struct iovec *pieces, int count, off_t at) { return preadv64(fd, pieces, count, at); }
 
 /* What a write may do: all, half, nothing (-1), or nothing although it says otherwise. */
 enum verdict { ALL, HALF, NONE, NOTHING_TOLD };
 static enum verdict judge(int fd, size_t parts) {
-  if (!fails(is_ours(fd), WRITE)) return ALL;
+  if (!fails(inode_of(fd) != 0, WRITE)) return ALL;
   if (page->error == LIE) return NOTHING_TOLD;
   return page->error != SHORT ? NONE : parts > 1 ? HALF : ALL;
 }
@@ -163,11 +118,11 @@ ssize_t pwritev64(int fd, const struct iovec *pieces, int count, off64_t at) {
 }
 ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t at) { return pwritev64(fd, pieces, count, at); }
 
-int ftruncate64(int fd, off64_t octets) { return fails(is_ours(fd), CUT) ? -1 : (int)syscall(SYS_ftruncate, fd, octets); }
+int ftruncate64(int fd, off64_t octets) { return fails(inode_of(fd) != 0, CUT) ? -1 : (int)syscall(SYS_ftruncate, fd, octets); }
 int ftruncate(int fd, off_t octets) { return ftruncate64(fd, octets); }
 
-int fsync(int fd) { return fails(is_ours(fd), SYNC) ? -1 : (int)syscall(SYS_fsync, fd); }
-int fdatasync(int fd) { return fails(is_ours(fd), SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd); }
+int fsync(int fd) { return fails(inode_of(fd) != 0, SYNC) ? -1 : (int)syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { return fails(inode_of(fd) != 0, SYNC) ? -1 : (int)syscall(SYS_fdatasync, fd); }
 
 int rename(const char *from, const char *to) {
   return fails(is_below(to), NAME) ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
@@ -178,7 +133,7 @@ int mkdir(const char *path, mode_t mode) {
 }
 
 void *mmap64(void *at, size_t octets, int protection, int flags, int fd, off64_t offset) {
-  if (fails(fd >= 0 && is_ours(fd), MAP)) return MAP_FAILED;
+  if (fails(fd >= 0 && inode_of(fd) != 0, MAP)) return MAP_FAILED;
   return (void *)syscall(SYS_mmap, at, octets, protection, flags, fd, offset);
 }
 void *mmap(void *at, size_t octets, int protection, int flags, int fd, off_t offset) {

@@ -10,21 +10,8 @@
  * then the first path and what is left (octets, or the second path). What changes something is written down after it was
  * done, a sync before and after.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
+#include "../preload.h"
 #include <limits.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 enum kind { OPEN = 1, WRITE, TRUNCATE, SYNC_BEGIN, SYNC_END, RENAME, UNLINK, MKDIR };
 
@@ -37,11 +24,6 @@ struct record {
   uint64_t number;
 } __attribute__((packed));
 
-#define DESCRIPTORS 65536
-/* Inodes of what was opened below the folder; another file may have the descriptor by now, so each use looks. */
-static _Atomic uint64_t opened[DESCRIPTORS];
-static const char *root;
-static size_t root_octets;
 static int log_fd = -1;
 static _Atomic uint64_t syncs;
 
@@ -52,16 +34,11 @@ static void fail(const char *what) {
 
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("POWER_LOG");
-  root = getenv("POWER_ROOT");
-  if (path == NULL || root == NULL) return;
-  root_octets = strlen(root);
+  const char *folder = getenv("POWER_ROOT");
+  if (path == NULL || folder == NULL) return;
   log_fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log_fd < 0) fail(path);
-}
-
-static int is_below(const char *path) {
-  return log_fd >= 0 && path != NULL && strncmp(path, root, root_octets) == 0 &&
-         (path[root_octets] == '/' || path[root_octets] == '\0');
+  set_root(folder);
 }
 
 /* One writev to a file opened for appending is one piece, whoever else writes. */
@@ -84,17 +61,6 @@ static void put(enum kind kind, int flag, uint64_t inode, uint64_t number, const
   errno = saved;
 }
 
-static uint64_t inode_of(int fd) {
-  struct stat status;
-  if (log_fd < 0 || fd < 0 || fd >= DESCRIPTORS) return 0;
-  uint64_t inode = atomic_load(&opened[fd]);
-  if (inode == 0) return 0;
-  int saved = errno;
-  int is_same = fstat(fd, &status) == 0 && status.st_ino == inode && (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode));
-  errno = saved;
-  return is_same ? inode : 0;
-}
-
 static int open_at(int folder, const char *path, int flags, mode_t mode) {
   int fd = (int)syscall(SYS_openat, folder, path, flags, mode);
   if (fd < 0 || fd >= DESCRIPTORS) return fd;
@@ -105,20 +71,6 @@ static int open_at(int folder, const char *path, int flags, mode_t mode) {
   atomic_store(&opened[fd], status.st_ino);
   return fd;
 }
-
-#define MODE(flags)                                      \
-  mode_t mode = 0;                                       \
-  if ((flags) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) { \
-    va_list list;                                        \
-    va_start(list, flags);                               \
-    mode = va_arg(list, mode_t);                         \
-    va_end(list);                                        \
-  }
-
-int open(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int open64(const char *path, int flags, ...) { MODE(flags) return open_at(AT_FDCWD, path, flags, mode); }
-int openat(int folder, const char *path, int flags, ...) { MODE(flags) return open_at(folder, path, flags, mode); }
-int openat64(int folder, const char *path, int flags, ...) { MODE(flags) return open_at(folder, path, flags, mode); }
 
 static void wrote(uint64_t inode, ssize_t done, off_t at, const struct iovec *pieces, int count) {
   if (inode != 0 && done > 0) put(WRITE, 0, inode, (uint64_t)at, NULL, pieces, count, (size_t)done);
