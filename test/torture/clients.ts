@@ -28,6 +28,11 @@ export async function addCrowd(server: RunningPostrider): Promise<void> {
   await control?.close();
 }
 
+/** The environment of a server that keeps messages longer between two steps of their way; `lag` is as `lag.ts` reads it. */
+export function laggingBy(lag: string): Readonly<Record<string, string>> {
+  return { NODE_OPTIONS: `--import=${new URL('lag.ts', import.meta.url).href}`, TORTURE_LAG: lag };
+}
+
 /** Resolves when everything that was accepted is delivered; what waits for another attempt gets it now. */
 export async function queueEmpties(server: RunningPostrider): Promise<void> {
   const control = await connectControl(server.directory);

@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freeBasePort, startPostrider, type RunningPostrider } from '../support/postrider.ts';
 import { isExpunged } from './changes.ts';
-import { ACCOUNTS, addCrowd, connectClients, queueEmpties, type SignedIn } from './clients.ts';
+import { ACCOUNTS, addCrowd, connectClients, laggingBy, queueEmpties, type SignedIn } from './clients.ts';
 import { ImapLink, readOctets, seeAll } from './imap-link.ts';
 import { INBOX, Ledger, type Seen } from './ledger.ts';
 import { isLetter } from './letter.ts';
@@ -48,7 +48,6 @@ export type TortureReport = {
 
 /** Half of the rounds run as they are; the others keep messages longer between two steps of their way. */
 const LAGS = ['', '', 'settle=250', 'deliver=60'];
-const LAG = new URL('lag.ts', import.meta.url).href;
 const ENTRY = fileURLToPath(new URL('../../src/app/main.ts', import.meta.url));
 const STOP_MS_MAX = 15_000;
 const LOAD_MS_MAX = 1500;
@@ -131,7 +130,7 @@ class Torture {
   #environment(lag = ''): Record<string, string> {
     return {
       NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
-      ...(lag === '' ? {} : { NODE_OPTIONS: `--import=${LAG}`, TORTURE_LAG: lag }),
+      ...(lag === '' ? {} : laggingBy(lag)),
     };
   }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { startPostrider } from '../../support/postrider.ts';
-import { ACCOUNTS, addCrowd, connectClients, type SignedIn } from '../clients.ts';
+import { ACCOUNTS, addCrowd, connectClients, laggingBy, type SignedIn } from '../clients.ts';
 import { ImapLink, seeAll } from '../imap-link.ts';
 import { Ledger } from '../ledger.ts';
 import { untilLost, type World } from '../load.ts';
@@ -39,6 +39,8 @@ export type CutOptions = {
   readonly recorder: string;
   /** Files and folders whose syncs are taken for nothing: to prove that what is lost is found. */
   readonly isForgotten?: (name: string) => boolean;
+  /** As `lag.ts` reads it. */
+  readonly lag?: string;
 };
 
 export type CutReport = {
@@ -77,12 +79,16 @@ export async function cutPower(options: CutOptions): Promise<CutReport> {
 }
 
 /** Runs a new post office under load, and says what it had promised when. */
-async function record({ seed, moments, recorder }: CutOptions, data: string, log: string): Promise<Moment[]> {
+async function record(
+  { seed, moments, recorder, lag = '' }: CutOptions,
+  data: string,
+  log: string,
+): Promise<Moment[]> {
   const random = new Seeded(seed);
   const ledger = new Ledger();
   await using server = await startPostrider({
     directory: data,
-    env: recordedBy(recorder, data, log),
+    env: { ...recordedBy(recorder, data, log), ...(lag === '' ? {} : laggingBy(lag)) },
   });
   await addCrowd(server);
   const links: SignedIn[] = await Promise.all(
